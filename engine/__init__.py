@@ -1,0 +1,25 @@
+"""The engine: a graph becomes a program.
+
+``compile`` chains small functions, each of which takes and returns a value that can be printed:
+bind -> gradient -> rewrite -> plan (schedule, kernels, memory) -> Program.
+"""
+
+from engine.compile import Optimizer, compile, compile_stages
+from engine.gradient import gradient
+from engine.graph import Graph, Update
+from engine.interpret import interpret
+from engine.program import Program
+from engine.rewrites import REWRITES, rewrite
+
+__all__ = [
+    "REWRITES",
+    "Graph",
+    "Optimizer",
+    "Program",
+    "Update",
+    "compile",
+    "compile_stages",
+    "gradient",
+    "interpret",
+    "rewrite",
+]

@@ -1,0 +1,130 @@
+"""From a graph to a program: bind, differentiate, rewrite, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import torch
+
+from engine.gradient import gradient
+from engine.graph import Graph, Update
+from engine.plan import plan
+from engine.program import Program
+from engine.rewrites import REWRITES, Rewrite, rewrite
+from engine.runtime import Runtime
+from ops import GraphError, Node
+
+
+class Optimizer(Protocol):
+    """What ``compile`` needs of an optimizer: parameter updates as nodes. See ``graphs.SGD``."""
+
+    def updates(self, parameter: Node, gradient: Node) -> Iterable[Update]:
+        """The updates of a parameter, and of the optimizer's own state, for a gradient."""
+        ...
+
+
+def compile(
+    graph: Graph,
+    *,
+    outputs: Sequence[str] | None = None,
+    minimize: str | None = None,
+    optimizer: Optimizer | None = None,
+    device: str | torch.device = "cpu",
+    check_numerics: bool = False,
+    rewrites: Iterable[Rewrite] = REWRITES,
+    **sizes: int,
+) -> Program:
+    """Compile a graph for fixed sizes on a device.
+
+    Args:
+        graph: what to compute.
+        outputs: the outputs that a call returns; by default all.
+        minimize: a scalar output; each call also takes a step of ``optimizer`` down its gradient by
+            every parameter it depends on.
+        optimizer: how; needed with ``minimize``.
+        device: where. Parameters move to the device of the program that runs.
+        check_numerics: stop at the first NaN or infinity and say where it came from; slow.
+        rewrites: the rewrites to apply; all by default.
+        **sizes: a size for each named dimension, as ``N=100``.
+
+    Raises:
+        GraphError: an output does not exist, or ``minimize`` and ``optimizer`` do not come together.
+        FeedError: a dimension has no size.
+        SpecError: with these sizes an operator's inputs do not fit.
+        GradientError: an operator on the way to the loss has no derivative rule.
+    """
+    if (minimize is None) != (optimizer is None):
+        raise GraphError("minimize='...' and optimizer=... come together: one is missing")
+    shown = list(graph.outputs) if outputs is None else list(outputs)
+    wanted = shown if minimize is None else [*shown, minimize]
+    bound = Graph(graph.select(wanted).outputs, graph.updates).bind(sizes)
+    updates = bound.updates
+    if minimize is not None and optimizer is not None:
+        updates += _updates(bound, minimize, optimizer)
+    chosen = Graph(bound.select(shown).outputs, updates)
+    return _compile(chosen, [shown], device, check_numerics, rewrites)[0]
+
+
+def compile_stages(
+    graph: Graph,
+    stages: Sequence[Sequence[str]],
+    *,
+    device: str | torch.device = "cpu",
+    check_numerics: bool = False,
+    rewrites: Iterable[Rewrite] = REWRITES,
+    **sizes: int,
+) -> tuple[Program, ...]:
+    """Compile a graph into programs to be called one after the other in one memory.
+
+    Each stage's program computes its outputs from what the stages before it have left in memory and
+    from inputs of its own: nothing is computed twice. The graph's updates belong to the last stage.
+    A stage must not be called before the one it continues.
+
+    Args:
+        graph: what to compute.
+        stages: the names of each stage's outputs.
+        device, check_numerics, rewrites, **sizes: as for :func:`compile`.
+
+    Raises:
+        As :func:`compile`.
+    """
+    names = [name for stage in stages for name in stage]
+    selected = Graph(graph.select(names).outputs, graph.updates)
+    return _compile(selected.bind(sizes), stages, device, check_numerics, rewrites)
+
+
+def _compile(
+    graph: Graph,
+    stages: Sequence[Sequence[str]],
+    device: str | torch.device,
+    check_numerics: bool,
+    rewrites: Iterable[Rewrite],
+) -> tuple[Program, ...]:
+    runtime = Runtime(plan(rewrite(graph, rewrites), stages), _device(device))
+    return tuple(Program(runtime, i, check_numerics) for i in range(len(stages)))
+
+
+def _updates(graph: Graph, loss: str, optimizer: Optimizer) -> tuple[Update, ...]:
+    parameters = list(graph.select([loss]).parameters.values())
+    if not parameters:
+        raise GraphError(f"the output {loss!r} depends on no parameter: nothing to minimize it by")
+    gradients = gradient(graph.outputs[loss], parameters)
+    return tuple(
+        update
+        for node, slope in zip(parameters, gradients, strict=True)
+        for update in optimizer.updates(node, slope)
+    )
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise GraphError(f"unknown device {device!r}: {error}") from None
+    if chosen.type == "cuda":
+        if not torch.cuda.is_available():
+            raise GraphError(f"device {device!r} was asked for, and torch finds no CUDA device")
+        if chosen.index is None:
+            chosen = torch.device("cuda", torch.cuda.current_device())
+    return chosen

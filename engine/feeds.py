@@ -1,0 +1,55 @@
+"""Checking what a program is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from engine.graph import Graph
+from ops import Dim, FeedError, Spec
+
+
+def require_feeds(inputs: Mapping[str, Spec], feeds: Mapping[str, Any]) -> None:
+    """Refuse feeds that are missing, unknown, no tensors, or of another shape or dtype.
+
+    Raises:
+        FeedError: naming the input, what was expected and what was given.
+    """
+    if inputs.keys() != feeds.keys():
+        _refuse_names(inputs, feeds)
+    for name, spec in inputs.items():
+        feed = feeds[name]
+        if not isinstance(feed, torch.Tensor):
+            raise FeedError(f"input {name!r}: expected a tensor, got {type(feed).__name__}")
+        if feed.shape != spec.shape or feed.dtype != spec.dtype:
+            given = Spec(tuple(feed.shape), feed.dtype)
+            raise FeedError(f"input {name!r}: expected {spec}, got {given}")
+
+
+def infer_sizes(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, int]:
+    """The sizes of the named dimensions, read off the feeds.
+
+    Raises:
+        FeedError: two feeds disagree, or a dimension stands in no input's shape by itself.
+    """
+    sizes: dict[str, int] = {}
+    for name, node in graph.inputs.items():
+        if name not in feeds:
+            continue
+        for declared, actual in zip(node.shape, feeds[name].shape, strict=False):
+            if isinstance(declared, Dim) and str(declared) in graph.dimensions:
+                if sizes.setdefault(str(declared), actual) != actual:
+                    raise FeedError(
+                        f"input {name!r}: dimension {declared} is {sizes[str(declared)]} in another "
+                        f"input, here {actual}"
+                    )
+    return sizes
+
+
+def _refuse_names(inputs: Mapping[str, Spec], feeds: Mapping[str, Any]) -> None:
+    if missing := [f"{name} ({spec})" for name, spec in inputs.items() if name not in feeds]:
+        raise FeedError(f"no value for input {', '.join(missing)}")
+    unknown = ", ".join(repr(name) for name in feeds if name not in inputs)
+    raise FeedError(f"there is no input {unknown} (there are: {', '.join(inputs) or 'none'})")

@@ -1,0 +1,120 @@
+"""Reverse-mode differentiation as a graph transformation.
+
+Source: Griewank and Walther, "Evaluating Derivatives", 2nd ed., 2008, chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from engine.order import topological
+from ops import GradientError, Node, full, sum_to
+from ops.dimension import surely_differ
+from ops.provenance import gradient_of
+from ops.spec import FLOATS, Spec
+
+
+def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> tuple[Node, ...]:
+    """Nodes that compute the derivative of ``output`` by each node of ``wrt``.
+
+    The result is an ordinary part of the graph and can be differentiated again.
+
+    Args:
+        output: a scalar, or a value of any shape with ``seed``.
+        wrt: inputs, parameters or computed values. One that ``output`` does not depend on, or only
+            through operators without a gradient, has the derivative zero.
+        seed: the vector of the vector-Jacobian product, of the output's shape; by default 1.
+
+    Raises:
+        GradientError: the output is no scalar and there is no seed, a value is not floating point,
+            or an operator on the way has no derivative rule.
+    """
+    _require_differentiable(output, wrt, seed)
+    nodes = topological([output])
+    carriers = _carriers(nodes, wrt)
+    if seed is None:
+        with gradient_of(output):
+            seed = full(value=1.0, shape=output.shape, dtype=output.dtype)
+    gradients: dict[Node, Node] = {output: seed}
+    for node in reversed(nodes):
+        if node not in carriers or node not in gradients or not node.inputs:
+            continue
+        with gradient_of(node):
+            for source, part in _input_gradients(node, gradients[node], carriers):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    return tuple(
+        gradients[node] if node in gradients and node in carriers else _zeros(node) for node in wrt
+    )
+
+
+def _require_differentiable(output: Node, wrt: Iterable[Node], seed: Node | None) -> None:
+    for node in (output, *wrt):
+        if node.dtype not in FLOATS:
+            raise GradientError(f"{node!r} ({node.provenance}) is not floating point")
+    if seed is None and output.ndim:
+        raise GradientError(
+            f"expected a scalar to differentiate, or a seed of its shape; got {output!r} "
+            f"({output.provenance})"
+        )
+    if seed is not None and seed.spec != output.spec:
+        raise GradientError(f"expected a seed like the output {output.spec}, got {seed.spec}")
+
+
+def _carriers(nodes: Iterable[Node], wrt: Iterable[Node]) -> set[Node]:
+    """The nodes through which a change of ``wrt`` reaches the output with a derivative."""
+    carriers = set(wrt)
+    for node in nodes:
+        if any(
+            source in carriers and node.operator.carries_gradient(position)
+            for position, source in enumerate(node.inputs)
+        ):
+            carriers.add(node)
+    return carriers
+
+
+def _input_gradients(
+    node: Node, upstream: Node, carriers: set[Node]
+) -> Iterable[tuple[Node, Node]]:
+    operator = node.operator
+    wanted = [
+        (position, source)
+        for position, source in enumerate(node.inputs)
+        if source in carriers and operator.carries_gradient(position)
+    ]
+    if not wanted:  # one of wrt itself, computed without a gradient
+        return
+    if operator.vjp is None:
+        raise GradientError(
+            f"operator {operator.name!r} has no derivative rule: declare it with vjp=..., or its "
+            f"inputs with no_gradient=...\n  used at {node.provenance}"
+        )
+    parts = operator.vjp(upstream, node, *node.inputs, **node.attributes)
+    parts = (parts,) if isinstance(parts, Node) else tuple(parts)
+    if len(parts) != len(node.inputs):
+        raise GradientError(
+            f"the derivative rule of {operator.name!r} gave {len(parts)} gradients for "
+            f"{len(node.inputs)} inputs"
+        )
+    for position, source in wanted:
+        yield source, _like_input(parts[position], source.spec, operator.name, position)
+
+
+def _like_input(part: Node | None, spec: Spec, name: str, position: int) -> Node:
+    """The gradient summed to its input's shape: broadcasting is undone here, once for all rules."""
+    if part is None:
+        raise GradientError(
+            f"the derivative rule of {name!r} gave None for input {position}: declare that input "
+            "with no_gradient=... if it carries none"
+        )
+    if part.dtype != spec.dtype:
+        raise GradientError(
+            f"the derivative rule of {name!r} gave {part.spec} for input {position}, a {spec}"
+        )
+    if part.ndim == spec.ndim and not any(map(surely_differ, part.shape, spec.shape)):
+        return part
+    return sum_to(part, shape=spec.shape)
+
+
+def _zeros(node: Node) -> Node:
+    with gradient_of(node):
+        return full(value=0.0, shape=node.shape, dtype=node.dtype)

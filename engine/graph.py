@@ -1,0 +1,197 @@
+"""A graph: named outputs and parameter updates, with everything they depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import networkx
+
+from engine.order import topological
+from ops import Dim, FeedError, GraphError, Node, Parameter, SpecError
+from ops.dimension import bind_size
+from ops.leaves import input, parameter
+from ops.operator import Operator
+
+
+class Update(NamedTuple):
+    """After a run, ``parameter`` holds ``value``."""
+
+    parameter: Parameter
+    value: Node
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Graph:
+    """An immutable directed acyclic graph.
+
+    Attributes:
+        outputs: name -> node.
+        updates: what happens to parameters, once everything else is computed.
+        nodes: every node, inputs before consumers, otherwise in the order they were asked for.
+
+    Raises:
+        GraphError: two inputs or two parameters share a name.
+    """
+
+    outputs: Mapping[str, Node]
+    updates: tuple[Update, ...] = ()
+    nodes: tuple[Node, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", topological(self.roots))
+        for kind in (input, parameter):
+            _require_unique_names(self._leaves(kind))
+
+    @property
+    def roots(self) -> tuple[Node, ...]:
+        """The nodes asked for: outputs, then the updates' values."""
+        return (*self.outputs.values(), *(update.value for update in self.updates))
+
+    @property
+    def inputs(self) -> dict[str, Node]:
+        """The inputs that the outputs depend on, by name."""
+        return {str(node.name): node for node in self._leaves(input)}
+
+    @property
+    def parameters(self) -> dict[str, Node]:
+        """The parameters that the outputs depend on, by name."""
+        return {str(node.name): node for node in self._leaves(parameter)}
+
+    @property
+    def dimensions(self) -> frozenset[str]:
+        """The names of dimensions that are not bound to a size."""
+        return frozenset[str]().union(*(node.spec.names for node in self.nodes))
+
+    def select(self, outputs: Iterable[str]) -> Graph:
+        """The part of the graph that some outputs need, without updates.
+
+        Raises:
+            GraphError: an output does not exist.
+        """
+        outputs = list(outputs)
+        for name in outputs:
+            if name not in self.outputs:
+                known = ", ".join(self.outputs)
+                raise GraphError(f"the graph has no output {name!r} (it has: {known})")
+        return Graph({name: self.outputs[name] for name in outputs})
+
+    def bind(self, sizes: Mapping[str, int]) -> Graph:
+        """The same graph with every named dimension replaced by its size.
+
+        Every node is inferred anew, so what could not be decided with names is checked here.
+
+        Raises:
+            FeedError: a size is missing, belongs to no dimension, or is not a positive integer.
+            SpecError: with these sizes an operator's inputs do not fit.
+        """
+        _require_sizes(self.dimensions, sizes)
+        leaves: dict[object, Node] = {}
+
+        def bound(node: Node) -> Node:
+            result = _infer_again(node, sizes)
+            if node.name is None:
+                return result
+            # A shared parameter may stand under several names; it becomes one node.
+            return leaves.setdefault(node.attributes.get("parameter", node.name), result)
+
+        return self.transform(bound)
+
+    def transform(self, visit: Callable[[Node], Node]) -> Graph:
+        """Rebuild the graph: ``visit`` gets every node, its inputs replaced, and returns its own."""
+        replaced: dict[Node, Node] = {}
+        for node in self.nodes:
+            inputs = tuple(replaced[source] for source in node.inputs)
+            current = node if inputs == node.inputs else replace(node, inputs=inputs)
+            replaced[node] = visit(current)
+        return Graph(
+            {name: replaced[node] for name, node in self.outputs.items()},
+            tuple(Update(target, replaced[value]) for target, value in self.updates),
+        )
+
+    def check(self) -> None:
+        """Infer every node again and compare; raises GraphError where a transformation erred."""
+        for node in self.nodes:
+            if _infer_again(node, {}).spec != node.spec:
+                raise GraphError(f"{node!r} ({node.provenance}) has not the spec it infers")
+
+    def to_networkx(self) -> networkx.DiGraph:
+        """The graph as a networkx one, from inputs to consumers, for analysis and drawing.
+
+        Nodes are indices into :attr:`nodes` with attributes ``label``, ``spec`` and ``node``.
+        """
+        index = {node: i for i, node in enumerate(self.nodes)}
+        result = networkx.DiGraph()
+        for node, i in index.items():
+            result.add_node(i, label=node.name or node.operator.name, spec=str(node.spec), node=node)
+            result.add_edges_from((index[source], i) for source in node.inputs)
+        return result
+
+    def labels(self) -> dict[Node, str]:
+        """A short unique name for every node: ``%7``, or the name of an input or a parameter."""
+        return {node: node.name or f"%{i}" for i, node in enumerate(self.nodes)}
+
+    def __str__(self) -> str:
+        labels = self.labels()
+        by_serial = {node.order[0]: labels[node] for node in reversed(self.nodes)}
+        lines = [_line(node, labels, by_serial) for node in self.nodes]
+        lines += [f"return {name} = {labels[node]}" for name, node in self.outputs.items()]
+        lines += [f"update {target.name} <- {labels[value]}" for target, value in self.updates]
+        return "\n".join(lines)
+
+    def _leaves(self, kind: Operator) -> list[Node]:
+        return [node for node in self.nodes if node.operator is kind]
+
+
+def _line(node: Node, labels: Mapping[Node, str], by_serial: Mapping[int, str]) -> str:
+    arguments = [labels[source] for source in node.inputs]
+    arguments += [f"{k}={v}" for k, v in node.attributes.items() if k not in ("name", "parameter")]
+    text = f"{labels[node]}: {node.spec} = {node.operator.name}({', '.join(arguments)})"
+    forward = node.provenance.forward
+    if forward is not None:
+        text += f"  # gradient of {by_serial.get(forward.order[0], forward.operator.name)}"
+    return text
+
+
+def _require_unique_names(leaves: Iterable[Node]) -> None:
+    first: dict[str | None, Node] = {}
+    for node in leaves:
+        other = first.setdefault(node.name, node)
+        if other.attributes != node.attributes:
+            raise GraphError(
+                f"two different {node.operator.name}s are called {node.name!r}, at "
+                f"{other.provenance} and at {node.provenance}; give each a name of its own"
+            )
+
+
+def _require_sizes(dimensions: frozenset[str], sizes: Mapping[str, int]) -> None:
+    if missing := sorted(dimensions - set(sizes)):
+        example = ", ".join(f"{name}=32" for name in missing)
+        raise FeedError(f"dimensions without a size: {', '.join(missing)}; give them, as {example}")
+    if unknown := sorted(set(sizes) - dimensions):
+        known = ", ".join(sorted(dimensions)) or "none"
+        raise FeedError(f"the graph has no dimension {', '.join(unknown)} (it has: {known})")
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise FeedError(f"expected a size of at least 0 for dimension {name!r}, got {size!r}")
+
+
+def _infer_again(node: Node, sizes: Mapping[str, int]) -> Node:
+    attributes = {key: _bind_value(value, sizes) for key, value in node.attributes.items()}
+    try:
+        spec = node.operator.infer(*(source.spec for source in node.inputs), **attributes)
+    except SpecError as error:
+        given = ", ".join(str(source.spec) for source in node.inputs)
+        raise SpecError(
+            f"{node.operator.name}: {error}\n  given: {given}\n  at {node.provenance}"
+        ) from None
+    return replace(node, attributes=attributes, spec=spec)
+
+
+def _bind_value(value: Any, sizes: Mapping[str, int]) -> Any:
+    if isinstance(value, Dim):
+        return bind_size(value, sizes)
+    if isinstance(value, tuple):
+        return tuple(_bind_value(item, sizes) for item in value)
+    return value

@@ -1,0 +1,41 @@
+"""The naive interpreter: the oracle for every compiled program, and the mode to debug in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from engine.feeds import infer_sizes, require_feeds
+from engine.graph import Graph
+from ops import Node
+from ops.leaves import input
+
+
+def interpret(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Evaluate every node by its operator's ``forward``, one after the other.
+
+    Named dimensions take the sizes of the feeds. Updates are not carried out.
+
+    Args:
+        graph: what to evaluate.
+        feeds: a tensor for each input, all on one device.
+
+    Returns:
+        A tensor for each output.
+
+    Raises:
+        FeedError: a feed is missing, unknown, or of another shape or dtype.
+    """
+    graph = graph.bind(infer_sizes(graph, feeds))
+    require_feeds({name: node.spec for name, node in graph.inputs.items()}, feeds)
+    device = next((tensor.device for tensor in feeds.values()), torch.device("cpu"))
+    values: dict[Node, torch.Tensor] = {}
+    with torch.device(device):
+        for node in graph.nodes:
+            if node.operator is input:
+                values[node] = feeds[str(node.name)].detach()
+            else:
+                arguments = [values[source] for source in node.inputs]
+                values[node] = node.operator.forward(*arguments, **node.attributes)
+    return {name: values[node].clone() for name, node in graph.outputs.items()}

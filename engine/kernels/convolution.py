@@ -1,0 +1,226 @@
+"""Convolution and its two gradients as gathered windows times a matrix, in cache-sized tiles.
+
+Images lie NHWC in memory and weights as [C_out, kh, kw, C_in/groups], so a weight is a matrix and a
+product's result is an image without any reordering. Source: Chellapilla, Puri and Simard, "High
+Performance Convolutional Neural Networks for Document Processing", 2006 (the unfolding); Georganas
+et al., 2018 (tiles and channels-last layouts on CPUs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+import torch
+
+from engine.kernels.kernel import Kernel, Run, channels_last, in_sequence
+from engine.kernels.patches import Gather, Tiling, Window, lies_channels_last
+from ops import Node, Spec
+
+Tensors = Sequence[torch.Tensor]
+
+
+def _window(node: Node, kernel_size: Sequence[int]) -> Window:
+    a = node.attributes
+    return Window(tuple(kernel_size), a["stride"], a["padding"], a["dilation"])  # type: ignore[arg-type]
+
+
+def _settled(node: Node) -> list[Spec]:
+    """Scratch for an operand that is only a view of something, to be copied channels-last."""
+    return [] if lies_channels_last(node) else [node.spec]
+
+
+def _as_matrix(
+    node: Node, value: torch.Tensor, scratch: list[torch.Tensor]
+) -> tuple[list[Run], torch.Tensor]:
+    """A four-axis value as the matrix of its NHWC memory, one row per leading index or pixel."""
+    lying = channels_last(value)
+    if lies_channels_last(node):
+        return [], lying
+    copy = scratch.pop(0).view(lying.shape)
+    return [partial(copy.copy_, lying)], copy
+
+
+# y = conv2d(x, w): gather x, multiply by w.
+
+
+def _conv2d_gather(node: Node) -> Gather:
+    x, w = node.inputs
+    return Gather.of(_window(node, w.shape[2:]), x, node.attributes["groups"])
+
+
+def _conv2d_workspace(node: Node) -> list[Spec]:
+    return [*_settled(node.inputs[1]), *_conv2d_gather(node).workspace()]
+
+
+def _conv2d(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
+    (x, w), scratch = inputs, list(workspaces)
+    groups = node.attributes["groups"]
+    runs, weight = _as_matrix(node.inputs[1], w, scratch)
+    per_group = weight.flatten(1).unflatten(0, (groups, -1)).transpose(1, 2)
+    y = channels_last(out).flatten(0, 2).unflatten(1, (groups, -1))
+    return in_sequence(runs + _multiply(_conv2d_gather(node), x, scratch, per_group, y))
+
+
+def _multiply(
+    gather: Gather, images: torch.Tensor, scratch: Tensors, weight: torch.Tensor, y: torch.Tensor
+) -> list[Run]:
+    """Windows times weight [groups, width, C_out/groups] into y [windows, groups, C_out/groups]."""
+    runs: list[Run] = []
+    for tile in gather.tiles(images, scratch):
+        runs += tile.prepare
+        for group in range(gather.groups):
+            runs.append(tile.gather(group))
+            runs.append(partial(torch.mm, tile.matrix, weight[group], out=y[tile.rows, group]))
+    return runs
+
+
+# dw: gather x, multiply by dy, add up over the tiles.
+
+
+def _weight_gather(node: Node) -> Gather:
+    window = _window(node, node.attributes["kernel_size"])
+    return Gather.of(window, node.inputs[1], node.attributes["groups"])
+
+
+def _weight_workspace(node: Node) -> list[Spec]:
+    return [*_settled(node.inputs[0]), *_weight_gather(node).workspace()]
+
+
+def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
+    (gradient, x), scratch = inputs, list(workspaces)
+    gather = _weight_gather(node)
+    runs, dy = _as_matrix(node.inputs[0], gradient, scratch)
+    dy = dy.flatten(0, 2).unflatten(1, (gather.groups, -1))
+    dw = channels_last(out).flatten(1).unflatten(0, (gather.groups, -1))
+    runs.append(out.zero_)
+    for tile in gather.tiles(x, scratch):
+        runs += tile.prepare
+        for group in range(gather.groups):
+            runs.append(tile.gather(group))
+            runs.append(partial(dw[group].addmm_, dy[tile.rows, group].t(), tile.matrix))
+    return in_sequence(runs)
+
+
+# dx by convolution, where the stride is 1: gather dy, multiply by the weight turned around.
+
+
+def _turned(node: Node) -> Window:
+    forward = _window(node, node.inputs[1].shape[2:])
+    padding = tuple(
+        d * (k - 1) - p
+        for d, k, p in zip(forward.dilation, forward.kernel_size, forward.padding, strict=True)
+    )
+    return replace(forward, padding=padding)
+
+
+def _can_turn(node: Node) -> bool:
+    return node.attributes["stride"] == (1, 1) and min(_turned(node).padding) >= 0
+
+
+def _turned_gather(node: Node) -> Gather:
+    return Gather.of(_turned(node), node.inputs[0], node.attributes["groups"])
+
+
+def _turned_weight(node: Node) -> Spec:
+    c_out, per_group, kh, kw = node.inputs[1].shape
+    groups = node.attributes["groups"]
+    return node.spec.with_shape((groups, kh, kw, c_out // groups, per_group))
+
+
+def _turned_workspace(node: Node) -> list[Spec]:
+    return [_turned_weight(node), *_turned_gather(node).workspace()]
+
+
+def _turned_cost(node: Node) -> float:
+    gather = _turned_gather(node)
+    return float(gather.batch * gather.windows[0] * gather.windows[1] * gather.width)
+
+
+def _convolve_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
+    (gradient, w), (turned, *scratch) = inputs, workspaces
+    gather = _turned_gather(node)
+    source = w.unflatten(0, (gather.groups, -1)).permute(0, 3, 4, 1, 2)
+    kh, kw = gather.window.kernel_size
+    runs: list[Run] = [
+        partial(turned[:, kh - 1 - i, kw - 1 - j].copy_, source[:, i, j])
+        for i, j in product(range(kh), range(kw))
+    ]
+    dx = channels_last(out).flatten(0, 2).unflatten(1, (gather.groups, -1))
+    return in_sequence(runs + _multiply(gather, gradient, scratch, turned.flatten(1, 3), dx))
+
+
+# dx by scattering: multiply dy by the weight, add each window's pixels to the image.
+
+
+def _scatter_tiling(node: Node) -> Tiling:
+    n, _, *windows = node.inputs[0].shape
+    # A scattered window is always of whole images, so that no two tiles share a pixel.
+    return Tiling(Tiling.of(n, windows, _scatter_width(node) * node.dtype.itemsize).images, 0)
+
+
+def _scatter_width(node: Node) -> int:
+    _, per_group, kh, kw = node.inputs[1].shape
+    return kh * kw * per_group
+
+
+def _scatter_cost(node: Node) -> float:
+    n, _, rows, columns = node.inputs[0].shape
+    # Each element is written by the product, then read and added to the image: three passes.
+    return 3.0 * n * rows * columns * _scatter_width(node) * node.attributes["groups"]
+
+
+def _scatter_workspace(node: Node) -> list[Spec]:
+    dy, w = node.inputs
+    images = _scatter_tiling(node).images
+    window = _window(node, w.shape[2:])
+    columns = (images * dy.shape[2] * dy.shape[3], _scatter_width(node))
+    canvas = (images, *window.padded(node.shape[2:]), node.shape[1])
+    return [*_settled(dy), *_settled(w), node.spec.with_shape(columns), node.spec.with_shape(canvas)]
+
+
+def _scatter_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
+    scratch = list(workspaces)
+    runs, dy = _as_matrix(node.inputs[0], inputs[0], scratch)
+    settle, weight = _as_matrix(node.inputs[1], inputs[1], scratch)
+    groups, window = node.attributes["groups"], _window(node, node.inputs[1].shape[2:])
+    per_group = weight.flatten(1).unflatten(0, (groups, -1))
+    runs += settle
+    columns, canvas = scratch
+    dx = channels_last(out)
+    for n0, n1 in _scatter_tiling(node).image_ranges(dx.shape[0]):
+        part = dy[n0:n1].flatten(0, 2).unflatten(1, (groups, -1))
+        image, matrix = canvas[: n1 - n0], columns[: part.shape[0]]
+        windows = window.view(image).unflatten(-1, (groups, -1))
+        runs.append(image.zero_)
+        for group in range(groups):
+            runs.append(partial(torch.mm, part[:, group], per_group[group], out=matrix))
+            pixels = matrix.view(windows.select(-2, group).shape)
+            for i, j in product(*map(range, window.kernel_size)):
+                target = windows[:, :, :, i, j, group]
+                runs.append(partial(target.add_, pixels[:, :, :, i, j]))
+        runs.append(partial(dx[n0:n1].copy_, window.interior(image, dx.shape[1:3])))
+    return in_sequence(runs)
+
+
+
+
+KERNELS: dict[str, list[Kernel]] = {
+    "conv2d": [Kernel("gather windows, multiply", _conv2d, _conv2d_workspace)],
+    "conv2d_weight_gradient": [
+        Kernel("gather windows, multiply", _weight_gradient, _weight_workspace)
+    ],
+    "conv2d_input_gradient": [
+        Kernel(
+            "convolve with the turned weight",
+            _convolve_back,
+            _turned_workspace,
+            supports=_can_turn,
+            cost=_turned_cost,
+        ),
+        Kernel("multiply, scatter windows", _scatter_back, _scatter_workspace, cost=_scatter_cost),
+    ],
+}

@@ -1,0 +1,58 @@
+"""Kernels: how a node is computed into memory that was planned for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ops import Node, Spec
+
+Run = Callable[[], Any]
+Prepare = Callable[[Node, torch.Tensor, Sequence[torch.Tensor], Sequence[torch.Tensor]], Run]
+
+
+def _no_workspace(node: Node) -> tuple[Spec, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute one operator.
+
+    Attributes:
+        name: shown in reports.
+        prepare: ``(node, out, inputs, workspaces) -> run``. The tensors are the final ones, so views
+            and constants are made here, once; ``run()`` writes all of ``out`` and, where a fast path
+            exists, allocates nothing.
+        workspace: the scratch tensors it needs, contiguous; their content is undefined.
+        elementwise: ``out`` may be the memory of any input of the same shape and strides.
+        supports: whether it can compute this node.
+        cost: relative time for this node, to choose between kernels of one operator.
+    """
+
+    name: str
+    prepare: Prepare
+    workspace: Callable[[Node], Sequence[Spec]] = _no_workspace
+    elementwise: bool = False
+    supports: Callable[[Node], bool] = lambda node: True
+    cost: Callable[[Node], float] = lambda node: 0.0
+
+
+def channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    """An NCHW tensor seen as NHWC."""
+    return tensor.permute(0, 2, 3, 1)
+
+
+def in_sequence(runs: Sequence[Run]) -> Run:
+    """Several runs as one."""
+    if len(runs) == 1:
+        return runs[0]
+
+    def run() -> None:
+        for step in runs:
+            step()
+
+    return run

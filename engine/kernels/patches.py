@@ -1,0 +1,185 @@
+"""Windows of NHWC images as views, and the tiles in which they are copied.
+
+In an NHWC image a window's row of kw pixels and C channels is one contiguous run, so gathering the
+windows of a few images is one strided copy that stays in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from engine.kernels.kernel import Run, channels_last
+from engine.kernels.movement import VIEWS
+from ops import Node, Spec
+
+TILE_BYTES = 1 << 20
+"""Aim for the gathered windows of one tile: half of a core's second-level cache."""
+
+Pair = tuple[int, int]
+
+
+def lies_channels_last(node: Node) -> bool:
+    """Whether a four-axis value is stored as whole NHWC images, rather than as a view."""
+    return node.operator.name not in VIEWS
+
+
+@dataclass(frozen=True)
+class Window:
+    """A convolution's geometry, from its attributes."""
+
+    kernel_size: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+
+    def padded(self, size: Sequence[int]) -> tuple[int, int]:
+        """Rows and columns of an image with its padding."""
+        return size[0] + 2 * self.padding[0], size[1] + 2 * self.padding[1]
+
+    def count(self, size: Sequence[int]) -> tuple[int, int]:
+        """Rows and columns of windows in an image."""
+        rows, columns = (
+            (full - d * (k - 1) - 1) // s + 1
+            for full, k, s, d in zip(
+                self.padded(size), self.kernel_size, self.stride, self.dilation, strict=True
+            )
+        )
+        return rows, columns
+
+    def view(self, canvas: torch.Tensor) -> torch.Tensor:
+        """All windows of a contiguous, padded NHWC canvas: [N, H', W', kh, kw, C]."""
+        n, height, width, channels = canvas.shape
+        (kh, kw), (sh, sw), (dh, dw) = self.kernel_size, self.stride, self.dilation
+        rows = (height - dh * (kh - 1) - 1) // sh + 1
+        columns = (width - dw * (kw - 1) - 1) // sw + 1
+        image, row, pixel = height * width * channels, width * channels, channels
+        return canvas.as_strided(
+            (n, rows, columns, kh, kw, channels),
+            (image, sh * row, sw * pixel, dh * row, dw * pixel, 1),
+        )
+
+    def interior(self, canvas: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+        """The image within its padded NHWC canvas."""
+        (top, left), (height, width) = self.padding, size
+        return canvas[:, top : top + height, left : left + width]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How images are cut so that the windows of one tile stay in the cache.
+
+    Either several whole images, or rows of windows of a single one.
+    """
+
+    images: int
+    rows: int
+
+    @staticmethod
+    def of(batch: int, windows: Sequence[int], row_bytes: int) -> Tiling:
+        """Tiles for ``batch`` images of so many (rows, columns) of windows of ``row_bytes``."""
+        image_bytes = max(1, windows[0] * windows[1] * row_bytes)
+        images = max(1, min(batch, TILE_BYTES // image_bytes))
+        rows = max(1, min(windows[0], TILE_BYTES // max(1, windows[1] * row_bytes)))
+        return Tiling(images, windows[0] if images > 1 else rows)
+
+    def image_ranges(self, batch: int) -> Iterator[tuple[int, int]]:
+        """Consecutive ranges of images."""
+        for first in range(0, batch, self.images):
+            yield first, min(first + self.images, batch)
+
+    def row_ranges(self, rows: int) -> Iterator[tuple[int, int]]:
+        """Consecutive ranges of rows of windows, within the images of one range."""
+        for first in range(0, rows, self.rows):
+            yield first, min(first + self.rows, rows)
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Gathers the windows of images, tile by tile, into a matrix with a row per window.
+
+    The scratch tensors are a padded canvas for the images of a tile (none if the images can be read
+    where they lie) and the matrix.
+    """
+
+    window: Window
+    channels: int
+    groups: int
+    batch: int
+    size: Pair
+    dtype: torch.dtype
+    in_place: bool
+
+    @staticmethod
+    def of(window: Window, images: Node, groups: int) -> Gather:
+        """For the windows of a node's images."""
+        n, channels, *size = images.shape
+        in_place = lies_channels_last(images) and window.padding == (0, 0)
+        return Gather(window, channels, groups, n, tuple(size), images.dtype, in_place)
+
+    @property
+    def tiling(self) -> Tiling:
+        return Tiling.of(self.batch, self.windows, self.width * self.dtype.itemsize)
+
+    @property
+    def windows(self) -> Pair:
+        return self.window.count(self.size)
+
+    @property
+    def width(self) -> int:
+        """Elements of a window of one group."""
+        kh, kw = self.window.kernel_size
+        return kh * kw * self.channels // self.groups
+
+    def workspace(self) -> list[Spec]:
+        """The scratch tensors: the matrix, then the canvas."""
+        tiling, (_, columns) = self.tiling, self.windows
+        matrix = Spec((tiling.images * tiling.rows * columns, self.width), self.dtype)
+        canvas = (tiling.images, *self.window.padded(self.size), self.channels)
+        return [matrix] if self.in_place else [matrix, Spec(canvas, self.dtype)]
+
+    def tiles(self, images: torch.Tensor, scratch: Sequence[torch.Tensor]) -> Iterator[Tile]:
+        """The tiles of the images, in the order in which they are to be gathered."""
+        source = channels_last(images)
+        rows, columns = self.windows
+        for n0, n1 in self.tiling.image_ranges(self.batch):
+            prepare: list[Run] = []
+            canvas = source[n0:n1]
+            if not self.in_place:
+                canvas = scratch[1][: n1 - n0]
+                inner = self.window.interior(canvas, self.size)
+                prepare.append(partial(inner.copy_, source[n0:n1]))
+                if n0 == 0 and inner.shape != canvas.shape:
+                    prepare.insert(0, scratch[1].zero_)
+            windows = self.window.view(canvas).unflatten(-1, (self.groups, -1))
+            for r0, r1 in self.tiling.row_ranges(rows):
+                part = windows[:, r0:r1]
+                first = (n0 * rows + r0) * columns
+                count = part.shape[0] * part.shape[1] * columns
+                matrix = scratch[0][:count]
+                yield Tile(prepare, part, matrix, slice(first, first + count))
+                prepare = []
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Some windows: ``prepare`` their images, then gather one group after the other.
+
+    Attributes:
+        windows: [images, rows, columns, kh, kw, groups, channels per group].
+        matrix: where a group's windows are gathered, a row per window.
+        rows: which windows of the whole these are.
+    """
+
+    prepare: list[Run]
+    windows: torch.Tensor
+    matrix: torch.Tensor
+    rows: slice
+
+    def gather(self, group: int) -> Run:
+        """Copy the windows of a group into the matrix."""
+        part = self.windows.select(-2, group)
+        return partial(self.matrix.view(part.shape).copy_, part)

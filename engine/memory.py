@@ -1,0 +1,154 @@
+"""The memory plan: from lifetimes to offsets in one arena.
+
+Offline dynamic storage allocation. Two heuristics are tried and the lower peak is taken: largest
+buffer first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020)
+and best fit in order of time, which stays fast for graphs of any length.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ALIGNMENT = 64
+"""Bytes: a cache line, and the widest vector."""
+
+MOST_FOR_LARGEST_FIRST = 2000
+"""Buffers; largest-first compares all pairs, so beyond this only best fit is tried."""
+
+
+@dataclass
+class Buffer:
+    """Memory that is in use from step ``first`` to step ``last``, both included."""
+
+    nbytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where each buffer lies.
+
+    Attributes:
+        offsets: in bytes, one per buffer, multiples of ALIGNMENT.
+        peak_bytes: the size of the arena.
+    """
+
+    offsets: tuple[int, ...]
+    peak_bytes: int
+
+
+def place(buffers: Sequence[Buffer]) -> Placement:
+    """Give every buffer an offset such that no two in use at the same step overlap."""
+    placements = [_best_fit(buffers)]
+    if len(buffers) <= MOST_FOR_LARGEST_FIRST:
+        placements.append(_largest_first(buffers))
+    return min(placements, key=lambda placement: placement.peak_bytes)
+
+
+def lower_bound(buffers: Sequence[Buffer]) -> int:
+    """The most bytes in use at any one step: no placement has a lower peak."""
+    changes: dict[int, int] = {}
+    for buffer in buffers:
+        changes[buffer.first] = changes.get(buffer.first, 0) + _aligned(buffer.nbytes)
+        changes[buffer.last + 1] = changes.get(buffer.last + 1, 0) - _aligned(buffer.nbytes)
+    live = peak = 0
+    for step in sorted(changes):
+        live += changes[step]
+        peak = max(peak, live)
+    return peak
+
+
+def _aligned(nbytes: int) -> int:
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+def _largest_first(buffers: Sequence[Buffer]) -> Placement:
+    offsets = [0] * len(buffers)
+    placed: list[int] = []  # by offset
+    for index in sorted(range(len(buffers)), key=lambda i: (-buffers[i].nbytes, i)):
+        buffer, size = buffers[index], _aligned(buffers[index].nbytes)
+        end_of_last, best, best_gap = 0, None, None
+        for other in placed:
+            if buffers[other].first > buffer.last or buffers[other].last < buffer.first:
+                continue
+            gap = offsets[other] - end_of_last
+            if gap >= size and (best_gap is None or gap < best_gap):
+                best, best_gap = end_of_last, gap
+            end_of_last = max(end_of_last, offsets[other] + _aligned(buffers[other].nbytes))
+        offsets[index] = end_of_last if best is None else best
+        insort(placed, index, key=offsets.__getitem__)
+    return _placement(buffers, offsets)
+
+
+def _best_fit(buffers: Sequence[Buffer]) -> Placement:
+    offsets = [0] * len(buffers)
+    holes = _Holes()
+    starts = sorted(range(len(buffers)), key=lambda i: (buffers[i].first, -buffers[i].nbytes, i))
+    ends = sorted(range(len(buffers)), key=lambda i: (buffers[i].last, i))
+    next_end = 0
+    for index in starts:
+        while next_end < len(ends) and buffers[ends[next_end]].last < buffers[index].first:
+            done = ends[next_end]
+            holes.give_back(offsets[done], _aligned(buffers[done].nbytes))
+            next_end += 1
+        offsets[index] = holes.take(_aligned(buffers[index].nbytes))
+    return _placement(buffers, offsets)
+
+
+class _Holes:
+    """The free parts of an arena that grows at its end."""
+
+    def __init__(self) -> None:
+        self._by_size: list[tuple[int, int]] = []  # (size, offset)
+        self._by_start: dict[int, int] = {}  # offset -> size
+        self._by_end: dict[int, int] = {}  # end -> offset
+        self._end = 0
+
+    def take(self, size: int) -> int:
+        """The offset of ``size`` bytes, from the smallest hole they fit in."""
+        if not size:
+            return 0
+        position = bisect_left(self._by_size, (size, 0))
+        if position < len(self._by_size):
+            hole, offset = self._by_size[position]
+            self._remove(offset)
+            if hole > size:
+                self._add(offset + size, hole - size)
+            return offset
+        # Nothing fits: grow, from the hole at the end of the arena if there is one.
+        start = self._by_end.get(self._end, self._end)
+        if start != self._end:
+            self._remove(start)
+        self._end = start + size
+        return start
+
+    def give_back(self, offset: int, size: int) -> None:
+        """Free bytes, joining them with the holes beside them."""
+        if not size:
+            return
+        if offset + size in self._by_start:
+            size += self._remove(offset + size)
+        if offset in self._by_end:
+            start = self._by_end[offset]
+            size += self._remove(start)
+            offset = start
+        self._add(offset, size)
+
+    def _add(self, offset: int, size: int) -> None:
+        insort(self._by_size, (size, offset))
+        self._by_start[offset] = size
+        self._by_end[offset + size] = offset
+
+    def _remove(self, offset: int) -> int:
+        size = self._by_start.pop(offset)
+        del self._by_end[offset + size]
+        del self._by_size[bisect_left(self._by_size, (size, offset))]
+        return size
+
+
+def _placement(buffers: Sequence[Buffer], offsets: Sequence[int]) -> Placement:
+    ends = [o + _aligned(b.nbytes) for o, b in zip(offsets, buffers, strict=True)]
+    return Placement(tuple(offsets), max(ends, default=0))

@@ -1,0 +1,139 @@
+"""A compiled program: call it with feeds, get results."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from engine.feeds import require_feeds
+from engine.kernels.kernel import Run
+from engine.memory import lower_bound
+from engine.numerics import require_finite_leaves, run_checked
+from engine.report import StepReport, format_report, step_reports
+from engine.runtime import Around, Runtime
+from ops import Node, Spec
+
+
+class Program:
+    """A graph, ready to run on one device for one set of sizes. Made by :func:`engine.compile`.
+
+    Calling it runs it: ``program(noisy=a, target=b)["loss"]``. The results belong to the caller. It
+    may be called from several threads; calls wait for each other, since they share one memory. To
+    run at the same time, give each thread a :meth:`replica`.
+
+    In steady state a run allocates nothing but the results it returns, and :meth:`borrow` not even
+    those. An operator without a kernel of its own, as a user's, allocates what its forward does.
+    """
+
+    def __init__(self, runtime: Runtime, stage: int = 0, check_numerics: bool = False) -> None:
+        self._runtime = runtime
+        self._stage_index = stage
+        self._stage = runtime.plan.stages[stage]
+        self._inputs = {name: node.spec for name, node in self._stage.inputs.items()}
+        self._check_numerics = check_numerics
+        self._seconds: dict[Node, float] = {}
+
+    @property
+    def peak_bytes(self) -> int:
+        """Bytes the program allocates at its first run and keeps; known before.
+
+        Inputs, values, gradients, scratch and constants are in it; parameters, which live outside
+        of programs, and the results handed to the caller are not.
+        """
+        return self._runtime.plan.placement.peak_bytes
+
+    @property
+    def least_bytes(self) -> int:
+        """The most bytes in use at one step: no placement in memory could do with less."""
+        return lower_bound(self._runtime.plan.buffers)
+
+    @property
+    def inputs(self) -> dict[str, Spec]:
+        """What a call takes."""
+        return dict(self._inputs)
+
+    @property
+    def outputs(self) -> dict[str, Spec]:
+        """What a call returns."""
+        return {name: node.spec for name, node in self._stage.outputs.items()}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self._runtime.device
+
+    def __call__(self, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run, and return each output in memory of its own.
+
+        Raises:
+            FeedError: a feed is missing, unknown, or of another shape or dtype.
+            NumericsError: with ``check_numerics``, at the first NaN or infinity.
+        """
+        with self._runtime.lock:
+            results = self._run(feeds)
+            # Row-major, as PyTorch users expect of a new tensor.
+            return {
+                name: value.clone(memory_format=torch.contiguous_format)
+                for name, value in results.items()
+            }
+
+    def borrow(self, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run, and lend each output: a view of memory that the next run overwrites.
+
+        Allocates nothing. For one thread only.
+        """
+        with self._runtime.lock:
+            return self._run(feeds)
+
+    def profile(self, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run as by a call, timing every step for :meth:`report`."""
+        with self._runtime.lock:
+            require_feeds(self._inputs, feeds)
+            results = self._runtime.run(self._stage_index, feeds, self._clocked)
+            return {name: value.clone() for name, value in results.items()}
+
+    def steps(self) -> list[StepReport]:
+        """What each step is: order, kernel, shape, bytes, place in memory, time if profiled."""
+        return step_reports(self._runtime.plan, self._stage, self._seconds)
+
+    def report(self) -> str:
+        """The steps as a table, with the time of each as of the last :meth:`profile`."""
+        return format_report(self.steps(), self.peak_bytes, self.least_bytes)
+
+    def replica(self) -> Program:
+        """The same program over the same parameters with memory of its own, for another thread."""
+        return Program(
+            Runtime(self._runtime.plan, self.device), self._stage_index, self._check_numerics
+        )
+
+    def _run(self, feeds: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        require_feeds(self._inputs, feeds)
+        if not self._check_numerics:
+            return self._runtime.run(self._stage_index, feeds)
+        return self._runtime.run(self._stage_index, feeds, self._checked())
+
+    def _checked(self) -> Around:
+        fed = set(self._stage.inputs.values())
+        tensors = self._runtime.tensors
+        first = True
+
+        def around(node: Node, run: Run) -> None:
+            nonlocal first
+            if first:
+                require_finite_leaves(tensors, fed)
+                first = False
+            run_checked(node, run, tensors)
+
+        return around
+
+    def _clocked(self, node: Node, run: Run) -> None:
+        self._synchronize()
+        start = time.perf_counter()
+        run()
+        self._synchronize()
+        self._seconds[node] = time.perf_counter() - start
+
+    def _synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)

@@ -1,0 +1,28 @@
+"""Rewrites: graph in, equivalent and cheaper graph out.
+
+One rewrite per file, a function of a bound graph, with the identity it relies on in its docstring.
+A new one takes its place in :data:`REWRITES`; nodes that nothing uses any more fall away by
+themselves, because a graph holds only what its outputs and updates depend on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from engine.graph import Graph
+from engine.rewrites.constants import fold_constants
+from engine.rewrites.duplicates import merge_duplicates
+from engine.rewrites.identities import simplify_identities
+
+Rewrite = Callable[[Graph], Graph]
+
+REWRITES: tuple[Rewrite, ...] = (fold_constants, simplify_identities, merge_duplicates)
+"""The rewrites of a compilation, in order."""
+
+
+def rewrite(graph: Graph, rewrites: Iterable[Rewrite] = REWRITES) -> Graph:
+    """Apply rewrites in order, checking the graph after each."""
+    for apply in rewrites:
+        graph = apply(graph)
+        graph.check()
+    return graph

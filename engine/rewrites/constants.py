@@ -1,0 +1,30 @@
+"""Compute at compile time what depends on nothing."""
+
+from __future__ import annotations
+
+from engine.graph import Graph
+from ops import Node, constant
+from ops.leaves import constant as constant_operator
+from ops.leaves import full
+from ops.provenance import in_place_of
+
+LARGEST = 1024
+"""Elements; a larger result is cheaper to compute in each run than to keep."""
+
+
+def fold_constants(graph: Graph) -> Graph:
+    """An operator applied to constants is a constant, for results of at most LARGEST elements."""
+    return graph.transform(_folded)
+
+
+def is_constant(node: Node) -> bool:
+    """Whether the node is a constant leaf."""
+    return node.operator is full or node.operator is constant_operator
+
+
+def _folded(node: Node) -> Node:
+    if not node.inputs or not all(map(is_constant, node.inputs)) or node.spec.size > LARGEST:
+        return node
+    values = [source.operator.forward(**source.attributes) for source in node.inputs]
+    with in_place_of(node):
+        return constant(value=node.operator.forward(*values, **node.attributes))

@@ -1,0 +1,114 @@
+"""A plan made real: one arena, tensors over it, and a flat list of calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import torch
+
+from engine.kernels.kernel import Run
+from engine.layout import strides, view_of
+from engine.plan import Plan, Step
+from ops import Node, Parameter
+from ops.leaves import full
+
+Around = Callable[[Node, Run], object]
+
+
+class Runtime:
+    """The memory of a plan on a device, and its steps bound to that memory.
+
+    Nothing is allocated before the first run; then the arena, ``peak_bytes`` long, is allocated once.
+    The steps are bound again when a parameter has been moved or given other storage.
+    """
+
+    def __init__(self, plan: Plan, device: torch.device) -> None:
+        self.plan = plan
+        self.device = device
+        self.lock = threading.Lock()
+        self.tensors: dict[Node, torch.Tensor] = {}
+        self._arena: torch.Tensor | None = None
+        self._storage: list[torch.Tensor] = []
+        self._steps: list[list[tuple[Node, Run]]] = []
+        self._runs: list[list[Run]] = []
+        self._copies: list[Run] = []
+
+    def run(
+        self, stage: int, feeds: Mapping[str, torch.Tensor], around: Around | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Run a stage; the results are views of the arena. The caller holds the lock.
+
+        ``around``, if given, is called for each step with its node and what runs it.
+        """
+        self._bind()
+        inputs, outputs = self.plan.stages[stage].inputs, self.plan.stages[stage].outputs
+        for name, node in inputs.items():
+            self.tensors[node].copy_(feeds[name].detach())
+        if around is None:
+            for run in self._runs[stage]:
+                run()
+        else:
+            for node, run in self._steps[stage]:
+                around(node, run)
+        if stage == len(self.plan.stages) - 1:
+            for copy in self._copies:
+                copy()
+        return {name: self.tensors[node] for name, node in outputs.items()}
+
+    def _bind(self) -> None:
+        parameters = self.plan.parameters
+        if self._arena is not None and all(
+            p.tensor is tensor for p, tensor in zip(parameters, self._storage, strict=True)
+        ):
+            return
+        for p in parameters:
+            p.to(self.device)
+        self._storage = [p.tensor for p in parameters]
+        if self._arena is None:
+            size = self.plan.placement.peak_bytes
+            self._arena = torch.empty(size, dtype=torch.uint8, device=self.device)
+        self._bind_tensors(self._arena)
+        stages = self.plan.stages
+        self._steps = [
+            [(step.node, self._prepare(step)) for step in stage.steps if step.kernel is not None]
+            for stage in stages
+        ]
+        self._runs = [[run for _, run in steps] for steps in self._steps]
+        self._copies = [
+            partial(target.tensor.copy_, self.tensors[value]) for target, value in self.plan.copies
+        ]
+
+    def _bind_tensors(self, arena: torch.Tensor) -> None:
+        views = {step.node for stage in self.plan.stages for step in stage.steps if not step.kernel}
+        for node, owner in self.plan.owners.items():
+            if node in views:
+                view = view_of(node, self.tensors[node.inputs[0]])
+                assert view is not None, "the plan saw this view on tensors that lie alike"
+                self.tensors[node] = view
+            elif isinstance(owner, Parameter):
+                self.tensors[node] = owner.tensor
+            elif node.operator is full:
+                self.tensors[node] = self._at(owner, (), node.dtype).expand(node.shape)
+            else:
+                self.tensors[node] = self._at(owner, node.shape, node.dtype)
+        for node in self.plan.constants:
+            if node.operator is full:
+                self.tensors[node].as_strided((), ()).fill_(node.attributes["value"])
+            else:
+                self.tensors[node].copy_(node.attributes["value"])
+
+    def _prepare(self, step: Step) -> Run:
+        assert step.kernel is not None
+        scratch = [self._at(i, s.shape, s.dtype, row_major=True) for i, s in step.workspaces]
+        inputs = [self.tensors[source] for source in step.node.inputs]
+        return step.kernel.prepare(step.node, self.tensors[step.node], inputs, scratch)
+
+    def _at(
+        self, buffer: int, shape: Sequence[int], dtype: torch.dtype, row_major: bool = False
+    ) -> torch.Tensor:
+        assert self._arena is not None
+        offset, nbytes = self.plan.placement.offsets[buffer], self.plan.buffers[buffer].nbytes
+        flat = self._arena[offset : offset + nbytes].view(dtype)
+        return flat.view(shape) if row_major else flat.as_strided(shape, strides(shape))

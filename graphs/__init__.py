@@ -1,0 +1,38 @@
+"""What people build with: graphs by hand, modules, optimizers, architectures."""
+
+from graphs.builder import GraphBuilder
+from graphs.layers import (
+    MSE,
+    Conv2d,
+    LeakyReLU,
+    MaxPool2d,
+    NearestUpsampling,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    TransposeConv2d,
+)
+from graphs.module import Module
+from graphs.optimizers import SGD, Adam
+from graphs.sequential import Sequential, Upsampling
+from graphs.weights import load_weights, save_weights
+
+__all__ = [
+    "MSE",
+    "SGD",
+    "Adam",
+    "Conv2d",
+    "GraphBuilder",
+    "LeakyReLU",
+    "MaxPool2d",
+    "Module",
+    "NearestUpsampling",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+    "TransposeConv2d",
+    "Upsampling",
+    "load_weights",
+    "save_weights",
+]

@@ -1,0 +1,118 @@
+"""Building a graph by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+
+from engine import Graph
+from graphs.initializers import uniform_by_fan_in
+from ops import Dim, GraphError, Node, Parameter, SpecError
+from ops.dimension import Size, to_size
+from ops.leaves import input, parameter
+from ops.spec import FLOATS, dtype_name, format_shape
+
+Initializer = Callable[[tuple[int, ...], torch.dtype], torch.Tensor]
+
+
+class GraphBuilder:
+    """Names a graph's inputs, parameters and outputs; operators called on them do the rest.
+
+    >>> from ops import relu
+    >>> g = GraphBuilder("example")
+    >>> x = g.input("x", ("N", 2))
+    >>> graph = g.build(y=relu(x @ g.parameter("w", (2, 3))))
+    >>> graph.outputs["y"].shape
+    (N, 3)
+    """
+
+    def __init__(self, name: str, dtype: torch.dtype = torch.float32) -> None:
+        if dtype not in FLOATS:
+            raise SpecError(f"expected float32 or float64, got {dtype_name(dtype)}")
+        self.name = name
+        self.dtype = dtype
+        self._leaves: dict[str, Node] = {}
+
+    def input(
+        self, name: str, shape: Iterable[int | str | Dim], dtype: torch.dtype | None = None
+    ) -> Node:
+        """A value given at each call.
+
+        Args:
+            name: the keyword by which it is given.
+            shape: sizes; a string is a named dimension, the same wherever it stands.
+            dtype: by default the builder's.
+
+        Raises:
+            GraphError: the name is taken or empty.
+            SpecError: the shape or the dtype is no good.
+        """
+        self._claim(name)
+        sizes = tuple(_checked_size(size, name) for size in shape)
+        return self._keep(name, input(name=name, shape=sizes, dtype=dtype or self.dtype))
+
+    def parameter(
+        self, name: str, shape: Iterable[int], init: torch.Tensor | Initializer | None = None
+    ) -> Node:
+        """A tensor that lives beside the graph, to be trained.
+
+        Args:
+            name: unique in the graph, as ``down.weight``.
+            shape: sizes, all known.
+            init: its first value, or a function of shape and dtype that makes it. By default what
+                PyTorch's convolutions and linear layers start from: uniform within
+                1/sqrt(fan-in), and zero for a single axis (a bias).
+
+        Raises:
+            GraphError: the name is taken.
+            SpecError: the shape is no good or not that of ``init``.
+        """
+        self._claim(name)
+        sizes = tuple(shape)
+        if not all(isinstance(size, int) and size >= 0 for size in sizes):
+            raise SpecError(f"parameter {name!r}: expected known sizes, got {format_shape(sizes)}")
+        if not isinstance(init, torch.Tensor):
+            init = (init or uniform_by_fan_in)(sizes, self.dtype)
+        if tuple(init.shape) != sizes:
+            raise SpecError(
+                f"parameter {name!r}: expected a value of shape {format_shape(sizes)}, "
+                f"got {format_shape(init.shape)}"
+            )
+        value = Parameter(name, init.to(self.dtype))
+        return self._keep(name, parameter(name=name, parameter=value))
+
+    def build(self, **outputs: Node) -> Graph:
+        """The finished graph with these outputs, checked.
+
+        Raises:
+            GraphError: there is no output, an output is no node, or a name is used twice.
+        """
+        if not outputs:
+            raise GraphError(f"graph {self.name!r}: expected at least one output, as build(y=y)")
+        for name, node in outputs.items():
+            if not isinstance(node, Node):
+                raise GraphError(
+                    f"graph {self.name!r}: output {name!r} is no node but a {type(node).__name__}"
+                )
+        return Graph(outputs)
+
+    def _claim(self, name: str) -> None:
+        if not isinstance(name, str) or not name:
+            raise GraphError(f"graph {self.name!r}: expected a name, got {name!r}")
+        if name in self._leaves:
+            taken = self._leaves[name]
+            raise GraphError(
+                f"graph {self.name!r}: the name {name!r} is taken by the {taken.operator.name} "
+                f"at {taken.provenance}"
+            )
+
+    def _keep(self, name: str, node: Node) -> Node:
+        self._leaves[name] = node
+        return node
+
+
+def _checked_size(size: int | str | Dim, name: str) -> Size:
+    if isinstance(size, bool) or not isinstance(size, int | str | Dim) or size == "":
+        raise SpecError(f"input {name!r}: expected sizes or names of dimensions, got {size!r}")
+    return to_size(size)

@@ -1,0 +1,208 @@
+"""Modules: the report's interface, ``forward`` and ``backward`` by hand, over compiled programs.
+
+A module says once, in :meth:`Module.build`, what it computes on nodes. From that come a program for
+every shape it meets, its gradient, and its use as a part of larger graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from itertools import starmap
+from typing import NamedTuple
+
+import torch
+
+from engine import Graph, Program, Update, compile_stages, gradient
+from ops import GraphError, Node, Parameter
+from ops.leaves import input as input_leaf
+from ops.leaves import parameter as parameter_leaf
+from ops.spec import FLOATS, Spec
+
+PROGRAMS_KEPT = 16
+"""Shapes for which a module keeps its compiled programs; the least recently used goes first."""
+
+_scope: ContextVar[str] = ContextVar("scope", default="")
+
+
+class Trainable(NamedTuple):
+    """A parameter and the gradient that backward passes have added up for it."""
+
+    value: Parameter
+    gradient: Parameter
+
+
+class Programs(NamedTuple):
+    """A module compiled for one shape: ``backward`` continues in ``forward``'s memory."""
+
+    forward: Program
+    backward: Program
+
+
+class Module:
+    """Base of modules.
+
+    A subclass keeps its parameters with :meth:`own`, its parts with :meth:`adopt`, and defines
+    :meth:`build`. A module is not safe to call from several threads, since ``backward`` refers to the
+    latest ``forward``; programs compiled from its graph are.
+    """
+
+    loss_input_only = False
+    """Whether ``backward`` gives the gradient by the first input alone."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, Trainable] = {}
+        self._parts: dict[str, Module] = {}
+        self._latest: Programs | None = None
+        self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
+
+    def build(self, *inputs: Node) -> Node:
+        """Add this module's nodes to the graph of its inputs, and return its output."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build")
+
+    def __call__(self, *inputs: Node | torch.Tensor, name: str = "") -> Node | torch.Tensor:
+        """On nodes: :meth:`build`, its parameters' names prefixed by ``name``. On tensors: :meth:`forward`."""
+        if inputs and isinstance(inputs[0], Node):
+            with scope(name):
+                return self.build(*inputs)
+        return self.forward(*inputs)
+
+    def forward(self, *input: torch.Tensor) -> torch.Tensor:
+        """The output for float tensors, on their device. Remembers what ``backward`` needs.
+
+        Raises:
+            SpecError: a shape or dtype does not fit.
+        """
+        for value in input:
+            if not isinstance(value, torch.Tensor):
+                raise GraphError(
+                    f"{type(self).__name__}.forward: expected tensors, got {type(value).__name__}"
+                )
+        specs = tuple(Spec(tuple(value.shape), value.dtype) for value in input)
+        device = input[0].device if input else self.device
+        self._latest = self._programs(specs, device)
+        return self._latest.forward(**_named("input", input))["output"]
+
+    def backward(self, *gradwrtoutput: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """Add the parameters' gradients to those accumulated, return the gradient by the input.
+
+        Args:
+            gradwrtoutput: the gradient of the loss by the output of the latest ``forward``.
+
+        Raises:
+            GraphError: there was no ``forward`` since the last ``backward``.
+            FeedError: the gradient has not the output's shape or dtype.
+        """
+        if self._latest is None:
+            raise GraphError(f"{type(self).__name__}.backward: call forward before each backward")
+        latest, self._latest = self._latest, None
+        results = tuple(latest.backward(**_named("gradient", gradwrtoutput)).values())
+        return results[0] if len(results) == 1 else results
+
+    def param(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Every (parameter, gradient), weight before bias, in the order of the modules.
+
+        The tensors are the live ones.
+        """
+        return [(value.tensor, slope.tensor) for value, slope in self.trainable()]
+
+    def zero_grad(self) -> None:
+        """Forget the accumulated gradients."""
+        for _, slope in self.trainable():
+            slope.tensor.zero_()
+
+    def trainable(self) -> list[Trainable]:
+        """Every parameter with its gradient; one that is shared stands once."""
+        return list(dict.fromkeys(self.named_trainable().values()))
+
+    def named_trainable(self) -> dict[str, Trainable]:
+        """The same by name, as in a PyTorch ``state_dict``: ``0.weight``."""
+        named = dict(self._own)
+        for part, module in self._parts.items():
+            named |= {f"{part}.{name}": t for name, t in module.named_trainable().items()}
+        return named
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """A copy of every parameter by its name in an equal PyTorch model's ``state_dict``."""
+        return {
+            name: t.value.tensor.clone(memory_format=torch.contiguous_format)
+            for name, t in self.named_trainable().items()
+        }
+
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Assign every parameter; nothing is changed if one does not fit.
+
+        Raises:
+            GraphError: a name is missing or unknown.
+            FeedError: a shape differs.
+        """
+        named = self.named_trainable()
+        missing = ", ".join(name for name in named if name not in state)
+        unknown = ", ".join(name for name in state if name not in named)
+        if missing or unknown:
+            raise GraphError(
+                f"the weights do not fit {type(self).__name__}: "
+                f"missing {missing or 'none'}; unknown {unknown or 'none'}"
+            )
+        for name, t in named.items():
+            t.value.require_shape(state[name])
+        for name, t in named.items():
+            t.value.assign(state[name])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are; the CPU if there are none."""
+        return next((t.value.tensor.device for t in self.trainable()), torch.device("cpu"))
+
+    def own(self, name: str, tensor: torch.Tensor) -> None:
+        """Keep a parameter, readable and assignable as ``self.<name>`` where a property is defined."""
+        value, slope = Parameter(name, tensor), Parameter(f"{name} gradient", tensor * 0)
+        self._own[name] = Trainable(value, slope)
+
+    def adopt(self, name: str, module: Module) -> None:
+        """Keep a part, whose parameters are named ``<name>.<...>``."""
+        self._parts[name] = module
+        self._programs.cache_clear()
+        self._latest = None
+
+    def node(self, name: str) -> Node:
+        """An own parameter as a node of the graph that is being built."""
+        return parameter_leaf(name=_scope.get() + name, parameter=self._own[name].value)
+
+    def _compile(self, specs: tuple[Spec, ...], device: torch.device) -> Programs:
+        inputs = {
+            f"input{i}": input_leaf(name=f"input{i}", shape=spec.shape, dtype=spec.dtype)
+            for i, spec in enumerate(specs)
+        }
+        output = self.build(*inputs.values())
+        seed = input_leaf(name="gradient0", shape=output.shape, dtype=output.dtype)
+        wrt = [node for node in inputs.values() if node.dtype in FLOATS]
+        wrt = wrt[:1] if self.loss_input_only else wrt
+        leaves = Graph({"output": output}).parameters
+        slopes = gradient(output, [*wrt, *leaves.values()], seed)
+        outputs = {f"input_gradient{i}": slope for i, slope in enumerate(slopes[: len(wrt)])}
+        totals = {t.value: t.gradient for t in self.trainable()}
+        sums: dict[Parameter, Node] = {}
+        for (name, leaf), slope in zip(leaves.items(), slopes[len(wrt) :], strict=True):
+            total = totals[leaf.attributes["parameter"]]
+            if total not in sums:
+                sums[total] = parameter_leaf(name=f"{name} gradient", parameter=total)
+            sums[total] = sums[total] + slope
+        graph = Graph({"output": output, **outputs}, tuple(starmap(Update, sums.items())))
+        return Programs(*compile_stages(graph, [["output"], list(outputs)], device=device))
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Prefix the names of parameters of the modules built inside with ``<name>.``."""
+    token = _scope.set(f"{_scope.get()}{name}." if name else _scope.get())
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def _named(name: str, tensors: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
+    return {f"{name}{i}": tensor for i, tensor in enumerate(tensors)}

@@ -1,0 +1,7 @@
+"""The application's own errors."""
+
+from ops import BlockwrightError
+
+
+class InputError(BlockwrightError, ValueError):
+    """A file, a folder or an option that the application cannot work with, in one sentence."""

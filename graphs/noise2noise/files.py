@@ -1,0 +1,52 @@
+"""Writing files so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from graphs.noise2noise.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Lend a temporary path beside ``path``, which takes its place if the block ends well.
+
+    Folders on the way are made. The temporary name keeps the suffix, which many writers go by.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_free(path: Path, overwrite: bool) -> None:
+    """Check, before any work is done for it, that a file may be written.
+
+    Raises:
+        InputError: it exists and is not to be overwritten, or it cannot be a file there.
+    """
+    if path.is_dir():
+        raise InputError(f"the output {path} is a folder, not a file")
+    if path.exists() and not overwrite:
+        raise InputError(f"the output {path} exists already; --overwrite replaces it")
+    require_folder(path.parent)
+
+
+def require_folder(path: Path) -> None:
+    """Check that a folder exists or can be made.
+
+    Raises:
+        InputError: something else is in the way, or it may not be written to.
+    """
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not existing.is_dir():
+        raise InputError(f"the output folder {path} cannot be made: {existing} is a file")
+    if not os.access(existing, os.W_OK):
+        raise InputError(f"the output folder {path} cannot be written to")

@@ -1,0 +1,114 @@
+"""Pictures on disk: PNG, JPEG and TIFF, grey or RGB, 8 bits per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.files import replacing
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+_CHANNELS = {"L": 1, "RGB": 3}
+_MODES = {
+    "1": "black and white without greys",
+    "P": "a palette",
+    "LA": "grey with transparency",
+    "RGBA": "RGB with transparency",
+    "CMYK": "CMYK",
+}
+_KEPT = ("exif", "icc_profile", "dpi")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as the network takes it.
+
+    Attributes:
+        pixels: float32 in [0, 1], of shape (3, H, W); a grey picture has three equal channels.
+        grey: whether the file has one channel.
+        metadata: what is carried over to a file made from it: orientation, colour profile,
+            resolution.
+    """
+
+    pixels: torch.Tensor
+    grey: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a picture.
+
+    Raises:
+        InputError: it is no PNG, JPEG or TIFF file, is damaged, or is neither 8-bit grey nor RGB.
+    """
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
+            _require_plain(image, path)
+            pixels = np.asarray(image)
+            metadata = {key: image.info[key] for key in _KEPT if key in image.info}
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path} is not a PNG, JPEG or TIFF picture") from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    return Picture(from_bytes(pixels), pixels.ndim == 2, metadata)
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a picture in the format that the suffix names, in place of what was there."""
+    pixels = to_bytes(picture.pixels)
+    options: dict[str, Any] = dict(picture.metadata)
+    if path.suffix.lower() in {".jpg", ".jpeg"}:
+        options |= {"quality": 95, "subsampling": 0}
+    if picture.grey:
+        pixels = to_bytes(picture.pixels.mean(0))
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, **options)
+
+
+def list_pictures(folder: Path) -> dict[str, Path]:
+    """The pictures in a folder by file name, in order.
+
+    Raises:
+        InputError: there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    found = {p.name: p for p in sorted(folder.iterdir()) if is_picture_name(p)}
+    if not found:
+        raise InputError(f"the folder {folder} has no PNG, JPEG or TIFF pictures")
+    return found
+
+
+def is_picture_name(path: Path) -> bool:
+    """Whether a path is named as a picture that can be read and written; hidden files are not."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def from_bytes(pixels: np.ndarray) -> torch.Tensor:
+    """8-bit pixels (H, W) or (H, W, 3) as float32 in [0, 1] of shape (3, H, W)."""
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    return torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / 255)
+
+
+def to_bytes(pixels: torch.Tensor) -> np.ndarray:
+    """The nearest 8-bit pixels, (H, W) or (H, W, 3), of values meant to lie in [0, 1]."""
+    last = pixels.movedim(0, -1) if pixels.ndim == 3 else pixels
+    return (last * 255).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
+
+
+def _require_plain(image: Image.Image, path: Path) -> None:
+    if image.mode not in _CHANNELS:
+        kind = _MODES.get(image.mode, f"of more than 8 bits (mode {image.mode})")
+        raise InputError(f"{path} is {kind}; expected 8-bit grey or RGB")
+    if getattr(image, "n_frames", 1) > 1:
+        raise InputError(f"{path} holds several pictures; expected one")

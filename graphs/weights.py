@@ -1,0 +1,64 @@
+"""Weights in files: safetensors, which hold numbers and run no code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from graphs.module import Module
+from ops import GraphError
+
+
+def save_weights(module: Module, path: str | os.PathLike[str]) -> None:
+    """Write every parameter under its ``state_dict`` name. The file is replaced as a whole.
+
+    Args:
+        module: whose parameters.
+        path: the file, usually ``*.safetensors``.
+
+    Raises:
+        GraphError: the ``safetensors`` package is not installed.
+        OSError: the file cannot be written.
+    """
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    try:
+        _safetensors().save_file(module.state(), part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_weights(module: Module, path: str | os.PathLike[str]) -> None:
+    """Assign every parameter from a file; nothing is changed if it does not fit.
+
+    Args:
+        module: whose parameters.
+        path: a safetensors file with the names of the module's ``state``.
+
+    Raises:
+        GraphError: the file is no safetensors file, or its names do not fit; or the ``safetensors``
+            package is not installed.
+        FeedError: a shape differs.
+        OSError: the file cannot be read.
+    """
+    safetensors = _safetensors()
+    content = Path(path).read_bytes()
+    try:
+        state = safetensors.load(content)
+    except Exception as error:  # the library raises a bare Exception subclass of its own
+        raise GraphError(f"{path} is no safetensors file: {error}") from None
+    try:
+        module.load_state(state)
+    except GraphError as error:
+        raise GraphError(f"{path}: {error}") from None
+
+
+def _safetensors():
+    try:
+        import safetensors.torch
+    except ImportError:
+        raise GraphError(
+            "weights in files need the package safetensors: pip install 'blockwright[app]'"
+        ) from None
+    return safetensors.torch

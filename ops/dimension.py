@@ -1,0 +1,180 @@
+"""Sizes that are not known yet: exact integer arithmetic on named dimensions.
+
+A shape is a tuple of sizes; a size is an ``int`` or a :class:`Dim`. A ``Dim`` is a polynomial with
+integer coefficients over *atoms*, an atom being a name (``N``) or a floor division that could not be
+resolved (``(H - 1)//2``). The normal form makes equality of two sizes a comparison of dictionaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Union
+
+from ops.errors import FeedError
+
+Size = Union[int, "Dim"]
+Shape = tuple[Size, ...]
+Atom = Union[str, "Quotient"]
+Monomial = tuple[Atom, ...]
+
+
+class Dim:
+    """A size known only when a graph is bound, such as ``N`` or ``(H - 1)//2 + 1``.
+
+    Supports ``+ - *`` with sizes and ``//`` by a positive ``int``.
+
+    >>> height = Dim.named("H")
+    >>> (2 * height + 4) // 2
+    H + 2
+    >>> ((height - 1) // 2 + 1).bind({"H": 32})
+    16
+    """
+
+    __slots__ = ("_hash", "terms")
+
+    def __init__(self, terms: Mapping[Monomial, int]) -> None:
+        self.terms: dict[Monomial, int] = {m: c for m, c in terms.items() if c}
+        self._hash = hash(frozenset(self.terms.items()))
+
+    @staticmethod
+    def named(name: str) -> Dim:
+        """The dimension called ``name``."""
+        return Dim({(name,): 1})
+
+    def names(self) -> frozenset[str]:
+        """Every dimension name this size depends on."""
+        atoms = {atom for monomial in self.terms for atom in monomial}
+        return frozenset[str]().union(
+            *({atom} if isinstance(atom, str) else atom.numerator.names() for atom in atoms)
+        )
+
+    def bind(self, sizes: Mapping[str, int]) -> int:
+        """Its value once every name has one; raises FeedError for a name without."""
+        total = 0
+        for monomial, coefficient in self.terms.items():
+            for atom in monomial:
+                coefficient *= _bind_atom(atom, sizes)
+            total += coefficient
+        return total
+
+    def __add__(self, other: Size) -> Size:
+        terms = dict(self.terms)
+        for monomial, coefficient in _terms(other).items():
+            terms[monomial] = terms.get(monomial, 0) + coefficient
+        return _simplest(terms)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Size:
+        return self * -1
+
+    def __sub__(self, other: Size) -> Size:
+        return self + -other
+
+    def __rsub__(self, other: Size) -> Size:
+        return -self + other
+
+    def __mul__(self, other: Size) -> Size:
+        terms: dict[Monomial, int] = {}
+        for left, a in self.terms.items():
+            for right, b in _terms(other).items():
+                monomial = tuple(sorted(left + right, key=str))
+                terms[monomial] = terms.get(monomial, 0) + a * b
+        return _simplest(terms)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, divisor: int) -> Size:
+        # floor((k*q + r) / k) = q + floor(r / k) for integer q: only the remainder stays opaque.
+        whole = {m: c // divisor for m, c in self.terms.items() if m and c % divisor == 0}
+        rest = _simplest({m: c for m, c in self.terms.items() if m not in whole})
+        if isinstance(rest, int):
+            return _simplest(whole) + rest // divisor
+        return _simplest(whole) + Dim({(Quotient(rest, divisor),): 1})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dim) and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        ordered = sorted(self.terms.items(), key=lambda term: (not term[0], str(term[0])))
+        text = " + ".join(_format_term(monomial, coefficient) for monomial, coefficient in ordered)
+        return text.replace("+ -", "- ")
+
+
+class Quotient(tuple[Dim, int]):
+    """The atom ``numerator // denominator`` of a polynomial."""
+
+    __slots__ = ()
+
+    def __new__(cls, numerator: Dim, denominator: int) -> Quotient:
+        return super().__new__(cls, (numerator, denominator))
+
+    @property
+    def numerator(self) -> Dim:
+        return self[0]
+
+    @property
+    def denominator(self) -> int:
+        return self[1]
+
+    def __repr__(self) -> str:
+        single = len(self.numerator.terms) == 1
+        return f"{self.numerator if single else f'({self.numerator})'}//{self.denominator}"
+
+
+def to_size(value: int | str | Dim) -> Size:
+    """Turn what a user writes in a shape into a size: a name becomes a :class:`Dim`."""
+    return Dim.named(value) if isinstance(value, str) else value
+
+
+def bind_size(size: Size, sizes: Mapping[str, int]) -> int:
+    """The integer a size stands for under a binding of names."""
+    return size.bind(sizes) if isinstance(size, Dim) else size
+
+
+def names_in(shape: Iterable[Size]) -> frozenset[str]:
+    """Every dimension name used in a shape."""
+    return frozenset[str]().union(*(size.names() for size in shape if isinstance(size, Dim)))
+
+
+def surely_differ(a: Size, b: Size) -> bool:
+    """Whether two sizes are unequal under every binding; what is undecided is left to binding."""
+    difference = a - b
+    return isinstance(difference, int) and difference != 0
+
+
+def product(sizes: Sequence[Size]) -> Size:
+    """The product of sizes: the number of elements of a shape."""
+    total: Size = 1
+    for size in sizes:
+        total = total * size
+    return total
+
+
+def _terms(size: Size) -> Mapping[Monomial, int]:
+    return size.terms if isinstance(size, Dim) else {(): size}
+
+
+def _simplest(terms: Mapping[Monomial, int]) -> Size:
+    kept = {m: c for m, c in terms.items() if c}
+    return kept.get((), 0) if not any(kept) else Dim(kept)
+
+
+def _bind_atom(atom: Atom, sizes: Mapping[str, int]) -> int:
+    if isinstance(atom, Quotient):
+        return atom.numerator.bind(sizes) // atom.denominator
+    if atom not in sizes:
+        raise FeedError(f"the dimension {atom!r} has no size: bind it, as in {atom}=32")
+    return sizes[atom]
+
+
+def _format_term(monomial: Monomial, coefficient: int) -> str:
+    if not monomial:
+        return str(coefficient)
+    factors = "*".join(str(atom) for atom in monomial)
+    if coefficient in (1, -1):
+        return factors if coefficient == 1 else f"-{factors}"
+    return f"{coefficient}*{factors}"

@@ -1,0 +1,25 @@
+"""The one family of errors that the engine raises on bad input."""
+
+
+class BlockwrightError(Exception):
+    """Base of every error raised on purpose by ``ops``, ``engine`` and ``graphs``."""
+
+
+class SpecError(BlockwrightError, ValueError):
+    """Shapes, dtypes or attributes that an operator cannot work with."""
+
+
+class GradientError(BlockwrightError, ValueError):
+    """A derivative that was asked for and that no rule provides."""
+
+
+class GraphError(BlockwrightError, ValueError):
+    """A graph that cannot be built or compiled as asked: names, outputs, options."""
+
+
+class FeedError(BlockwrightError, ValueError):
+    """Values given to a program, or sizes given to a graph, that do not fit it."""
+
+
+class NumericsError(BlockwrightError, ArithmeticError):
+    """A NaN or an infinity, found by ``check_numerics=True``."""

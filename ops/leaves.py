@@ -1,0 +1,105 @@
+"""The leaves of a graph: inputs, parameters and constants."""
+
+from __future__ import annotations
+
+import torch
+
+from ops.dimension import Shape, Size
+from ops.errors import FeedError, SpecError
+from ops.operator import operator
+from ops.spec import DTYPES, FLOATS, Spec, dtype_name, format_shape
+
+
+class Parameter:
+    """A named tensor that lives outside of any program and that programs read and update in place.
+
+    Every program compiled from a graph with this parameter shares its storage: training in one is
+    seen by all. Four-axis parameters are stored channels-last (see ``engine.layout``); shape and
+    indexing are as usual.
+    """
+
+    def __init__(self, name: str, tensor: torch.Tensor) -> None:
+        self.name = name
+        self.tensor = _as_stored(tensor.detach().clone())
+
+    @property
+    def spec(self) -> Spec:
+        """Shape and dtype."""
+        return Spec(tuple(self.tensor.shape), self.tensor.dtype)
+
+    def assign(self, value: torch.Tensor) -> None:
+        """Copy ``value`` in, converting its dtype and device; raises FeedError on another shape."""
+        self.require_shape(value)
+        self.tensor.copy_(value.detach())
+
+    def require_shape(self, value: torch.Tensor) -> None:
+        """Refuse what is no tensor of the parameter's shape; raises FeedError."""
+        if not isinstance(value, torch.Tensor):
+            raise FeedError(
+                f"parameter {self.name!r}: expected a tensor, got {type(value).__name__}"
+            )
+        if value.shape != self.tensor.shape:
+            raise FeedError(
+                f"parameter {self.name!r} has shape {format_shape(self.tensor.shape)}, "
+                f"got {format_shape(value.shape)}"
+            )
+
+    def to(self, device: torch.device) -> None:
+        """Move the storage to a device, where it is not there already."""
+        if self.tensor.device != device:
+            self.tensor = _as_stored(self.tensor.to(device))
+
+    def __repr__(self) -> str:
+        return f"<parameter {self.name} {self.spec}>"
+
+
+def _as_stored(tensor: torch.Tensor) -> torch.Tensor:
+    if tensor.ndim != 4:
+        return tensor.contiguous()
+    # Through NHWC, because torch takes any strides for channels-last where a side is 1.
+    return tensor.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+def _no_value(*, name: str, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
+    """A value given when the program is called."""
+    raise FeedError(f"input {name!r} was given no value")
+
+
+def _infer_input(*, name: str, shape: Shape, dtype: torch.dtype) -> Spec:
+    if dtype not in DTYPES:
+        raise SpecError(f"expected float32, float64 or bool, got {dtype_name(dtype)}")
+    for size in shape:
+        if isinstance(size, int) and size < 0:
+            raise SpecError(f"expected sizes of at least 0, got {format_shape(shape)}")
+    return Spec(shape, dtype)
+
+
+def _infer_parameter(*, name: str, parameter: Parameter) -> Spec:
+    if parameter.tensor.dtype not in FLOATS:
+        raise SpecError(f"expected float32 or float64, got {dtype_name(parameter.tensor.dtype)}")
+    return parameter.spec
+
+
+def _parameter_value(*, name: str, parameter: Parameter) -> torch.Tensor:
+    """The current value of a trainable tensor."""
+    return parameter.tensor
+
+
+def _constant_value(*, value: torch.Tensor) -> torch.Tensor:
+    """A fixed tensor, part of the graph."""
+    return value
+
+
+def _full(*, value: float | Size, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
+    """One number, repeated over a shape: ``torch.full``."""
+    return torch.full(shape, value, dtype=dtype)
+
+
+input = operator("input", infer=_infer_input, forward=_no_value)
+parameter = operator("parameter", infer=_infer_parameter, forward=_parameter_value)
+constant = operator(
+    "constant",
+    infer=lambda *, value: Spec(tuple(value.shape), value.dtype),
+    forward=_constant_value,
+)
+full = operator("full", infer=lambda *, value, shape, dtype: Spec(tuple(shape), dtype), forward=_full)

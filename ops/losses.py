@@ -1,0 +1,94 @@
+"""Losses: one number for how far a prediction is from its target, built of other operators.
+
+Sources: the report's mean squared error; Lehtinen et al., "Noise2Noise: Learning Image Restoration
+without Clean Data", ICML 2018, for which loss fits which noise and for the annealed L0.
+"""
+
+from __future__ import annotations
+
+from ops.arithmetic import abs, maximum, mul, pow, square, sub
+from ops.errors import SpecError
+from ops.node import Node, Scalar
+from ops.operator import as_nodes, located
+from ops.reductions import mean, sum
+from ops.shape import expand
+from ops.spec import require_float, require_same_shape
+
+
+def mse(input: Node, target: Node) -> Node:
+    """Mean squared error, the mean over all elements of ``(input - target)**2``.
+
+    The loss for noise whose mean is zero: it is least at the mean of the targets.
+
+    Args:
+        input, target: float values of one shape.
+
+    Returns:
+        A scalar.
+    """
+    return mean(square(_difference("mse", input, target)))
+
+
+def l1(input: Node, target: Node) -> Node:
+    """Mean absolute error, the mean over all elements of ``|input - target|``.
+
+    The loss for noise whose median is zero, such as overlaid text.
+
+    Args:
+        input, target: float values of one shape.
+
+    Returns:
+        A scalar.
+    """
+    return mean(abs(_difference("l1", input, target)))
+
+
+def l0_annealed(input: Node, target: Node, gamma: Node | Scalar, eps: float = 1e-8) -> Node:
+    """The annealed L0 loss, the mean over all elements of ``(|input - target| + eps)**gamma``.
+
+    The loss for noise that replaces pixels by random ones: with gamma brought from 2 down to 0 over
+    the training it is least at the mode of the targets.
+
+    Args:
+        input, target: float values of one shape.
+        gamma: a number, or a scalar input of the graph so that it can change from step to step.
+        eps: keeps the derivative finite at zero.
+
+    Returns:
+        A scalar.
+    """
+    distance = abs(_difference("l0_annealed", input, target)) + eps
+    return mean(pow(distance, gamma))
+
+
+def masked_mse(input: Node, target: Node, mask: Node) -> Node:
+    """Mean squared error over the elements that a mask keeps: ``sum(m (x - t)**2) / sum(m)``.
+
+    The loss for noise that deletes pixels (Bernoulli noise): deleted ones do not count. With nothing
+    kept it is 0.
+
+    Args:
+        input, target: float values of one shape.
+        mask: 0 or 1, float, of a shape that broadcasts to theirs.
+
+    Returns:
+        A scalar.
+    """
+    difference = _difference("masked_mse", input, target)
+    (kept,) = as_nodes([mask])
+    try:
+        require_float(kept.spec)
+        kept = expand(kept, difference.shape)
+    except SpecError as error:
+        reason = SpecError(str(error).splitlines()[0].removeprefix("expand: "))
+        raise located(reason, "masked_mse", [input, target, mask], {}) from None
+    return sum(mul(kept, square(difference))) / maximum(sum(kept), 1.0)
+
+
+def _difference(name: str, input: Node, target: Node) -> Node:
+    try:
+        x, t = as_nodes([input, target])
+        require_same_shape(x.spec, t.spec)
+    except SpecError as error:
+        raise located(error, name, [input, target], {}) from None
+    return sub(x, t)

@@ -1,0 +1,197 @@
+"""Operators: what a node means, in three functions."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ops.dimension import Dim
+from ops.errors import GraphError, SpecError
+from ops.node import Node, Scalar
+from ops.provenance import here, user_line
+from ops.spec import DTYPES, FLOATS, Spec, dtype_name
+
+REGISTRY: dict[str, Operator] = {}
+"""Every operator declared in this process, by name."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Operator:
+    """A frozen record of three functions. Calling it on nodes adds a node. See :func:`operator`."""
+
+    name: str
+    infer: Callable[..., Spec]
+    forward: Callable[..., torch.Tensor]
+    vjp: Callable[..., Any] | None
+    no_gradient: frozenset[str]
+    declared_in: str
+    inputs: tuple[str, ...] = field(init=False)
+    variadic: bool = field(init=False)
+    attributes: Mapping[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parameters = inspect.signature(self.forward).parameters.values()
+        tensors = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        inputs = tuple(p.name for p in tensors)
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "variadic", any(p.kind is p.VAR_POSITIONAL for p in tensors))
+        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        object.__setattr__(self, "attributes", defaults)
+        if unknown := self.no_gradient - set(inputs):
+            raise GraphError(
+                f"operator {self.name!r} has inputs {', '.join(inputs)}; "
+                f"no_gradient names {', '.join(sorted(unknown))}"
+            )
+
+    def __repr__(self) -> str:
+        return f"<operator {self.name}>"
+
+    def __call__(self, *arguments: Node | Scalar | torch.Tensor, **attributes: Any) -> Node:
+        """Add a node. Numbers and tensors among the inputs become constants.
+
+        Attributes may follow the inputs by position, in the order of their declaration.
+        """
+        try:
+            values, attributes = self._bind(arguments, attributes)
+            inputs = as_nodes(values)
+            _require_one_dtype(inputs)
+            spec = self.infer(*(node.spec for node in inputs), **attributes)
+        except SpecError as error:
+            raise located(error, self.name, arguments, attributes) from None
+        return Node(self, inputs, attributes, spec, here())
+
+    def carries_gradient(self, position: int) -> bool:
+        """Whether the input at ``position`` may have a derivative other than zero."""
+        name = self.inputs[0 if self.variadic else position]
+        return name not in self.no_gradient
+
+    def _bind(
+        self, arguments: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        count = len(arguments) if self.variadic else len(self.inputs)
+        if len(arguments) < count or (self.variadic and not arguments):
+            missing = ", ".join(self.inputs[len(arguments) :])
+            raise SpecError(f"expected {len(self.inputs)} inputs, missing {missing}")
+        extra = arguments[count:]
+        if len(extra) > len(self.attributes):
+            raise SpecError(
+                f"expected at most {count} inputs and {len(self.attributes)} attributes, "
+                f"got {len(arguments)} arguments"
+            )
+        given = dict(zip(self.attributes, extra, strict=False)) | attributes
+        if unknown := set(given) - set(self.attributes):
+            known = ", ".join(self.attributes) or "none"
+            raise SpecError(f"unknown attribute {', '.join(sorted(unknown))} (it has: {known})")
+        bound = dict(self.attributes) | given
+        if absent := [name for name, value in bound.items() if value is inspect.Parameter.empty]:
+            raise SpecError(f"missing attribute {', '.join(absent)}")
+        return arguments[:count], bound
+
+
+def operator(
+    name: str,
+    *,
+    infer: Callable[..., Spec],
+    forward: Callable[..., torch.Tensor],
+    vjp: Callable[..., Any] | None = None,
+    no_gradient: Iterable[str] = (),
+    doc: str | None = None,
+) -> Operator:
+    """Declare an operator.
+
+    Args:
+        name: unique among operators.
+        infer: ``(*specs, **attributes) -> Spec``; raises :class:`ops.SpecError` on input that
+            ``forward`` cannot take.
+        forward: ``(*tensors, *, **attributes) -> tensor``, its meaning in plain tensor calls. Its
+            positional parameters are the inputs, its keyword-only parameters the attributes.
+        vjp: ``(gradient, output, *inputs, **attributes) -> gradients``, written in operators: one
+            gradient per input (a bare node where there is one input). It may return a gradient of
+            the output's broadcast shape; the engine sums it to the input's shape. None: asking for
+            a derivative through it is an error.
+        no_gradient: names of the inputs whose derivative is zero or undefined everywhere; ``vjp``
+            returns None for them.
+        doc: the docstring; by default that of ``forward``.
+
+    Raises:
+        GraphError: another operator of this name exists.
+
+    >>> from ops import absolute, same_as_input, square
+    >>> softsign = operator(
+    ...     "softsign",
+    ...     infer=same_as_input,
+    ...     forward=lambda x: x / (1 + x.abs()),
+    ...     vjp=lambda grad, y, x: grad * square(1 - absolute(y)),
+    ... )
+    """
+    caller = sys._getframe(1)
+    declared_in = caller.f_code.co_filename
+    existing = REGISTRY.get(name)
+    # Running a notebook cell again declares its operators again: that replaces them.
+    if existing is not None and existing.declared_in != declared_in:
+        raise GraphError(
+            f"an operator named {name!r} exists already (declared in {existing.declared_in}); "
+            f"choose another name at {declared_in}:{caller.f_lineno}"
+        )
+    record = Operator(name, infer, forward, vjp, frozenset(no_gradient), declared_in)
+    object.__setattr__(record, "__doc__", doc or forward.__doc__)
+    REGISTRY[name] = record
+    return record
+
+
+def as_nodes(values: Iterable[Any]) -> tuple[Node, ...]:
+    """Inputs as nodes: numbers take the dtype of the nodes they stand beside.
+
+    Raises:
+        SpecError: a value is neither a node, a number nor a tensor, or there is no node at all.
+    """
+    values = tuple(values)
+    dtypes = [v.dtype for v in values if isinstance(v, Node | torch.Tensor)]
+    if values and not dtypes:
+        raise SpecError("expected at least one node or tensor among the inputs")
+    dtype = next((d for d in dtypes if d in FLOATS), torch.float32)
+    return tuple(_as_node(value, dtype) for value in values)
+
+
+def located(
+    error: SpecError, name: str, arguments: Iterable[Any], attributes: Mapping[str, Any]
+) -> SpecError:
+    """The error with the operator, what it was given and the user's line in its message."""
+    given = ", ".join(
+        [_describe(a) for a in arguments]
+        + [f"{key}={value!r}" for key, value in attributes.items() if value is not None]
+    )
+    filename, line = user_line()
+    return SpecError(f"{name}: {error}\n  given: {name}({given})\n  at {filename}:{line}")
+
+
+def _as_node(value: Any, dtype: torch.dtype) -> Node:
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, torch.Tensor):
+        return REGISTRY["constant"](value=value)
+    if isinstance(value, int | float | Dim):
+        return REGISTRY["full"](value=value, shape=(), dtype=dtype)
+    raise SpecError(f"expected a node, a number or a tensor, got {type(value).__name__}")
+
+
+def _describe(argument: Any) -> str:
+    if isinstance(argument, Node):
+        return str(argument.spec) if argument.name is None else f"{argument.name}: {argument.spec}"
+    if isinstance(argument, torch.Tensor):
+        return f"tensor {Spec(tuple(argument.shape), argument.dtype)}"
+    return repr(argument)
+
+
+def _require_one_dtype(inputs: tuple[Node, ...]) -> None:
+    for node in inputs:
+        if node.dtype not in DTYPES:
+            raise SpecError(f"expected float32, float64 or bool, got {dtype_name(node.dtype)}")
+    floats = sorted({dtype_name(node.dtype) for node in inputs if node.dtype in FLOATS})
+    if len(floats) > 1:
+        raise SpecError(f"mixed dtypes {' and '.join(floats)}: convert one to the other's dtype")

@@ -1,0 +1,79 @@
+"""Where a node comes from: the user's line, and the forward node that a gradient belongs to."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ops.node import Node
+
+_ROOT = Path(__file__).resolve().parent.parent
+_OURS = tuple(str(_ROOT / package) + "/" for package in ("ops", "engine", "graphs"))
+_serials = itertools.count()
+_current: ContextVar[Callable[[], Provenance] | None] = ContextVar("provenance", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The origin of a node.
+
+    Attributes:
+        filename, line: the user's source line that asked for it.
+        forward: for a node of a gradient, the forward node whose gradient it computes.
+        serial: orders nodes as they were asked for. A node that replaces another in a rewrite takes
+            the place of the replaced one, so rewriting never shuffles a graph.
+    """
+
+    filename: str
+    line: int
+    forward: Node | None = None
+    serial: int = field(default_factory=lambda: next(_serials))
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line}"
+
+
+def here() -> Provenance:
+    """The provenance of a node made now: an enclosing attribution, or the calling user's line."""
+    attributed = _current.get()
+    return attributed() if attributed is not None else Provenance(*user_line())
+
+
+def user_line() -> tuple[str, int]:
+    """File and line of the innermost caller outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+@contextmanager
+def gradient_of(node: Node) -> Iterator[None]:
+    """Nodes made inside compute the gradient of ``node`` and carry its source line."""
+    origin = node.provenance
+    forward = origin.forward or node
+    with _attributed(lambda: Provenance(origin.filename, origin.line, forward)):
+        yield
+
+
+@contextmanager
+def in_place_of(node: Node) -> Iterator[None]:
+    """Nodes made inside replace ``node``: same source line, same place in the order."""
+    with _attributed(lambda: node.provenance):
+        yield
+
+
+@contextmanager
+def _attributed(make: Callable[[], Provenance]) -> Iterator[None]:
+    token = _current.set(make)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,85 @@
+"""Nearest-neighbour upsampling and its adjoint."""
+
+from __future__ import annotations
+
+import torch
+
+from ops.errors import SpecError
+from ops.node import Node
+from ops.operator import as_nodes, operator
+from ops.spec import Spec, require_float, require_ndim
+from ops.windows import Pair, pairs
+
+
+def _infer_upsample(spec: Spec, *, scale_factor: Pair) -> Spec:
+    require_float(spec)
+    require_ndim(spec, 4, "images [N, C, H, W]")
+    n, c, height, width = spec.shape
+    return spec.with_shape((n, c, height * scale_factor[0], width * scale_factor[1]))
+
+
+def _infer_downsample(spec: Spec, *, scale_factor: Pair) -> Spec:
+    require_float(spec)
+    require_ndim(spec, 4, "images [N, C, H, W]")
+    n, c, *size = spec.shape
+    for s, factor in zip(size, scale_factor, strict=True):
+        if isinstance(s, int) and s % factor:
+            raise SpecError(f"expected sides divisible by {scale_factor}, got {spec}")
+    return spec.with_shape((n, c, size[0] // scale_factor[0], size[1] // scale_factor[1]))
+
+
+def _repeat(input: torch.Tensor, *, scale_factor: Pair) -> torch.Tensor:
+    rows, columns = scale_factor
+    return input.repeat_interleave(rows, 2).repeat_interleave(columns, 3)
+
+
+def _sum_blocks(input: torch.Tensor, *, scale_factor: Pair) -> torch.Tensor:
+    (n, c, height, width), (rows, columns) = input.shape, scale_factor
+    return input.reshape(n, c, height // rows, rows, width // columns, columns).sum((3, 5))
+
+
+_upsample_nearest = operator(
+    "upsample_nearest",
+    infer=_infer_upsample,
+    forward=_repeat,
+    vjp=lambda gradient, y, x, *, scale_factor: _downsample_sum(
+        gradient, scale_factor=scale_factor
+    ),
+)
+
+_downsample_sum = operator(
+    "downsample_sum",
+    infer=_infer_downsample,
+    forward=_sum_blocks,
+    vjp=lambda gradient, y, x, *, scale_factor: _upsample_nearest(
+        gradient, scale_factor=scale_factor
+    ),
+)
+
+
+def upsample_nearest(input: Node, scale_factor: int | Pair) -> Node:
+    """Repeat every pixel: ``y[n, c, i, j] = x[n, c, i // s, j // s]``.
+
+    Args:
+        input: images [N, C, H, W].
+        scale_factor: how often, an int or (vertical, horizontal).
+
+    Returns:
+        Images [N, C, H s, W s].
+    """
+    factor = pairs("upsample_nearest", [input], scale_factor=scale_factor)
+    return _upsample_nearest(*as_nodes([input]), **factor)
+
+
+def downsample_sum(input: Node, scale_factor: int | Pair) -> Node:
+    """Sum every block of s x s pixels: the adjoint of :func:`upsample_nearest`.
+
+    Args:
+        input: images [N, C, H, W], H and W divisible by the scale.
+        scale_factor: side of the blocks, an int or (vertical, horizontal).
+
+    Returns:
+        Images [N, C, H / s, W / s].
+    """
+    factor = pairs("downsample_sum", [input], scale_factor=scale_factor)
+    return _downsample_sum(*as_nodes([input]), **factor)

@@ -1,0 +1,163 @@
+"""Sliding windows over images: ``unfold`` gathers them into columns, ``fold`` is its adjoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as tensor_functions  # for unfold and fold alone
+
+from ops.dimension import Size, surely_differ
+from ops.errors import SpecError
+from ops.node import Node
+from ops.operator import as_nodes, located, operator
+from ops.spec import Spec, require_float, require_ndim
+
+Pair = tuple[int, int]
+
+
+def to_pair(value: int | Iterable[int], what: str, least: int) -> Pair:
+    """An int or a pair of ints as a pair (vertical, horizontal), each at least ``least``.
+
+    Raises:
+        SpecError: it is something else.
+    """
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(v, int) and v >= least for v in pair):
+        raise SpecError(f"expected {what} of at least {least}, an int or a pair, got {value!r}")
+    return pair
+
+
+def pairs(name: str, arguments: Sequence[Any], **values: Any) -> dict[str, Any]:
+    """The window attributes of operator ``name`` as pairs; located errors for what is not one."""
+    try:
+        return {
+            key: to_pair(value, key, 0 if key.endswith("padding") else 1)
+            for key, value in values.items()
+        }
+    except (SpecError, TypeError) as error:
+        raise located(SpecError(str(error)), name, arguments, values) from None
+
+
+def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: int) -> Size:
+    """How many windows fit along an axis: ``(size + 2p - d(k - 1) - 1) // s + 1``.
+
+    Raises:
+        SpecError: not even one.
+    """
+    reach = dilation * (kernel - 1) + 1
+    padded = size + 2 * padding
+    room = padded - reach
+    if isinstance(room, int) and room < 0:
+        raise SpecError(f"a window of {reach} does not fit in {padded} (size {size}, padded)")
+    return room // stride + 1
+
+
+def output_size(
+    spec: Spec, kernel_size: Sequence[Size], stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Size, Size]:
+    """Rows and columns of windows over the last two axes."""
+    height, width = (
+        window_count(spec.shape[-2 + i], kernel_size[i], stride[i], padding[i], dilation[i])
+        for i in range(2)
+    )
+    return height, width
+
+
+def _infer_unfold(
+    spec: Spec, *, kernel_size: Pair, dilation: Pair, padding: Pair, stride: Pair
+) -> Spec:
+    require_float(spec)
+    require_ndim(spec, 4, "images [N, C, H, W]")
+    height, width = output_size(spec, kernel_size, stride, padding, dilation)
+    channels = spec.shape[1] * kernel_size[0] * kernel_size[1]
+    return spec.with_shape((spec.shape[0], channels, height * width))
+
+
+def _infer_fold(
+    spec: Spec, *, output_size: tuple[Size, Size], kernel_size: Pair, dilation: Pair, padding: Pair,
+    stride: Pair,
+) -> Spec:  # fmt: skip
+    require_float(spec)
+    require_ndim(spec, 3, "columns [N, C*kh*kw, L]")
+    channels = spec.shape[1] // (kernel_size[0] * kernel_size[1])
+    image = spec.with_shape((spec.shape[0], channels, *output_size))
+    windows = {"kernel_size": kernel_size, "dilation": dilation}
+    expected = _infer_unfold(image, **windows, padding=padding, stride=stride)
+    if any(map(surely_differ, expected.shape, spec.shape)):
+        raise SpecError(f"expected columns {expected} for an image {image}, got {spec}")
+    return image
+
+
+def _fold_vjp(gradient: Node, y: Node, x: Node, *, output_size: Any, **window: Pair) -> Node:
+    return _unfold(gradient, **window)
+
+
+def _unfold_vjp(gradient: Node, y: Node, x: Node, **window: Pair) -> Node:
+    return _fold(gradient, output_size=x.shape[2:], **window)
+
+
+_unfold = operator(
+    "unfold",
+    infer=_infer_unfold,
+    forward=lambda input, *, kernel_size, dilation, padding, stride: tensor_functions.unfold(
+        input, kernel_size, dilation, padding, stride
+    ),
+    vjp=_unfold_vjp,
+)
+
+_fold = operator(
+    "fold",
+    infer=_infer_fold,
+    forward=lambda input, *, output_size, kernel_size, dilation, padding, stride: (
+        tensor_functions.fold(input, output_size, kernel_size, dilation, padding, stride)
+    ),
+    vjp=_fold_vjp,
+)
+
+
+def unfold(
+    input: Node,
+    kernel_size: int | Pair,
+    dilation: int | Pair = 1,
+    padding: int | Pair = 0,
+    stride: int | Pair = 1,
+) -> Node:
+    """Gather every window of an image into a column.
+
+    Args:
+        input: images [N, C, H, W].
+        kernel_size, dilation, padding, stride: of the windows; an int or (vertical, horizontal).
+
+    Returns:
+        Columns [N, C*kh*kw, L], L the number of windows, as ``torch.nn.functional.unfold``.
+    """
+    window = pairs(
+        "unfold", [input], kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
+    )
+    return _unfold(*as_nodes([input]), **window)
+
+
+def fold(
+    input: Node,
+    output_size: tuple[Size, Size],
+    kernel_size: int | Pair,
+    dilation: int | Pair = 1,
+    padding: int | Pair = 0,
+    stride: int | Pair = 1,
+) -> Node:
+    """Add columns back to where their windows lay: the adjoint of :func:`unfold`.
+
+    Args:
+        input: columns [N, C*kh*kw, L].
+        output_size: (H, W) of the images.
+        kernel_size, dilation, padding, stride: of the windows; an int or (vertical, horizontal).
+
+    Returns:
+        Images [N, C, H, W], as ``torch.nn.functional.fold``.
+    """
+    window = pairs(
+        "fold", [input], kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
+    )
+    return _fold(*as_nodes([input]), output_size=tuple(output_size), **window)
