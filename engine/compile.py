@@ -59,6 +59,9 @@ def compile(
     shown = list(graph.outputs) if outputs is None else list(outputs)
     wanted = shown if minimize is None else [*shown, minimize]
     bound = Graph(graph.select(wanted).outputs, graph.updates).bind(sizes)
+    # Before differentiation, so that a gradient is that of the cheaper graph; again after it.
+    rewrites = tuple(rewrites)
+    bound = rewrite(bound, rewrites)
     updates = bound.updates
     if minimize is not None and optimizer is not None:
         updates += _updates(bound, minimize, optimizer)

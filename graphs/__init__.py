@@ -12,6 +12,7 @@ from graphs.layers import (
     Tanh,
     TransposeConv2d,
 )
+from graphs.model import Model
 from graphs.module import Module
 from graphs.optimizers import SGD, Adam
 from graphs.sequential import Sequential, Upsampling
@@ -25,6 +26,7 @@ __all__ = [
     "GraphBuilder",
     "LeakyReLU",
     "MaxPool2d",
+    "Model",
     "Module",
     "NearestUpsampling",
     "ReLU",

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 
-from engine import Graph, Program, Update, compile_stages, gradient
+from engine import Graph, Program, Update, compile_stages, gradient, rewrite
 from ops import GraphError, Node, Parameter
 from ops.leaves import input as input_leaf
 from ops.leaves import parameter as parameter_leaf
@@ -176,7 +176,7 @@ class Module:
             f"input{i}": input_leaf(name=f"input{i}", shape=spec.shape, dtype=spec.dtype)
             for i, spec in enumerate(specs)
         }
-        output = self.build(*inputs.values())
+        output = rewrite(Graph({"output": self.build(*inputs.values())})).outputs["output"]
         seed = input_leaf(name="gradient0", shape=output.shape, dtype=output.dtype)
         wrt = [node for node in inputs.values() if node.dtype in FLOATS]
         wrt = wrt[:1] if self.loss_input_only else wrt

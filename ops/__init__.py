@@ -43,6 +43,7 @@ from ops.linear_algebra import matmul
 from ops.losses import l0_annealed, l1, masked_mse, mse
 from ops.node import Node
 from ops.operator import REGISTRY, Operator, operator
+from ops.phases import interleave_phases, separate_phases
 from ops.pooling import (
     avg_pool2d,
     max_pool2d,

@@ -6,17 +6,23 @@ own, is computed by its ``forward`` and the result copied.
 
 from __future__ import annotations
 
-from engine.kernels import convolution, elementwise, matmul, movement, reductions, windows
+from engine.kernels import (
+    convolution,
+    elementwise,
+    matmul,
+    movement,
+    reductions,
+    select,
+    windows,
+)
 from engine.kernels.kernel import Kernel
 from engine.kernels.movement import VIEWS
 
-KERNELS: dict[str, list[Kernel]] = {
-    **elementwise.KERNELS,
-    **movement.KERNELS,
-    **reductions.KERNELS,
-    **matmul.KERNELS,
-    **windows.KERNELS,
-    **convolution.KERNELS,
-}
+_FAMILIES = (select, elementwise, movement, reductions, matmul, windows, convolution)
+
+KERNELS: dict[str, list[Kernel]] = {}
+for _family in _FAMILIES:
+    for _name, _kernels in _family.KERNELS.items():
+        KERNELS.setdefault(_name, []).extend(_kernels)
 
 __all__ = ["KERNELS", "VIEWS", "Kernel"]

@@ -7,9 +7,8 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, in_sequence
+from engine.kernels.kernel import Kernel, Run, in_sequence, laid_like
 from ops import Node, Spec
-
 
 def _direct(function: Callable[..., torch.Tensor]) -> Kernel:
     def prepare(
@@ -19,19 +18,16 @@ def _direct(function: Callable[..., torch.Tensor]) -> Kernel:
 
     return Kernel(f"torch.{function.__name__}", prepare, elementwise=True)
 
-
 def _square(
     node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
 ) -> Run:
     (x,) = inputs
     return partial(torch.mul, x, x, out=out)
 
-
 def _relu(
     node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
 ) -> Run:
     return partial(torch.clamp_min, *inputs, 0, out=out)
-
 
 def _leaky_relu(
     node: Node,
@@ -39,19 +35,18 @@ def _leaky_relu(
     inputs: Sequence[torch.Tensor],
     workspaces: Sequence[torch.Tensor],
 ) -> Run:
-    (x,), (positive, scaled) = inputs, workspaces
-    positive, scaled = positive.as_strided(x.shape, out.stride()), scaled.as_strided(x.shape, out.stride())
-    slope = node.attributes["negative_slope"]
+    # max(x, 0) + slope * min(x, 0): torch.where is not vectorised on CPUs.
+    (x,), below = inputs, laid_like(out, workspaces[0])
     return in_sequence(
         [
-            partial(torch.gt, x, 0, out=positive),
-            partial(torch.mul, x, slope, out=scaled),
-            partial(torch.where, positive, x, scaled, out=out),
+            partial(torch.clamp_max, x, 0, out=below),
+            partial(torch.clamp_min, x, 0, out=out),
+            partial(out.add_, below, alpha=node.attributes["negative_slope"]),
         ]
     )
 
 
-def _leaky_workspace(node: Node) -> Sequence[Spec]:
+def _softplus_workspace(node: Node) -> Sequence[Spec]:
     return Spec(node.shape, torch.bool), node.spec
 
 
@@ -62,7 +57,7 @@ def _softplus(
     workspaces: Sequence[torch.Tensor],
 ) -> Run:
     (x,), (large, soft) = inputs, workspaces
-    large, soft = large.as_strided(x.shape, out.stride()), soft.as_strided(x.shape, out.stride())
+    large, soft = laid_like(out, large), laid_like(out, soft)
     beta, threshold = node.attributes["beta"], node.attributes["threshold"]
     return in_sequence(
         [
@@ -75,7 +70,6 @@ def _softplus(
             partial(torch.where, large, x, soft, out=out),
         ]
     )
-
 
 KERNELS: dict[str, list[Kernel]] = {
     name: [_direct(function)]
@@ -106,6 +100,8 @@ KERNELS: dict[str, list[Kernel]] = {
 } | {
     "square": [Kernel("torch.mul", _square, elementwise=True)],
     "relu": [Kernel("torch.clamp_min", _relu, elementwise=True)],
-    "leaky_relu": [Kernel("torch.where", _leaky_relu, _leaky_workspace, elementwise=True)],
-    "softplus": [Kernel("torch.log1p", _softplus, _leaky_workspace, elementwise=True)],
+    "leaky_relu": [
+        Kernel("torch.clamp", _leaky_relu, lambda node: (node.spec,), elementwise=True)
+    ],
+    "softplus": [Kernel("torch.log1p", _softplus, _softplus_workspace, elementwise=True)],
 }

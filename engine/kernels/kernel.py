@@ -56,3 +56,8 @@ def in_sequence(runs: Sequence[Run]) -> Run:
             step()
 
     return run
+
+
+def laid_like(tensor: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:
+    """Scratch of a tensor's shape with the tensor's strides."""
+    return scratch.as_strided(tensor.shape, tensor.stride())

@@ -13,10 +13,16 @@ from engine.graph import Graph
 from engine.rewrites.constants import fold_constants
 from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.identities import simplify_identities
+from engine.rewrites.upsampled_convolution import convolve_before_upsampling
 
 Rewrite = Callable[[Graph], Graph]
 
-REWRITES: tuple[Rewrite, ...] = (fold_constants, simplify_identities, merge_duplicates)
+REWRITES: tuple[Rewrite, ...] = (
+    convolve_before_upsampling,
+    fold_constants,
+    simplify_identities,
+    merge_duplicates,
+)
 """The rewrites of a compilation, in order."""
 
 

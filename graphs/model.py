@@ -1,0 +1,165 @@
+"""The course's wrapper of the report's network: train, predict, load what was trained before."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from engine import Graph, Program, compile
+from graphs.architectures import report_network
+from graphs.builder import GraphBuilder
+from graphs.module import PROGRAMS_KEPT
+from graphs.optimizers import Adam
+from graphs.sequential import Sequential
+from graphs.weights import load_weights
+from ops import FeedError, mse
+from ops.spec import format_shape
+
+PRETRAINED = Path(__file__).parent / "pretrained" / "report.safetensors"
+MULTIPLE = 4
+"""The network halves its images twice, so it takes sides divisible by this."""
+
+PIXELS_AT_ONCE = 1 << 20
+"""``predict`` works on so many images at a time that their pixels are about this many."""
+
+
+class Model:
+    """The report's network with images as people keep them: [N, 3, H, W], values from 0 to 255.
+
+    Images are uint8 or float tensors on any device; results are of the same dtype and device.
+
+    Attributes:
+        network: the report's network, on values from 0 to 1.
+        optimizer: Adam; its ``lr`` may be changed between epochs.
+        batch_size: pairs per training step.
+    """
+
+    def __init__(self) -> None:
+        self.network: Sequential = report_network()
+        self.optimizer = Adam(lr=1e-3)
+        self.batch_size = 100
+        self._graph = _training_graph(self.network)
+        self._step = lru_cache(PROGRAMS_KEPT)(self._compile_step)
+        self._denoise = lru_cache(PROGRAMS_KEPT)(self._compile_denoise)
+
+    def load_pretrained_model(self) -> None:
+        """Take the weights that come with the package.
+
+        Raises:
+            GraphError: the ``safetensors`` package is not installed.
+        """
+        load_weights(self.network, PRETRAINED)
+
+    def train(
+        self, train_input: torch.Tensor, train_target: torch.Tensor, num_epochs: int
+    ) -> list[float]:
+        """Learn to turn one noisy shot of a scene into another: Noise2Noise.
+
+        Args:
+            train_input, train_target: noisy images [N, 3, H, W] of the same scenes, values from 0 to
+                255, H and W divisible by 4.
+            num_epochs: how often every pair is seen, in a new order each time.
+
+        Returns:
+            The mean loss of each epoch, on values from 0 to 1.
+
+        Raises:
+            FeedError: the images are no such tensors, or of different shapes.
+        """
+        _require_images("train_input", train_input)
+        _require_images("train_target", train_target)
+        if train_input.shape != train_target.shape:
+            raise FeedError(
+                f"expected as many targets as inputs and of one shape, got "
+                f"{format_shape(train_input.shape)} and {format_shape(train_target.shape)}"
+            )
+        if train_input.shape[2] % MULTIPLE or train_input.shape[3] % MULTIPLE:
+            raise FeedError(
+                f"train_input: expected sides divisible by {MULTIPLE}, "
+                f"got {format_shape(train_input.shape)}"
+            )
+        return [self._epoch(train_input, train_target) for _ in range(num_epochs)]
+
+    def predict(self, test_input: torch.Tensor) -> torch.Tensor:
+        """Denoise images of any size.
+
+        Args:
+            test_input: noisy images [N, 3, H, W], values from 0 to 255.
+
+        Returns:
+            Clean images of the same shape, dtype and device, within 0 to 255.
+
+        Raises:
+            FeedError: the images are no such tensor.
+        """
+        _require_images("test_input", test_input)
+        height, width = test_input.shape[2:]
+        images = extend_to_multiple(test_input, MULTIPLE)
+        at_once = max(1, PIXELS_AT_ONCE // max(1, images.shape[2] * images.shape[3]))
+        parts = [self._predict(part) for part in images.split(at_once)]
+        clean = torch.cat(parts)[:, :, :height, :width].clamp_(0, 255)
+        return (clean if test_input.is_floating_point() else clean.round_()).to(test_input.dtype)
+
+    def _epoch(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+        total = 0.0
+        for chosen in torch.randperm(len(inputs), device=inputs.device).split(self.batch_size):
+            a, b = _to_unit(inputs[chosen]), _to_unit(targets[chosen])
+            step = self._step(len(chosen), a.shape[2], a.shape[3], a.device)
+            total += float(step(noisy=a, target=b)["loss"]) * len(chosen)
+        return total / max(1, len(inputs))
+
+    def _predict(self, images: torch.Tensor) -> torch.Tensor:
+        n, _, height, width = images.shape
+        if not images.numel():
+            return images.to(torch.float32)
+        program = self._denoise(n, height, width, images.device)
+        return program(noisy=_to_unit(images))["clean"] * 255
+
+    def _compile_step(self, n: int, height: int, width: int, device: torch.device) -> Program:
+        return compile(
+            self._graph,
+            outputs=["loss"],
+            minimize="loss",
+            optimizer=self.optimizer,
+            device=device,
+            N=n,
+            H=height,
+            W=width,
+        )
+
+    def _compile_denoise(self, n: int, height: int, width: int, device: torch.device) -> Program:
+        return compile(self._graph, outputs=["clean"], device=device, N=n, H=height, W=width)
+
+
+def extend_to_multiple(images: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Repeat the last row and column of [N, C, H, W] until the sides are divisible."""
+    rows, columns = (
+        torch.arange(-(-size // multiple) * multiple, device=images.device).clamp_(max=size - 1)
+        for size in images.shape[2:]
+    )
+    return images[:, :, rows][:, :, :, columns]
+
+
+def _training_graph(network: Sequential) -> Graph:
+    g = GraphBuilder("report")
+    noisy = g.input("noisy", ("N", 3, "H", "W"))
+    target = g.input("target", ("N", 3, "H", "W"))
+    clean = network.build(noisy)
+    return g.build(clean=clean, loss=mse(clean, target))
+
+
+def _to_unit(images: torch.Tensor) -> torch.Tensor:
+    return images.to(torch.float32) / 255
+
+
+def _require_images(name: str, images: torch.Tensor) -> None:
+    if not isinstance(images, torch.Tensor):
+        raise FeedError(f"{name}: expected a tensor, got {type(images).__name__}")
+    fits = images.ndim == 4 and images.shape[1] == 3 and min(images.shape[2:]) > 0
+    if not fits or not (images.is_floating_point() or images.dtype == torch.uint8):
+        raise FeedError(
+            f"{name}: expected images [N, 3, H, W], uint8 or float, "
+            f"got {images.dtype} {format_shape(images.shape)}"
+        )
