@@ -49,7 +49,7 @@ def compile(
         **sizes: a size for each named dimension, as ``N=100``.
 
     Raises:
-        GraphError: an output does not exist, or ``minimize`` and ``optimizer`` do not come together.
+        GraphError: an output does not exist, or of ``minimize`` and ``optimizer`` one is missing.
         FeedError: a dimension has no size.
         SpecError: with these sizes an operator's inputs do not fit.
         GradientError: an operator on the way to the loss has no derivative rule.
@@ -125,9 +125,7 @@ def _device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise GraphError(f"unknown device {device!r}: {error}") from None
-    if chosen.type == "cuda":
-        if not torch.cuda.is_available():
-            raise GraphError(f"device {device!r} was asked for, and torch finds no CUDA device")
-        if chosen.index is None:
-            chosen = torch.device("cuda", torch.cuda.current_device())
-    return chosen
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise GraphError(f"device {device!r} was asked for, and torch finds no CUDA device")
+    # "cuda" alone gets its index, as tensors on it have one.
+    return torch.empty(0, device=chosen).device

@@ -39,12 +39,14 @@ def infer_sizes(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, in
         if name not in feeds:
             continue
         for declared, actual in zip(node.shape, feeds[name].shape, strict=False):
-            if isinstance(declared, Dim) and str(declared) in graph.dimensions:
-                if sizes.setdefault(str(declared), actual) != actual:
-                    raise FeedError(
-                        f"input {name!r}: dimension {declared} is {sizes[str(declared)]} in another "
-                        f"input, here {actual}"
-                    )
+            dimension = str(declared)
+            if not isinstance(declared, Dim) or dimension not in graph.dimensions:
+                continue
+            if sizes.setdefault(dimension, actual) != actual:
+                raise FeedError(
+                    f"input {name!r}: dimension {dimension} is {actual} here, "
+                    f"{sizes[dimension]} elsewhere"
+                )
     return sizes
 
 

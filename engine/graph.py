@@ -99,7 +99,7 @@ class Graph:
         return self.transform(bound)
 
     def transform(self, visit: Callable[[Node], Node]) -> Graph:
-        """Rebuild the graph: ``visit`` gets every node, its inputs replaced, and returns its own."""
+        """Rebuild the graph: ``visit`` gets each node, its inputs replaced, and returns its own."""
         replaced: dict[Node, Node] = {}
         for node in self.nodes:
             inputs = tuple(replaced[source] for source in node.inputs)
@@ -124,7 +124,9 @@ class Graph:
         index = {node: i for i, node in enumerate(self.nodes)}
         result = networkx.DiGraph()
         for node, i in index.items():
-            result.add_node(i, label=node.name or node.operator.name, spec=str(node.spec), node=node)
+            result.add_node(
+                i, label=node.name or node.operator.name, spec=str(node.spec), node=node
+            )
             result.add_edges_from((index[source], i) for source in node.inputs)
         return result
 

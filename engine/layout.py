@@ -1,4 +1,4 @@
-"""How values lie in memory: four-axis values (images, weights) channels-last, all others row-major."""
+"""How values lie in memory: with four axes (images, weights) channels-last, others row-major."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def strides(shape: Sequence[int]) -> tuple[int, ...]:
 def stored(node: Node) -> torch.Tensor:
     """A tensor without data (on torch's ``meta`` device) that lies as the node's value does."""
     if node.operator is full:
-        return torch.empty((), dtype=node.dtype, device="meta").expand(node.shape)
-    return torch.empty_strided(node.shape, strides(node.shape), dtype=node.dtype, device="meta")
+        return torch.empty((), dtype=node.dtype, device="meta").expand(node.sizes)
+    return torch.empty_strided(node.sizes, strides(node.sizes), dtype=node.dtype, device="meta")
 
 
 def view_of(node: Node, source: torch.Tensor) -> torch.Tensor | None:

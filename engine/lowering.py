@@ -13,7 +13,7 @@ from ops import Node
 
 
 def choose_kernel(node: Node) -> Kernel:
-    """The kernel of least cost that supports a node; its operator's ``forward`` if there is none."""
+    """The kernel of least cost that supports a node; its operator's ``forward`` if none does."""
     candidates = [k for k in KERNELS.get(node.operator.name, ()) if k.supports(node)]
     return min(candidates, key=lambda kernel: kernel.cost(node), default=REFERENCE)
 
@@ -26,4 +26,4 @@ def _reference(
 
 
 REFERENCE = Kernel("reference forward", _reference)
-"""For an operator without kernels, such as a user's own: it allocates what ``forward`` allocates."""
+"""For an operator without kernels, as a user's own: it allocates what ``forward`` allocates."""

@@ -32,7 +32,8 @@ def run_checked(node: Node, run: Run, tensors: Mapping[Node, torch.Tensor]) -> N
     run()
     if found := _not_finite(tensors[node]):
         origin = node.provenance
-        what = f"the gradient of {origin.forward.operator.name}" if origin.forward else "the graph"
+        forward = origin.forward
+        what = "the graph" if forward is None else f"the gradient of {forward.operator.name}"
         inputs = ", ".join(str(source.spec) for source in node.inputs)
         raise NumericsError(
             f"{node.operator.name} made {found} in {what}, first of all steps\n"

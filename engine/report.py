@@ -84,7 +84,8 @@ def format_report(reports: Iterable[StepReport], peak_bytes: int, least_bytes: i
         )
     timed = [r.seconds for r in reports if r.seconds is not None]
     total = f", {1e3 * sum(timed):.3f} ms" if timed else ""
-    return f"{_table(rows)}\n{len(reports)} steps{total}; peak {peak_bytes:,} bytes, at least {least_bytes:,}"
+    summary = f"peak {peak_bytes:,} bytes, at least {least_bytes:,}"
+    return f"{_table(rows)}\n{len(reports)} steps{total}; {summary}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -20,8 +20,8 @@ Around = Callable[[Node, Run], object]
 class Runtime:
     """The memory of a plan on a device, and its steps bound to that memory.
 
-    Nothing is allocated before the first run; then the arena, ``peak_bytes`` long, is allocated once.
-    The steps are bound again when a parameter has been moved or given other storage.
+    Nothing is allocated before the first run; then the arena, ``peak_bytes`` long, once. The steps
+    are bound again when a parameter has been moved or given other storage.
     """
 
     def __init__(self, plan: Plan, device: torch.device) -> None:
@@ -90,9 +90,9 @@ class Runtime:
             elif isinstance(owner, Parameter):
                 self.tensors[node] = owner.tensor
             elif node.operator is full:
-                self.tensors[node] = self._at(owner, (), node.dtype).expand(node.shape)
+                self.tensors[node] = self._at(owner, (), node.dtype).expand(node.sizes)
             else:
-                self.tensors[node] = self._at(owner, node.shape, node.dtype)
+                self.tensors[node] = self._at(owner, node.sizes, node.dtype)
         for node in self.plan.constants:
             if node.operator is full:
                 self.tensors[node].as_strided((), ()).fill_(node.attributes["value"])
@@ -101,7 +101,7 @@ class Runtime:
 
     def _prepare(self, step: Step) -> Run:
         assert step.kernel is not None
-        scratch = [self._at(i, s.shape, s.dtype, row_major=True) for i, s in step.workspaces]
+        scratch = [self._at(i, s.sizes, s.dtype, row_major=True) for i, s in step.workspaces]
         inputs = [self.tensors[source] for source in step.node.inputs]
         return step.kernel.prepare(step.node, self.tensors[step.node], inputs, scratch)
 

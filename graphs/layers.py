@@ -182,7 +182,8 @@ class NearestUpsampling(Module):
 
     def build(self, *inputs: Node) -> Node:
         """See :meth:`Module.build`."""
-        return upsample_nearest(*inputs, self.scale_factor)
+        (x,) = inputs
+        return upsample_nearest(x, self.scale_factor)
 
 
 class MaxPool2d(Module):

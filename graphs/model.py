@@ -30,14 +30,18 @@ class Model:
 
     Images are uint8 or float tensors on any device; results are of the same dtype and device.
 
+    Args:
+        network: another network of images from 0 to 1 whose sides are divisible by 4, for instance
+            ``report_network(64)``; by default the report's.
+
     Attributes:
-        network: the report's network, on values from 0 to 1.
+        network: what is trained, on values from 0 to 1.
         optimizer: Adam; its ``lr`` may be changed between epochs.
         batch_size: pairs per training step.
     """
 
-    def __init__(self) -> None:
-        self.network: Sequential = report_network()
+    def __init__(self, network: Sequential | None = None) -> None:
+        self.network = report_network() if network is None else network
         self.optimizer = Adam(lr=1e-3)
         self.batch_size = 100
         self._graph = _training_graph(self.network)
@@ -58,8 +62,8 @@ class Model:
         """Learn to turn one noisy shot of a scene into another: Noise2Noise.
 
         Args:
-            train_input, train_target: noisy images [N, 3, H, W] of the same scenes, values from 0 to
-                255, H and W divisible by 4.
+            train_input, train_target: noisy images [N, 3, H, W] of the same scenes, values from
+                0 to 255, H and W divisible by 4.
             num_epochs: how often every pair is seen, in a new order each time.
 
         Returns:

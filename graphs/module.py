@@ -45,8 +45,8 @@ class Module:
     """Base of modules.
 
     A subclass keeps its parameters with :meth:`own`, its parts with :meth:`adopt`, and defines
-    :meth:`build`. A module is not safe to call from several threads, since ``backward`` refers to the
-    latest ``forward``; programs compiled from its graph are.
+    :meth:`build`. A module is not safe to call from several threads, since ``backward`` refers to
+    the latest ``forward``; programs compiled from its graph are.
     """
 
     loss_input_only = False
@@ -62,12 +62,20 @@ class Module:
         """Add this module's nodes to the graph of its inputs, and return its output."""
         raise NotImplementedError(f"{type(self).__name__} does not define build")
 
-    def __call__(self, *inputs: Node | torch.Tensor, name: str = "") -> Node | torch.Tensor:
-        """On nodes: :meth:`build`, its parameters' names prefixed by ``name``. On tensors: :meth:`forward`."""
-        if inputs and isinstance(inputs[0], Node):
-            with scope(name):
-                return self.build(*inputs)
-        return self.forward(*inputs)
+    def __call__(self, *inputs: Node, name: str = "") -> Node:
+        """:meth:`build`, with the names of its parameters prefixed by ``name``.
+
+        Raises:
+            GraphError: an input is no node; tensors are for :meth:`forward`.
+        """
+        for value in inputs:
+            if not isinstance(value, Node):
+                raise GraphError(
+                    f"{type(self).__name__}: expected nodes of a graph, got "
+                    f"{type(value).__name__}; for tensors call forward"
+                )
+        with scope(name):
+            return self.build(*inputs)
 
     def forward(self, *input: torch.Tensor) -> torch.Tensor:
         """The output for float tensors, on their device. Remembers what ``backward`` needs.
@@ -157,7 +165,7 @@ class Module:
         return next((t.value.tensor.device for t in self.trainable()), torch.device("cpu"))
 
     def own(self, name: str, tensor: torch.Tensor) -> None:
-        """Keep a parameter, readable and assignable as ``self.<name>`` where a property is defined."""
+        """Keep a parameter of this name, with a gradient beside it."""
         value, slope = Parameter(name, tensor), Parameter(f"{name} gradient", tensor * 0)
         self._own[name] = Trainable(value, slope)
 

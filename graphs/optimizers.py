@@ -61,9 +61,7 @@ class Optimizer:
             raise GraphError(f"{type(self).__name__}.step() needs a model: pass one, as model=net")
         self._program(tuple(self._model.named_trainable().items()), self._model.device)()
 
-    def _compile(
-        self, trainable: Iterable[tuple[str, Trainable]], device: torch.device
-    ) -> Program:
+    def _compile(self, trainable: Iterable[tuple[str, Trainable]], device: torch.device) -> Program:
         first_names = {t: name for name, t in reversed(tuple(trainable))}
         updates = [
             update
@@ -91,7 +89,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent: ``w <- w - lr * g``, as in the report.
 
-    With momentum ``m``: ``b <- m * b + g`` and ``w <- w - lr * b`` (Nesterov: ``w - lr * (g + m * b)``),
+    With momentum m: ``b <- m * b + g`` and ``w <- w - lr * b`` (Nesterov: ``w - lr * (g + m * b)``),
     as ``torch.optim.SGD`` without dampening.
 
     Args:
@@ -134,7 +132,8 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam: steps of the running mean of gradients over the root of that of their squares.
 
-    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015; as ``torch.optim.Adam``.
+    As ``torch.optim.Adam``. Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization",
+    ICLR 2015.
 
     Args:
         lr: learning rate, positive.

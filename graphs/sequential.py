@@ -65,8 +65,8 @@ class Upsampling(Sequential):
 
     Args:
         scale_factor: of the nearest-neighbour upsampling.
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias: of the
-            convolution, see :class:`Conv2d`.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, device,
+            dtype: of the convolution, see :class:`Conv2d`.
     """
 
     def __init__(
@@ -81,9 +81,12 @@ class Upsampling(Sequential):
         bias: bool = True,
         *,
         scale_factor: int | Pair = 2,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
+        window = (kernel_size, stride, padding, dilation, groups)
         self.convolution = Conv2d(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+            in_channels, out_channels, *window, bias, device=device, dtype=dtype
         )
         super().__init__(NearestUpsampling(scale_factor), self.convolution)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 from graphs.module import Module
 from ops import GraphError
@@ -54,7 +55,7 @@ def load_weights(module: Module, path: str | os.PathLike[str]) -> None:
         raise GraphError(f"{path}: {error}") from None
 
 
-def _safetensors():
+def _safetensors() -> ModuleType:
     try:
         import safetensors.torch
     except ImportError:

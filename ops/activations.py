@@ -23,9 +23,7 @@ leaky_relu = operator(
     forward=lambda input, *, negative_slope=0.01: torch.where(
         input > 0, input, input * negative_slope
     ),
-    vjp=lambda gradient, y, x, *, negative_slope: where(
-        x > 0, gradient, gradient * negative_slope
-    ),
+    vjp=lambda gradient, y, x, *, negative_slope: where(x > 0, gradient, gradient * negative_slope),
     doc="""Leaky ReLU, elementwise: x where x > 0, else ``negative_slope * x``.
 
     Its derivative at 0 is ``negative_slope``.""",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 
 from ops.comparison import equal, greater, less, where
+from ops.node import Node
 from ops.operator import operator
 from ops.spec import Spec, broadcast_shapes, require_float, same_as_input
 
@@ -59,7 +60,7 @@ neg = operator(
 )
 
 
-def _power_vjp(gradient, y, a, b):
+def _power_vjp(gradient: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
     # As in PyTorch: a constant in the base where b = 0, and in the exponent where a = 0 <= b.
     by_base = where(equal(b, 0), 0.0, gradient * b * pow(a, b - 1))
     flat = where(equal(a, 0), b >= 0, b < b)
@@ -125,7 +126,7 @@ abs = operator(
 absolute = abs
 
 
-def _selected(gradient, keep, tie):
+def _selected(gradient: Node, keep: Node, tie: Node) -> Node:
     return where(keep, gradient, where(tie, gradient / 2, 0.0))
 
 

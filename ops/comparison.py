@@ -22,7 +22,7 @@ def _comparison(name: str, forward: Callable[..., torch.Tensor], sign: str) -> O
         infer=_infer_comparison,
         forward=forward,
         no_gradient=("input", "other"),
-        doc=f"""Whether ``a {sign} b``, elementwise: float values in, bool out. Shapes broadcast.""",
+        doc=f"""Whether ``a {sign} b``, elementwise: floats in, bool out. Shapes broadcast.""",
     )
 
 
@@ -43,7 +43,7 @@ def _infer_where(condition: Spec, a: Spec, b: Spec) -> Spec:
     return a.with_shape(broadcast_shapes(condition.shape, a.shape, b.shape))
 
 
-where = operator(
+where: Operator = operator(
     "where",
     infer=_infer_where,
     forward=lambda condition, input, other: torch.where(condition, input, other),

@@ -87,10 +87,10 @@ def _conv2d_forward(
     groups: int,
 ) -> torch.Tensor:  # fmt: skip
     window = {"stride": stride, "padding": padding, "dilation": dilation}
-    columns = _columns(input, tuple(weight.shape[2:]), groups, **window)
+    columns = _columns(input, (weight.shape[2], weight.shape[3]), groups, **window)
     y = _matrices(weight, groups) @ columns
     spec = _infer_conv2d(_spec(input), _spec(weight), groups=groups, **window)
-    return y.reshape(spec.shape)
+    return y.reshape(spec.sizes)
 
 
 def _input_gradient_forward(
@@ -182,7 +182,7 @@ def conv2d(
 ) -> Node:
     """Two-dimensional convolution (cross-correlation), as ``torch.nn.functional.conv2d``.
 
-    ``y[n, o, i, j] = bias[o] + sum over c, a, b of w[o, c, a, b] x[n, c, i s + a d - p, j s + b d - p]``
+    ``y[n, o, i, j] = bias[o] + sum of w[o, c, a, b] x[n, c, is + ad - p, js + bd - p]`` over c, a, b
 
     Args:
         input: images [N, C_in, H, W].
@@ -190,7 +190,7 @@ def conv2d(
         bias: [C_out], or None.
         stride, dilation: an int or (vertical, horizontal).
         padding: zeros around the image: an int, a pair, ``"valid"`` for none, or ``"same"`` for an
-            output of the input's size (stride 1 only; an odd amount has one more after than before).
+            output of the input's size (stride 1 only; of an odd amount one more comes after).
         groups: split the channels into so many independent convolutions.
 
     Returns:
@@ -256,7 +256,10 @@ def conv_transpose2d(
         _require_groups(groups)
         require_ndim(nodes[0].spec, 4, "images [N, C, H, W]")
         require_ndim(nodes[1].spec, 4, "a weight [C_in, C_out/groups, kh, kw]")
-        if any(e >= max(s, d) for e, s, d in zip(extra, window["stride"], window["dilation"])):
+        if any(
+            e >= max(s, d)
+            for e, s, d in zip(extra, window["stride"], window["dilation"], strict=True)
+        ):
             raise SpecError("expected output_padding less than the stride or the dilation")
         size = tuple(
             (nodes[0].shape[2 + i] - 1) * window["stride"][i]
@@ -286,7 +289,7 @@ def _pad_by_name(x: Node, weight: Node, name: str, stride: Any, dilation: Any) -
     require_ndim(weight.spec, 4, "a weight [C_out, C_in/groups, kh, kw]")
     total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     padding = [amount for t in reversed(total) for amount in (t // 2, t - t // 2)]
-    return pad(x, padding)
+    return pad(x, padding=padding)
 
 
 def _require_groups(groups: int) -> None:

@@ -1,8 +1,9 @@
 """Sizes that are not known yet: exact integer arithmetic on named dimensions.
 
 A shape is a tuple of sizes; a size is an ``int`` or a :class:`Dim`. A ``Dim`` is a polynomial with
-integer coefficients over *atoms*, an atom being a name (``N``) or a floor division that could not be
-resolved (``(H - 1)//2``). The normal form makes equality of two sizes a comparison of dictionaries.
+integer coefficients over *atoms*, an atom being a name (``N``) or a floor division that could not
+be resolved (``(H - 1)//2``). In this normal form
+equal sizes have equal terms.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ops.dimension import Shape, Size
+from ops.dimension import Shape
 from ops.errors import FeedError, SpecError
 from ops.operator import operator
 from ops.spec import DTYPES, FLOATS, Spec, dtype_name, format_shape
@@ -90,7 +90,7 @@ def _constant_value(*, value: torch.Tensor) -> torch.Tensor:
     return value
 
 
-def _full(*, value: float | Size, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
+def _full(*, value: float, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """One number, repeated over a shape: ``torch.full``."""
     return torch.full(shape, value, dtype=dtype)
 
@@ -102,4 +102,6 @@ constant = operator(
     infer=lambda *, value: Spec(tuple(value.shape), value.dtype),
     forward=_constant_value,
 )
-full = operator("full", infer=lambda *, value, shape, dtype: Spec(tuple(shape), dtype), forward=_full)
+full = operator(
+    "full", infer=lambda *, value, shape, dtype: Spec(tuple(shape), dtype), forward=_full
+)

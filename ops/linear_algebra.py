@@ -7,7 +7,7 @@ import torch
 from ops.dimension import surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, located, operator
+from ops.operator import Operator, as_nodes, located, operator
 from ops.shape import permute, reshape
 from ops.spec import Spec, broadcast_shapes, require_float
 
@@ -24,7 +24,7 @@ def _infer_matmul(a: Spec, b: Spec) -> Spec:
     return a.with_shape((*batch, a.shape[-2], b.shape[-1]))
 
 
-_matmul = operator(
+_matmul: Operator = operator(
     "matmul",
     infer=_infer_matmul,
     forward=lambda input, other: torch.matmul(input, other),
@@ -36,7 +36,7 @@ _matmul = operator(
 
 
 def matmul(input: Node, other: Node) -> Node:
-    """Matrix product over the last two axes: ``y[.., i, j] = sum over k of a[.., i, k] b[.., k, j]``.
+    """Matrix product over the last two axes: ``y[i, j] = sum over k of a[i, k] b[k, j]``.
 
     Leading axes broadcast. A vector counts as a row on the left and a column on the right, and its
     axis is dropped from the result, as in ``torch.matmul``.
@@ -56,4 +56,4 @@ def matmul(input: Node, other: Node) -> Node:
 def transpose(matrix: Node) -> Node:
     """Swap the last two axes."""
     axes = range(matrix.ndim)
-    return permute(matrix, (*axes[:-2], axes[-1], axes[-2]))
+    return permute(matrix, dims=(*axes[:-2], axes[-1], axes[-2]))

@@ -64,8 +64,8 @@ def l0_annealed(input: Node, target: Node, gamma: Node | Scalar, eps: float = 1e
 def masked_mse(input: Node, target: Node, mask: Node) -> Node:
     """Mean squared error over the elements that a mask keeps: ``sum(m (x - t)**2) / sum(m)``.
 
-    The loss for noise that deletes pixels (Bernoulli noise): deleted ones do not count. With nothing
-    kept it is 0.
+    The loss for noise that deletes pixels (Bernoulli noise): deleted ones do not count. With
+    nothing kept it is 0.
 
     Args:
         input, target: float values of one shape.

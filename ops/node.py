@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ops.dimension import Shape
+from ops.dimension import Dim, Shape
 from ops.provenance import Provenance
 from ops.spec import Spec
 
 if TYPE_CHECKING:
     from ops.operator import Operator
 
-Scalar = int | float
+Scalar = int | float | Dim
 _creations = itertools.count()
 
 
@@ -39,6 +39,11 @@ class Node:
     def shape(self) -> Shape:
         """Sizes of the axes."""
         return self.spec.shape
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes of the axes of a node of a bound graph: integers only."""
+        return self.spec.sizes
 
     @property
     def dtype(self) -> torch.dtype:

@@ -11,7 +11,7 @@ from itertools import product
 import torch
 
 from ops.errors import SpecError
-from ops.operator import operator
+from ops.operator import Operator, operator
 from ops.spec import Spec, require_float, require_ndim
 
 PHASES = tuple(product((0, 1), (0, 1)))
@@ -73,14 +73,14 @@ def _separate(input: torch.Tensor) -> torch.Tensor:
     return result
 
 
-interleave_phases = operator(
+interleave_phases: Operator = operator(
     "interleave_phases",
     infer=_infer_interleave,
     forward=_interleave,
     vjp=lambda gradient, y, x: separate_phases(gradient),
 )
 
-separate_phases = operator(
+separate_phases: Operator = operator(
     "separate_phases",
     infer=_infer_separate,
     forward=_separate,

@@ -1,9 +1,10 @@
 """Pooling over windows: maxima and means.
 
-``max_pool2d`` is the choice, per window, of one pixel: ``pool_select`` takes that pixel from an image,
-``pool_route`` sends a value back to it. Both are linear in their first argument and each other's
-adjoint, so derivatives of any order stay in the family. The pixels are chosen by the second argument,
-through which no gradient flows. ``sum_pool2d`` and ``sum_pool2d_adjoint`` are such a pair too.
+``max_pool2d`` is the choice, per window, of one pixel: ``pool_select`` takes that pixel from an
+image, ``pool_route`` sends a value back to it. Both are linear in their first argument and each
+other's adjoint, so derivatives of any order stay in the family. The pixels are chosen by the second
+argument, through which no gradient flows. ``sum_pool2d`` and ``sum_pool2d_adjoint`` are such a
+pair too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ops.errors import SpecError
 from ops.leaves import full
 from ops.node import Node
 from ops.operator import as_nodes, located, operator
-from ops.shape import pad
+from ops.shape import pad, slice
 from ops.spec import Spec, require_float, require_ndim, require_same_shape
 from ops.windows import Pair, pairs, window_count
 
@@ -71,7 +72,7 @@ def _require_pooled(spec: Spec, expected: Spec) -> None:
         raise SpecError(f"expected pooled images {expected}, got {spec}")
 
 
-def margins(size: Sequence[int], pooled: Sequence[int], **window: Any) -> list[int]:
+def margins(size: Sequence[int], pooled: Sequence[int], /, **window: Any) -> list[int]:
     """What to ``pad`` (or crop) an image by so that exactly its windows fit."""
     amounts: list[int] = []
     for axis in (1, 0):
@@ -84,7 +85,7 @@ def margins(size: Sequence[int], pooled: Sequence[int], **window: Any) -> list[i
 
 def _windows(x: torch.Tensor, value: float, **window: Any) -> torch.Tensor:
     """Every window's pixels, with ``value`` around the image: [N, C, kh*kw, H', W']."""
-    pooled = _infer_pool(Spec(tuple(x.shape), x.dtype), **window).shape
+    pooled = _infer_pool(Spec(tuple(x.shape), x.dtype), **window).sizes
     canvas = pad.forward(x, padding=margins(x.shape[2:], pooled[2:], **window), value=value)
     columns = tensor_functions.unfold(
         canvas, window["kernel_size"], window["dilation"], 0, window["stride"]
@@ -119,8 +120,13 @@ def _select(
     """Per window, the pixel of ``input`` where ``chooser`` has its first maximum.
 
     Two images [N, C, H, W] of one shape in, [N, C, H', W'] out."""
-    window = dict(kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
-    window["ceil_mode"] = ceil_mode
+    window = {
+        "kernel_size": kernel_size,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "ceil_mode": ceil_mode,
+    }
     return _windows(input, 0.0, **window).gather(2, _chosen(chooser, **window)).squeeze(2)
 
 
@@ -130,9 +136,14 @@ def _route(
 ) -> torch.Tensor:  # fmt: skip
     """Add each window's value to the pixel where ``chooser`` has its first maximum.
 
-    The adjoint of ``pool_select``: [N, C, H', W'] and the chooser [N, C, H, W] in, [N, C, H, W] out."""
-    window = dict(kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
-    window["ceil_mode"] = ceil_mode
+    The adjoint of ``pool_select``: [N, C, H', W'] and a chooser [N, C, H, W] to [N, C, H, W]."""
+    window = {
+        "kernel_size": kernel_size,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "ceil_mode": ceil_mode,
+    }
     count = kernel_size[0] * kernel_size[1]
     n, c, *pooled = input.shape
     routed = input.new_zeros((n, c, count, *pooled))
@@ -140,11 +151,17 @@ def _route(
     return _unwindow(routed, chooser.shape[2:], **window)
 
 
+def _select_vjp(
+    gradient: Node, y: Node, x: Node, chooser: Node, **window: Any
+) -> tuple[Node, None]:
+    return pool_route(gradient, chooser, **window), None
+
+
 pool_select = operator(
     "pool_select",
     infer=_infer_select,
     forward=_select,
-    vjp=lambda gradient, y, x, chooser, **window: (pool_route(gradient, chooser, **window), None),
+    vjp=_select_vjp,
     no_gradient=("chooser",),
 )
 
@@ -171,6 +188,11 @@ _max_pool2d = operator(
     vjp=lambda gradient, y, x, **window: pool_route(gradient, x, **window),
 )
 
+
+def _sum_vjp(gradient: Node, y: Node, x: Node, **window: Any) -> Node:
+    return sum_pool2d_adjoint(gradient, size=x.shape[2:], **window)
+
+
 sum_pool2d = operator(
     "sum_pool2d",
     infer=_infer_pool,
@@ -183,7 +205,7 @@ sum_pool2d = operator(
         dilation=dilation,
         ceil_mode=ceil_mode,
     ).sum(2),
-    vjp=lambda gradient, y, x, **window: sum_pool2d_adjoint(gradient, size=x.shape[2:], **window),
+    vjp=_sum_vjp,
     doc="""The sum of each window: images [N, C, H, W] to [N, C, H', W']. See ``avg_pool2d``.""",
 )
 
@@ -273,11 +295,16 @@ def avg_pool2d(
     if not count_include_pad:
         return total / sum_pool2d(ones, **window, ceil_mode=ceil_mode)
     top, left = window["padding"]
-    border = pad(ones, (left, left, top, top), 1.0)
-    return total / sum_pool2d(border, **window | {"padding": (0, 0)}, ceil_mode=ceil_mode)
+    border = pad(ones, padding=(left, left, top, top), value=1.0)
+    counts = sum_pool2d(border, **window | {"padding": (0, 0)}, ceil_mode=ceil_mode)
+    for axis in (2, 3):  # without the windows that start in the padding after the image
+        counts = slice(counts, axis, 0, total.shape[axis])
+    return total / counts
 
 
-def _window(name: str, input: Node, kernel_size: Any, stride: Any, padding: Any, dilation: Any):
+def _window(
+    name: str, input: Node, kernel_size: Any, stride: Any, padding: Any, dilation: Any
+) -> dict[str, Pair]:
     stride = kernel_size if stride is None else stride
     return pairs(
         name, [input], kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation

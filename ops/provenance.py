@@ -58,7 +58,7 @@ def user_line() -> tuple[str, int]:
 def gradient_of(node: Node) -> Iterator[None]:
     """Nodes made inside compute the gradient of ``node`` and carry its source line."""
     origin = node.provenance
-    forward = origin.forward or node
+    forward = node if origin.forward is None else origin.forward
     with _attributed(lambda: Provenance(origin.filename, origin.line, forward)):
         yield
 

@@ -13,6 +13,7 @@ from ops.operator import as_nodes, located, operator
 from ops.shape import Axes, expand, normalize_axes, reshape
 from ops.spec import Spec, require_float
 
+
 def _kept(shape: Shape, axes: Axes) -> Shape:
     return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
 

@@ -6,7 +6,7 @@ import torch
 
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, operator
+from ops.operator import Operator, as_nodes, operator
 from ops.spec import Spec, require_float, require_ndim
 from ops.windows import Pair, pairs
 
@@ -38,7 +38,7 @@ def _sum_blocks(input: torch.Tensor, *, scale_factor: Pair) -> torch.Tensor:
     return input.reshape(n, c, height // rows, rows, width // columns, columns).sum((3, 5))
 
 
-_upsample_nearest = operator(
+_upsample_nearest: Operator = operator(
     "upsample_nearest",
     infer=_infer_upsample,
     forward=_repeat,
@@ -47,7 +47,7 @@ _upsample_nearest = operator(
     ),
 )
 
-_downsample_sum = operator(
+_downsample_sum: Operator = operator(
     "downsample_sum",
     infer=_infer_downsample,
     forward=_sum_blocks,

@@ -10,7 +10,7 @@ import torch
 from ops.dimension import Shape, Size, product, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, located, operator
+from ops.operator import Operator, as_nodes, located, operator
 from ops.spec import Spec, dtype_name, format_shape, require_float
 
 Axes = tuple[int, ...]
@@ -41,7 +41,7 @@ def _infer_reshape(spec: Spec, *, shape: Shape) -> Spec:
     return spec.with_shape(shape)
 
 
-_reshape = operator(
+_reshape: Operator = operator(
     "reshape",
     infer=_infer_reshape,
     forward=lambda input, *, shape: input.reshape(shape),
@@ -88,7 +88,7 @@ def _require_expandable(small: Shape, large: Shape) -> None:
         raise SpecError(f"{format_shape(small)} does not broadcast to {format_shape(large)}")
 
 
-_expand = operator(
+_expand: Operator = operator(
     "expand",
     infer=_infer_expand,
     forward=lambda input, *, shape: input.expand(shape).clone(),
@@ -116,7 +116,7 @@ def _infer_sum_to(spec: Spec, *, shape: Shape) -> Spec:
     return spec.with_shape(shape)
 
 
-sum_to = operator(
+sum_to: Operator = operator(
     "sum_to",
     infer=_infer_sum_to,
     forward=lambda input, *, shape: input.sum_to_size(shape).clone(),
@@ -127,12 +127,12 @@ sum_to = operator(
 )
 
 
-permute = operator(
+permute: Operator = operator(
     "permute",
     infer=lambda spec, *, dims: spec.with_shape(spec.shape[d] for d in _permutation(dims, spec)),
     forward=lambda input, *, dims: input.permute(dims).clone(),
-    vjp=lambda gradient, y, x, *, dims: permute(gradient, _inverse(dims)),
-    doc="""Reorder the axes: axis i of the result is axis ``dims[i]`` of x, as ``torch.permute``.""",
+    vjp=lambda gradient, y, x, *, dims: permute(gradient, dims=_inverse(dims)),
+    doc="""Reorder the axes: axis i of the result is axis ``dims[i]`` of the input.""",
 )
 
 
@@ -200,7 +200,7 @@ def _window(ndim: int, dim: int, start: int, end: int, step: int) -> tuple[built
     return (builtins.slice(None),) * dim + (builtins.slice(start, end, step),)
 
 
-_slice = operator(
+_slice: Operator = operator(
     "slice",
     infer=_infer_slice,
     forward=lambda input, *, dim, start, end, step: input[
@@ -213,7 +213,7 @@ _slice = operator(
 
 
 def slice(
-    input: Node, dim: int, start: int | None = None, end: int | None = None, step: int = 1
+    input: Node, dim: int, start: Size | None = None, end: Size | None = None, step: int = 1
 ) -> Node:
     """Every ``step``-th element from ``start`` up to but without ``end`` along one axis.
 
@@ -221,7 +221,7 @@ def slice(
         input: value of any shape and dtype.
         dim: the axis.
         start, end: as in Python; negative values count from the end, None means the whole, and
-            what lies outside is cut to the axis. On an axis of unknown size they are taken as given.
+            what lies outside is cut to the axis. On one of unknown size they are taken as given.
         step: at least 1.
     """
     (node,) = as_nodes([input])
@@ -258,9 +258,7 @@ def _place(
     return result
 
 
-def _infer_unslice(
-    spec: Spec, *, size: Size, dim: int, start: Size, end: Size, step: int
-) -> Spec:
+def _infer_unslice(spec: Spec, *, size: Size, dim: int, start: Size, end: Size, step: int) -> Spec:
     require_float(spec)
     whole = spec.with_shape((*spec.shape[:dim], size, *spec.shape[dim + 1 :]))
     taken = _infer_slice(whole, dim=dim, start=start, end=end, step=step)
@@ -269,7 +267,7 @@ def _infer_unslice(
     return whole
 
 
-unslice = operator(
+unslice: Operator = operator(
     "unslice",
     infer=_infer_unslice,
     forward=_place,
@@ -299,8 +297,8 @@ def _pad(input: torch.Tensor, *, padding: Sequence[int], value: float = 0.0) -> 
     ``padding`` is (before, after) for the last axis, then for the one before it, and so on, as in
     PyTorch: ``pad(x, (left, right, top, bottom))``.
     """
-    shape = _infer_pad(Spec(tuple(input.shape), input.dtype), padding=padding, value=value).shape
-    result = input.new_full([int(size) for size in shape], value)
+    sizes = _infer_pad(Spec(tuple(input.shape), input.dtype), padding=padding, value=value).sizes
+    result = input.new_full(sizes, value)
     inner, source = overlap(tuple(input.shape), padding)
     result[inner] = input[source]
     return result
@@ -320,11 +318,13 @@ def overlap(
     return tuple(inner), tuple(source)
 
 
-pad = operator(
+pad: Operator = operator(
     "pad",
     infer=_infer_pad,
     forward=_pad,
-    vjp=lambda gradient, y, x, *, padding, value: pad(gradient, [-amount for amount in padding]),
+    vjp=lambda gradient, y, x, *, padding, value: pad(
+        gradient, padding=[-amount for amount in padding]
+    ),
 )
 
 

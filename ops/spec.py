@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,13 @@ class Spec:
         return len(self.shape)
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape of a bound value: integers only."""
+        sizes = tuple(size for size in self.shape if isinstance(size, int))
+        assert len(sizes) == self.ndim, f"{self} is not bound"
+        return sizes
+
+    @property
     def size(self) -> Size:
         """Number of elements."""
         return product(self.shape)
@@ -34,8 +42,7 @@ class Spec:
     @property
     def nbytes(self) -> int:
         """Bytes of the elements; the shape must be bound."""
-        assert isinstance(self.size, int)
-        return self.size * self.dtype.itemsize
+        return math.prod(self.sizes) * self.dtype.itemsize
 
     @property
     def names(self) -> frozenset[str]:
@@ -105,7 +112,8 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
         size: Size = 1
         for shape in shapes:
             candidate = shape[axis] if -axis <= len(shape) else 1
-            if size == 1 or (isinstance(size, Dim) and isinstance(candidate, int) and candidate != 1):
+            known_beside_named = isinstance(size, Dim) and isinstance(candidate, int)
+            if size == 1 or (known_beside_named and candidate != 1):
                 size = candidate
             elif candidate != 1 and surely_differ(size, candidate):
                 given = " and ".join(map(format_shape, shapes))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as tensor_functions  # for unfold and fold alone
 
 from ops.dimension import Size, surely_differ
@@ -134,7 +133,12 @@ def unfold(
         Columns [N, C*kh*kw, L], L the number of windows, as ``torch.nn.functional.unfold``.
     """
     window = pairs(
-        "unfold", [input], kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
+        "unfold",
+        [input],
+        kernel_size=kernel_size,
+        dilation=dilation,
+        padding=padding,
+        stride=stride,
     )
     return _unfold(*as_nodes([input]), **window)
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import Any
 
 import torch
 
@@ -49,7 +48,7 @@ def _as_matrix(
 
 def _conv2d_gather(node: Node) -> Gather:
     x, w = node.inputs
-    return Gather.of(_window(node, w.shape[2:]), x, node.attributes["groups"])
+    return Gather.of(_window(node, w.sizes[2:]), x, node.attributes["groups"])
 
 
 def _conv2d_workspace(node: Node) -> list[Spec]:
@@ -109,12 +108,9 @@ def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces:
 
 
 def _turned(node: Node) -> Window:
-    forward = _window(node, node.inputs[1].shape[2:])
-    padding = tuple(
-        d * (k - 1) - p
-        for d, k, p in zip(forward.dilation, forward.kernel_size, forward.padding, strict=True)
-    )
-    return replace(forward, padding=padding)
+    forward = _window(node, node.inputs[1].sizes[2:])
+    (kh, kw), (ph, pw), (dh, dw) = forward.kernel_size, forward.padding, forward.dilation
+    return replace(forward, padding=(dh * (kh - 1) - ph, dw * (kw - 1) - pw))
 
 
 def _can_turn(node: Node) -> bool:
@@ -126,7 +122,7 @@ def _turned_gather(node: Node) -> Gather:
 
 
 def _turned_weight(node: Node) -> Spec:
-    c_out, per_group, kh, kw = node.inputs[1].shape
+    c_out, per_group, kh, kw = node.inputs[1].sizes
     groups = node.attributes["groups"]
     return node.spec.with_shape((groups, kh, kw, c_out // groups, per_group))
 
@@ -157,18 +153,18 @@ def _convolve_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: T
 
 
 def _scatter_tiling(node: Node) -> Tiling:
-    n, _, *windows = node.inputs[0].shape
+    n, _, *windows = node.inputs[0].sizes
     # A scattered window is always of whole images, so that no two tiles share a pixel.
     return Tiling(Tiling.of(n, windows, _scatter_width(node) * node.dtype.itemsize).images, 0)
 
 
 def _scatter_width(node: Node) -> int:
-    _, per_group, kh, kw = node.inputs[1].shape
+    _, per_group, kh, kw = node.inputs[1].sizes
     return kh * kw * per_group
 
 
 def _scatter_cost(node: Node) -> float:
-    n, _, rows, columns = node.inputs[0].shape
+    n, _, rows, columns = node.inputs[0].sizes
     # Each element is written by the product, then read and added to the image: three passes.
     return 3.0 * n * rows * columns * _scatter_width(node) * node.attributes["groups"]
 
@@ -176,17 +172,22 @@ def _scatter_cost(node: Node) -> float:
 def _scatter_workspace(node: Node) -> list[Spec]:
     dy, w = node.inputs
     images = _scatter_tiling(node).images
-    window = _window(node, w.shape[2:])
-    columns = (images * dy.shape[2] * dy.shape[3], _scatter_width(node))
-    canvas = (images, *window.padded(node.shape[2:]), node.shape[1])
-    return [*_settled(dy), *_settled(w), node.spec.with_shape(columns), node.spec.with_shape(canvas)]
+    window = _window(node, w.sizes[2:])
+    columns = (images * dy.sizes[2] * dy.sizes[3], _scatter_width(node))
+    canvas = (images, *window.padded(node.sizes[2:]), node.sizes[1])
+    return [
+        *_settled(dy),
+        *_settled(w),
+        node.spec.with_shape(columns),
+        node.spec.with_shape(canvas),
+    ]
 
 
 def _scatter_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
     scratch = list(workspaces)
     runs, dy = _as_matrix(node.inputs[0], inputs[0], scratch)
     settle, weight = _as_matrix(node.inputs[1], inputs[1], scratch)
-    groups, window = node.attributes["groups"], _window(node, node.inputs[1].shape[2:])
+    groups, window = node.attributes["groups"], _window(node, node.inputs[1].sizes[2:])
     per_group = weight.flatten(1).unflatten(0, (groups, -1))
     runs += settle
     columns, canvas = scratch
@@ -204,8 +205,6 @@ def _scatter_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Te
                 runs.append(partial(target.add_, pixels[:, :, :, i, j]))
         runs.append(partial(dx[n0:n1].copy_, window.interior(image, dx.shape[1:3])))
     return in_sequence(runs)
-
-
 
 
 KERNELS: dict[str, list[Kernel]] = {

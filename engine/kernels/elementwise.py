@@ -10,6 +10,7 @@ import torch
 from engine.kernels.kernel import Kernel, Run, in_sequence, laid_like
 from ops import Node, Spec
 
+
 def _direct(function: Callable[..., torch.Tensor]) -> Kernel:
     def prepare(
         node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
@@ -18,16 +19,19 @@ def _direct(function: Callable[..., torch.Tensor]) -> Kernel:
 
     return Kernel(f"torch.{function.__name__}", prepare, elementwise=True)
 
+
 def _square(
     node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
 ) -> Run:
     (x,) = inputs
     return partial(torch.mul, x, x, out=out)
 
+
 def _relu(
     node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
 ) -> Run:
     return partial(torch.clamp_min, *inputs, 0, out=out)
+
 
 def _leaky_relu(
     node: Node,
@@ -71,37 +75,37 @@ def _softplus(
         ]
     )
 
+
+_DIRECT: dict[str, Callable[..., torch.Tensor]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "neg": torch.neg,
+    "pow": torch.pow,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "sign": torch.sign,
+    "abs": torch.abs,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "equal": torch.eq,
+    "not_equal": torch.ne,
+    "less": torch.lt,
+    "less_equal": torch.le,
+    "greater": torch.gt,
+    "greater_equal": torch.ge,
+    "where": torch.where,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+}
+
 KERNELS: dict[str, list[Kernel]] = {
-    name: [_direct(function)]
-    for name, function in {
-        "add": torch.add,
-        "sub": torch.sub,
-        "mul": torch.mul,
-        "div": torch.div,
-        "neg": torch.neg,
-        "pow": torch.pow,
-        "exp": torch.exp,
-        "log": torch.log,
-        "sqrt": torch.sqrt,
-        "sign": torch.sign,
-        "abs": torch.abs,
-        "maximum": torch.maximum,
-        "minimum": torch.minimum,
-        "equal": torch.eq,
-        "not_equal": torch.ne,
-        "less": torch.lt,
-        "less_equal": torch.le,
-        "greater": torch.gt,
-        "greater_equal": torch.ge,
-        "where": torch.where,
-        "sigmoid": torch.sigmoid,
-        "tanh": torch.tanh,
-    }.items()
+    name: [_direct(function)] for name, function in _DIRECT.items()
 } | {
     "square": [Kernel("torch.mul", _square, elementwise=True)],
     "relu": [Kernel("torch.clamp_min", _relu, elementwise=True)],
-    "leaky_relu": [
-        Kernel("torch.clamp", _leaky_relu, lambda node: (node.spec,), elementwise=True)
-    ],
+    "leaky_relu": [Kernel("torch.clamp", _leaky_relu, lambda node: (node.spec,), elementwise=True)],
     "softplus": [Kernel("torch.log1p", _softplus, _softplus_workspace, elementwise=True)],
 }

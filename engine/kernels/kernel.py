@@ -24,9 +24,8 @@ class Kernel:
 
     Attributes:
         name: shown in reports.
-        prepare: ``(node, out, inputs, workspaces) -> run``. The tensors are the final ones, so views
-            and constants are made here, once; ``run()`` writes all of ``out`` and, where a fast path
-            exists, allocates nothing.
+        prepare: ``(node, out, inputs, workspaces) -> run``. The tensors are the final ones, so
+            views are made here, once; ``run()`` writes all of ``out`` and allocates nothing.
         workspace: the scratch tensors it needs, contiguous; their content is undefined.
         elementwise: ``out`` may be the memory of any input of the same shape and strides.
         supports: whether it can compute this node.

@@ -9,7 +9,7 @@ from itertools import product
 import torch
 
 from engine.kernels.kernel import Kernel, Run, in_sequence
-from ops import Node
+from ops import Node, Spec
 
 Tensors = Sequence[torch.Tensor]
 

@@ -75,13 +75,13 @@ def _pad(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
 
 def _unslice(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     a: dict[str, Any] = {k: v for k, v in node.attributes.items() if k != "size"}
-    return in_sequence([out.zero_, partial(_window(out, **a).copy_, *inputs)])
+    return in_sequence([out.zero_, partial(_window(out, **a).copy_, inputs[0])])
 
 
 def _upsample(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     (x,) = inputs
     rows, columns = node.attributes["scale_factor"]
-    n, c, height, width = x.shape
+    height, width = x.shape[2:]
     blocks = out.unflatten(2, (height, rows)).unflatten(4, (width, columns))
     return partial(blocks.copy_, x[:, :, :, None, :, None])
 
@@ -97,7 +97,7 @@ def _separate(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run
 
 
 def _copy(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
-    return partial(out.copy_, *inputs)
+    return partial(out.copy_, inputs[0])
 
 
 KERNELS: dict[str, list[Kernel]] = {

@@ -116,16 +116,18 @@ class Gather:
     @staticmethod
     def of(window: Window, images: Node, groups: int) -> Gather:
         """For the windows of a node's images."""
-        n, channels, *size = images.shape
+        n, channels, height, width = images.sizes
         in_place = lies_channels_last(images) and window.padding == (0, 0)
-        return Gather(window, channels, groups, n, tuple(size), images.dtype, in_place)
+        return Gather(window, channels, groups, n, (height, width), images.dtype, in_place)
 
     @property
     def tiling(self) -> Tiling:
+        """How the images are cut."""
         return Tiling.of(self.batch, self.windows, self.width * self.dtype.itemsize)
 
     @property
     def windows(self) -> Pair:
+        """Rows and columns of windows in an image."""
         return self.window.count(self.size)
 
     @property

@@ -17,14 +17,14 @@ Tensors = Sequence[torch.Tensor]
 def _sum(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     dim, keepdim = node.attributes["dim"], node.attributes["keepdim"]
     if not dim:
-        return partial(out.copy_, *inputs)
+        return partial(out.copy_, inputs[0])
     return partial(torch.sum, *inputs, dim, keepdim, out=out)
 
 
 def _mean(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     dim, keepdim = node.attributes["dim"], node.attributes["keepdim"]
     if not dim:
-        return partial(out.copy_, *inputs)
+        return partial(out.copy_, inputs[0])
     return partial(torch.mean, *inputs, dim, keepdim, out=out)
 
 

@@ -41,7 +41,12 @@ def _images(scratch: torch.Tensor) -> torch.Tensor:
 def _counts(node: Node, image: Spec) -> list[int]:
     a = node.attributes
     return [
-        (image.shape[2 + i] + 2 * a["padding"][i] - a["dilation"][i] * (a["kernel_size"][i] - 1) - 1)
+        (
+            image.sizes[2 + i]
+            + 2 * a["padding"][i]
+            - a["dilation"][i] * (a["kernel_size"][i] - 1)
+            - 1
+        )
         // a["stride"][i]
         + 1
         for i in range(2)
@@ -49,14 +54,14 @@ def _counts(node: Node, image: Spec) -> list[int]:
 
 
 def _padded(node: Node, image: Spec) -> Spec:
-    n, c, height, width = image.shape
+    n, c, height, width = image.sizes
     top, left = node.attributes["padding"]
     return image.with_shape((n, c, height + 2 * top, width + 2 * left))
 
 
 def _interior(node: Node, canvas: torch.Tensor, image: Spec) -> torch.Tensor:
     top, left = node.attributes["padding"]
-    return canvas[:, :, top : top + image.shape[2], left : left + image.shape[3]]
+    return canvas[:, :, top : top + image.sizes[2], left : left + image.shape[3]]
 
 
 def _unfold(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
@@ -64,7 +69,7 @@ def _unfold(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors)
     rows, columns = _counts(node, image)
     kernel = node.attributes["kernel_size"]
     columns_of = out.view(x.shape[0], x.shape[1], kernel[0] * kernel[1], rows, columns)
-    runs = [canvas.zero_, partial(_interior(node, canvas, image).copy_, x)]
+    runs: list[Run] = [canvas.zero_, partial(_interior(node, canvas, image).copy_, x)]
     taps = _taps(canvas, (rows, columns), dict(node.attributes))
     runs += [partial(columns_of[:, :, k].copy_, tap) for k, tap in enumerate(taps)]
     return in_sequence(runs)
@@ -85,8 +90,8 @@ def _fold(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -
 
 
 def _canvas(node: Node, image: Spec, pooled: Sequence[int]) -> Spec:
-    left, right, top, bottom = margins(image.shape[2:], pooled, **node.attributes)
-    n, c, height, width = image.shape
+    left, right, top, bottom = margins(image.sizes[2:], pooled, **node.attributes)
+    n, c, height, width = image.sizes
     return image.with_shape((n, c, height + top + bottom, width + left + right))
 
 
@@ -97,9 +102,7 @@ def _enter(
     return [partial(canvas.fill_, value), partial(canvas[inner].copy_, x[source])]
 
 
-def _leave(
-    node: Node, canvas: torch.Tensor, out: torch.Tensor, pooled: Sequence[int]
-) -> list[Run]:
+def _leave(node: Node, canvas: torch.Tensor, out: torch.Tensor, pooled: Sequence[int]) -> list[Run]:
     inner, source = overlap(tuple(out.shape), margins(out.shape[2:], pooled, **node.attributes))
     return [out.zero_, partial(out[source].copy_, canvas[inner])]
 
@@ -122,7 +125,7 @@ def _sum_pool(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensor
 
 
 def _pool_workspace(node: Node) -> list[Spec]:
-    return [_canvas(node, node.inputs[0].spec, node.shape[2:])]
+    return [_canvas(node, node.inputs[0].spec, node.sizes[2:])]
 
 
 def _sum_adjoint(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
@@ -133,11 +136,13 @@ def _sum_adjoint(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Ten
 
 
 def _sum_adjoint_workspace(node: Node) -> list[Spec]:
-    return [_canvas(node, node.spec, node.inputs[0].shape[2:])]
+    return [_canvas(node, node.spec, node.inputs[0].sizes[2:])]
 
 
-def _choices(taps: Sequence[torch.Tensor], masks: Sequence[torch.Tensor], best: torch.Tensor) -> Iterator[list[Run]]:
-    """For each tap, how to mark in the first mask the windows whose first maximum (or NaN) it is."""
+def _choices(
+    taps: Sequence[torch.Tensor], masks: Sequence[torch.Tensor], best: torch.Tensor
+) -> Iterator[list[Run]]:
+    """For each tap, how to mark in the first mask the windows of which it is the maximum."""
     chosen, free, is_nan = masks
     start = [partial(best.copy_, taps[0]), partial(free.fill_, True)]
     start += [partial(torch.maximum, best, tap, out=best) for tap in taps[1:]]
@@ -166,7 +171,7 @@ def _select(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors)
 
 
 def _select_workspace(node: Node) -> list[Spec]:
-    canvas = _canvas(node, node.inputs[1].spec, node.shape[2:])
+    canvas = _canvas(node, node.inputs[1].spec, node.sizes[2:])
     mask = Spec(node.shape, torch.bool)
     return [canvas, canvas, node.spec, mask, mask, mask]
 
@@ -185,13 +190,15 @@ def _route(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) 
 
 def _route_workspace(node: Node) -> list[Spec]:
     x = node.inputs[0].spec
-    canvas = _canvas(node, node.spec, x.shape[2:])
+    canvas = _canvas(node, node.spec, x.sizes[2:])
     mask = Spec(x.shape, torch.bool)
     return [canvas, canvas, x, x, mask, mask, mask]
 
 
 KERNELS: dict[str, list[Kernel]] = {
-    "unfold": [Kernel("copy per pixel", _unfold, lambda node: [_padded(node, node.inputs[0].spec)])],
+    "unfold": [
+        Kernel("copy per pixel", _unfold, lambda node: [_padded(node, node.inputs[0].spec)])
+    ],
     "fold": [Kernel("add per pixel", _fold, lambda node: [_padded(node, node.spec)])],
     "max_pool2d": [Kernel("maximum per pixel", _max_pool, _pool_workspace)],
     "sum_pool2d": [Kernel("add per pixel", _sum_pool, _pool_workspace)],

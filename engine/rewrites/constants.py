@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from engine.graph import Graph
 from ops import Node, constant
 from ops.leaves import constant as constant_operator
@@ -23,7 +25,9 @@ def is_constant(node: Node) -> bool:
 
 
 def _folded(node: Node) -> Node:
-    if not node.inputs or not all(map(is_constant, node.inputs)) or node.spec.size > LARGEST:
+    if not node.inputs or not all(map(is_constant, node.inputs)):
+        return node
+    if math.prod(node.sizes) > LARGEST:
         return node
     values = [source.operator.forward(**source.attributes) for source in node.inputs]
     with in_place_of(node):

@@ -18,9 +18,9 @@ def convolve_before_upsampling(graph: Graph) -> Graph:
 
     With stride 1 and padding 1, ``conv2d(upsample_nearest(x, 2), w) =
     interleave_phases(conv2d(x, w', padding=1))`` where w' holds a 2x2 weight for each parity of row
-    and column, made of sums of taps of w. Exact but for rounding, borders included; 2.25 times fewer
-    multiplications, and the upsampled image never exists. Run before differentiation, it carries
-    over to both gradients.
+    and column, made of sums of taps of w. Exact but for rounding, borders included; 2.25 times
+    fewer multiplications, and the upsampled image never exists. Run before differentiation, it
+    carries over to both gradients.
     """
     return graph.transform(_convolved_small)
 
@@ -47,11 +47,11 @@ def _applies(node: Node) -> bool:
 
 
 def phase_weight(weight: Node) -> Node:
-    """The 2x2 weights of the four phases [4*C_out, C_in, 2, 2], of a 3x3 weight [C_out, C_in, 3, 3]."""
-    c_out, c_in = weight.shape[:2]
+    """The 2x2 weights [4*C_out, C_in, 2, 2] of the four phases of a weight [C_out, C_in, 3, 3]."""
+    c_out, c_in = weight.sizes[:2]
     taps = torch.tensor(_TAPS, dtype=weight.dtype)
     # [phase rows, phase columns, tap rows, tap columns] from [weight rows, weight columns]
     sums = constant(value=torch.einsum("aui,bvj->ijabuv", taps, taps).reshape(9, 16))
     summed = matmul(reshape(weight, (c_out * c_in, 9)), sums)
-    by_phase = permute(reshape(summed, (c_out * c_in, 4, 4)), (1, 0, 2))
+    by_phase = permute(reshape(summed, (c_out * c_in, 4, 4)), dims=(1, 0, 2))
     return reshape(by_phase, (4 * c_out, c_in, 2, 2))

@@ -1,0 +1,1 @@
+"""Speed and quality, measured beside the rivals; each module is a command."""
