@@ -89,7 +89,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent: ``w <- w - lr * g``, as in the report.
 
-    With momentum m: ``b <- m * b + g`` and ``w <- w - lr * b`` (Nesterov: ``w - lr * (g + m * b)``),
+    With momentum m: ``b <- m * b + g``, ``w <- w - lr * b`` (Nesterov: ``w - lr * (g + m * b)``),
     as ``torch.optim.SGD`` without dampening.
 
     Args:

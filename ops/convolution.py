@@ -182,7 +182,7 @@ def conv2d(
 ) -> Node:
     """Two-dimensional convolution (cross-correlation), as ``torch.nn.functional.conv2d``.
 
-    ``y[n, o, i, j] = bias[o] + sum of w[o, c, a, b] x[n, c, is + ad - p, js + bd - p]`` over c, a, b
+    ``y[n, o, i, j] = bias[o] + sum_(c, a, b) w[o, c, a, b] x[n, c, is + ad - p, js + bd - p]``
 
     Args:
         input: images [N, C_in, H, W].
