@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import torch
 
 from engine.gradient import gradient
 from engine.graph import Graph, Update
-from engine.plan import plan
+from engine.planner import plan
 from engine.program import Program
 from engine.rewrites import REWRITES, Rewrite, rewrite
 from engine.runtime import Runtime
@@ -58,7 +58,7 @@ def compile(
         raise GraphError("minimize='...' and optimizer=... come together: one is missing")
     shown = list(graph.outputs) if outputs is None else list(outputs)
     wanted = shown if minimize is None else [*shown, minimize]
-    bound = Graph(graph.select(wanted).outputs, graph.updates).bind(sizes)
+    bound = _bound(Graph(graph.select(wanted).outputs, graph.updates), graph, sizes)
     # Before differentiation, so that a gradient is that of the cheaper graph; again after it.
     rewrites = tuple(rewrites)
     bound = rewrite(bound, rewrites)
@@ -93,8 +93,8 @@ def compile_stages(
         As :func:`compile`.
     """
     names = [name for stage in stages for name in stage]
-    selected = Graph(graph.select(names).outputs, graph.updates)
-    return _compile(selected.bind(sizes), stages, device, check_numerics, rewrites)
+    bound = _bound(Graph(graph.select(names).outputs, graph.updates), graph, sizes)
+    return _compile(bound, stages, device, check_numerics, rewrites)
 
 
 def _compile(
@@ -106,6 +106,12 @@ def _compile(
 ) -> tuple[Program, ...]:
     runtime = Runtime(plan(rewrite(graph, rewrites), stages), _device(device))
     return tuple(Program(runtime, i, check_numerics) for i in range(len(stages)))
+
+
+def _bound(selected: Graph, whole: Graph, sizes: Mapping[str, int]) -> Graph:
+    """The selected part bound; sizes that only the rest of the graph has are left out."""
+    elsewhere = whole.dimensions - selected.dimensions
+    return selected.bind({name: size for name, size in sizes.items() if name not in elsewhere})
 
 
 def _updates(graph: Graph, loss: str, optimizer: Optimizer) -> tuple[Update, ...]:

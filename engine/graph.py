@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import networkx
 
 from engine.order import topological
 from ops import Dim, FeedError, GraphError, Node, Parameter, SpecError
-from ops.dimension import bind_size
+from ops.dimension import bind_size, surely_differ
 from ops.leaves import input, parameter
 from ops.operator import Operator
 
@@ -32,7 +33,8 @@ class Graph:
         nodes: every node, inputs before consumers, otherwise in the order they were asked for.
 
     Raises:
-        GraphError: two inputs or two parameters share a name.
+        GraphError: two inputs or two parameters share a name, a parameter is updated twice, or by a
+            value of another shape or dtype.
     """
 
     outputs: Mapping[str, Node]
@@ -40,9 +42,11 @@ class Graph:
     nodes: tuple[Node, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", MappingProxyType(dict(self.outputs)))
         object.__setattr__(self, "nodes", topological(self.roots))
         for kind in (input, parameter):
             _require_unique_names(self._leaves(kind))
+        _require_fitting(self.updates)
 
     @property
     def roots(self) -> tuple[Node, ...]:
@@ -165,6 +169,21 @@ def _require_unique_names(leaves: Iterable[Node]) -> None:
                 f"two different {node.operator.name}s are called {node.name!r}, at "
                 f"{other.provenance} and at {node.provenance}; give each a name of its own"
             )
+
+
+def _require_fitting(updates: Iterable[Update]) -> None:
+    seen: set[Parameter] = set()
+    for target, value in updates:
+        spec = target.spec
+        sizes_differ = any(map(surely_differ, value.shape, spec.shape))
+        if sizes_differ or (value.dtype, value.ndim) != (spec.dtype, spec.ndim):
+            raise GraphError(
+                f"the parameter {target.name!r} is a {spec}, and its update at "
+                f"{value.provenance} a {value.spec}"
+            )
+        if target in seen:
+            raise GraphError(f"the parameter {target.name!r} is updated twice")
+        seen.add(target)
 
 
 def _require_sizes(dimensions: frozenset[str], sizes: Mapping[str, int]) -> None:

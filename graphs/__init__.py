@@ -1,16 +1,15 @@
 """What people build with: graphs by hand, modules, optimizers, architectures."""
 
 from graphs.builder import GraphBuilder
+from graphs.convolutions import Conv2d, TransposeConv2d
 from graphs.layers import (
     MSE,
-    Conv2d,
     LeakyReLU,
     MaxPool2d,
     NearestUpsampling,
     ReLU,
     Sigmoid,
     Tanh,
-    TransposeConv2d,
 )
 from graphs.model import Model
 from graphs.module import Module

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from graphs.layers import Conv2d, NearestUpsampling
+from graphs.convolutions import Conv2d
+from graphs.layers import NearestUpsampling
 from graphs.module import Module, scope
 from ops import GraphError, Node
 from ops.windows import Pair

@@ -22,13 +22,11 @@ from ops.arithmetic import (
     square,
     sub,
 )
+from ops.assembly import concat, pad, slice, unslice
+from ops.average_pooling import avg_pool2d, sum_pool2d, sum_pool2d_adjoint
 from ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
-from ops.convolution import (
-    conv2d,
-    conv2d_input_gradient,
-    conv2d_weight_gradient,
-    conv_transpose2d,
-)
+from ops.convolution import conv2d_input_gradient, conv2d_weight_gradient
+from ops.convolution_calls import conv2d, conv_transpose2d
 from ops.dimension import Dim
 from ops.errors import (
     BlockwrightError,
@@ -41,19 +39,12 @@ from ops.errors import (
 from ops.leaves import Parameter, constant, full
 from ops.linear_algebra import matmul
 from ops.losses import l0_annealed, l1, masked_mse, mse
+from ops.max_pooling import max_pool2d, pool_route, pool_select
 from ops.node import Node
 from ops.operator import REGISTRY, Operator, operator
 from ops.phases import interleave_phases, separate_phases
-from ops.pooling import (
-    avg_pool2d,
-    max_pool2d,
-    pool_route,
-    pool_select,
-    sum_pool2d,
-    sum_pool2d_adjoint,
-)
 from ops.reductions import mean, sum
 from ops.resampling import downsample_sum, upsample_nearest
-from ops.shape import concat, copy, expand, pad, permute, reshape, slice, sum_to, unslice
+from ops.shape import copy, expand, permute, reshape, sum_to
 from ops.spec import Spec, require_float, require_ndim, require_same_shape, same_as_input
 from ops.windows import fold, unfold

@@ -20,10 +20,9 @@ import torch.nn.functional as tensor_functions  # for unfold and fold alone
 from ops.dimension import Size, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, located, operator
-from ops.shape import pad, reshape
+from ops.operator import operator
 from ops.spec import Spec, require_float, require_ndim
-from ops.windows import Pair, output_size, pairs
+from ops.windows import Pair, output_size
 
 
 def _infer_conv2d(
@@ -130,7 +129,7 @@ def _input_gradient_vjp(
     gradient: Node, y: Node, dy: Node, w: Node, *, size: Any, **window: Any
 ) -> tuple[Node, Node]:
     return (
-        _conv2d(gradient, w, **window),
+        convolution(gradient, w, **window),
         conv2d_weight_gradient(dy, gradient, kernel_size=w.shape[2:], **window),
     )
 
@@ -139,12 +138,12 @@ def _weight_gradient_vjp(
     gradient: Node, y: Node, dy: Node, x: Node, *, kernel_size: Any, **window: Any
 ) -> tuple[Node, Node]:
     return (
-        _conv2d(x, gradient, **window),
+        convolution(x, gradient, **window),
         conv2d_input_gradient(dy, gradient, size=x.shape[2:], **window),
     )
 
 
-_conv2d = operator("conv2d", infer=_infer_conv2d, forward=_conv2d_forward, vjp=_conv2d_vjp)
+convolution = operator("conv2d", infer=_infer_conv2d, forward=_conv2d_forward, vjp=_conv2d_vjp)
 
 conv2d_input_gradient = operator(
     "conv2d_input_gradient",
@@ -169,141 +168,3 @@ conv2d_weight_gradient = operator(
     ``kernel_size`` and conv2d's pairs stride, padding, dilation and groups.
     Gives [C_out, C_in/groups, kh, kw].""",
 )
-
-
-def conv2d(
-    input: Node,
-    weight: Node,
-    bias: Node | None = None,
-    stride: int | Pair = 1,
-    padding: int | Pair | str = 0,
-    dilation: int | Pair = 1,
-    groups: int = 1,
-) -> Node:
-    """Two-dimensional convolution (cross-correlation), as ``torch.nn.functional.conv2d``.
-
-    ``y[n, o, i, j] = bias[o] + sum_(c, a, b) w[o, c, a, b] x[n, c, is + ad - p, js + bd - p]``
-
-    Args:
-        input: images [N, C_in, H, W].
-        weight: [C_out, C_in/groups, kh, kw].
-        bias: [C_out], or None.
-        stride, dilation: an int or (vertical, horizontal).
-        padding: zeros around the image: an int, a pair, ``"valid"`` for none, or ``"same"`` for an
-            output of the input's size (stride 1 only; of an odd amount one more comes after).
-        groups: split the channels into so many independent convolutions.
-
-    Returns:
-        Images [N, C_out, H', W'] with ``H' = (H + 2p - d(kh - 1) - 1) // s + 1``.
-
-    Raises:
-        SpecError: shapes, dtypes or attributes do not fit.
-    """
-    arguments = [input, weight] if bias is None else [input, weight, bias]
-    nodes = as_nodes(arguments)
-    given = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    try:
-        if isinstance(padding, str):
-            nodes = (_pad_by_name(nodes[0], nodes[1], padding, stride, dilation), *nodes[1:])
-        _require_groups(groups)
-        _require_bias(nodes[2:], nodes[1].shape[:1])
-    except SpecError as error:
-        raise located(error, "conv2d", arguments, given) from None
-    window = pairs(
-        "conv2d",
-        arguments,
-        stride=stride,
-        padding=0 if isinstance(padding, str) else padding,
-        dilation=dilation,
-    )
-    return _add_bias(_conv2d(*nodes[:2], **window, groups=groups), nodes[2:])
-
-
-def conv_transpose2d(
-    input: Node,
-    weight: Node,
-    bias: Node | None = None,
-    stride: int | Pair = 1,
-    padding: int | Pair = 0,
-    output_padding: int | Pair = 0,
-    groups: int = 1,
-    dilation: int | Pair = 1,
-) -> Node:
-    """Transposed convolution, as ``torch.nn.functional.conv_transpose2d``.
-
-    It is the input gradient of the convolution with the same weight.
-
-    Args:
-        input: images [N, C_in, H, W].
-        weight: [C_in, C_out/groups, kh, kw].
-        bias: [C_out], or None.
-        stride, padding, dilation: of the convolution it transposes; an int or a pair.
-        output_padding: rows and columns added to one side; less than the stride or the dilation.
-        groups: split the channels into so many independent convolutions.
-
-    Returns:
-        Images [N, C_out, H', W'] with ``H' = (H - 1)s - 2p + d(kh - 1) + output_padding + 1``.
-
-    Raises:
-        SpecError: shapes, dtypes or attributes do not fit.
-    """
-    arguments = [input, weight] if bias is None else [input, weight, bias]
-    nodes = as_nodes(arguments)
-    window = pairs("conv_transpose2d", arguments, stride=stride, padding=padding, dilation=dilation)
-    extra = pairs("conv_transpose2d", arguments, output_padding=output_padding)["output_padding"]
-    given = {**window, "output_padding": extra, "groups": groups}
-    try:
-        _require_groups(groups)
-        require_ndim(nodes[0].spec, 4, "images [N, C, H, W]")
-        require_ndim(nodes[1].spec, 4, "a weight [C_in, C_out/groups, kh, kw]")
-        if any(
-            e >= max(s, d)
-            for e, s, d in zip(extra, window["stride"], window["dilation"], strict=True)
-        ):
-            raise SpecError("expected output_padding less than the stride or the dilation")
-        size = tuple(
-            (nodes[0].shape[2 + i] - 1) * window["stride"][i]
-            - 2 * window["padding"][i]
-            + window["dilation"][i] * (nodes[1].shape[2 + i] - 1)
-            + extra[i]
-            + 1
-            for i in range(2)
-        )
-        if any(isinstance(s, int) and s < 1 for s in size):
-            raise SpecError(f"expected an output of at least 1x1, got {size[0]}x{size[1]}")
-        _require_bias(nodes[2:], (nodes[1].shape[1] * groups,))
-    except SpecError as error:
-        raise located(error, "conv_transpose2d", arguments, given) from None
-    y = conv2d_input_gradient(*nodes[:2], size=size, **window, groups=groups)
-    return _add_bias(y, nodes[2:])
-
-
-def _pad_by_name(x: Node, weight: Node, name: str, stride: Any, dilation: Any) -> Node:
-    if name == "valid":
-        return x
-    if name != "same":
-        raise SpecError(f"expected padding 'same', 'valid' or numbers, got {name!r}")
-    if any(s != 1 for s in pairs("conv2d", [x], stride=stride)["stride"]):
-        raise SpecError(f"padding='same' works with stride 1 only, got {stride!r}")
-    dilation = pairs("conv2d", [x], dilation=dilation)["dilation"]
-    require_ndim(weight.spec, 4, "a weight [C_out, C_in/groups, kh, kw]")
-    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
-    padding = [amount for t in reversed(total) for amount in (t // 2, t - t // 2)]
-    return pad(x, padding=padding)
-
-
-def _require_groups(groups: int) -> None:
-    if not isinstance(groups, int) or groups < 1:
-        raise SpecError(f"expected at least 1 group, got {groups!r}")
-
-
-def _require_bias(biases: tuple[Node, ...], shape: tuple[Size, ...]) -> None:
-    for bias in biases:
-        if bias.ndim != 1 or surely_differ(bias.shape[0], shape[0]):
-            raise SpecError(f"expected a bias [{shape[0]}], got {bias.spec}")
-
-
-def _add_bias(y: Node, biases: tuple[Node, ...]) -> Node:
-    for bias in biases:
-        y = y + reshape(bias, (1, -1, 1, 1))
-    return y

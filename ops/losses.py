@@ -11,7 +11,7 @@ from ops.errors import SpecError
 from ops.node import Node, Scalar
 from ops.operator import as_nodes, located
 from ops.reductions import mean, sum
-from ops.shape import expand
+from ops.shape import expand, reshape
 from ops.spec import require_float, require_same_shape
 
 
@@ -91,4 +91,7 @@ def _difference(name: str, input: Node, target: Node) -> Node:
         require_same_shape(x.spec, t.spec)
     except SpecError as error:
         raise located(error, name, [input, target], {}) from None
-    return sub(x, t)
+    if x.shape == t.shape:
+        return sub(x, t)
+    # A size that turns out to be 1 would broadcast; as a change of shape it is refused.
+    return reshape(reshape(sub(x, t), x.shape), t.shape)

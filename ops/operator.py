@@ -90,7 +90,7 @@ class Operator:
         bound = dict(self.attributes) | given
         if absent := [name for name, value in bound.items() if value is inspect.Parameter.empty]:
             raise SpecError(f"missing attribute {', '.join(absent)}")
-        return arguments[:count], bound
+        return arguments[:count], {name: _frozen(value) for name, value in bound.items()}
 
 
 def operator(
@@ -168,6 +168,13 @@ def located(
     )
     filename, line = user_line()
     return SpecError(f"{name}: {error}\n  given: {name}({given})\n  at {filename}:{line}")
+
+
+def _frozen(value: Any) -> Any:
+    """An attribute as it is now, whatever becomes of what the user passed."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _as_node(value: Any, dtype: torch.dtype) -> Node:

@@ -11,8 +11,8 @@ import torch
 
 from engine.kernels.kernel import Kernel, Run, in_sequence
 from ops import Node, Spec
+from ops.assembly import overlap
 from ops.phases import phase_views
-from ops.shape import overlap
 
 
 def _window(tensor: torch.Tensor, dim: int, start: int, end: int, step: int) -> torch.Tensor:

@@ -11,8 +11,8 @@ import torch
 
 from engine.kernels.kernel import Kernel, Run, in_sequence
 from ops import Node, Spec
+from ops.assembly import overlap
 from ops.pooling import margins
-from ops.shape import overlap
 
 Tensors = Sequence[torch.Tensor]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from graphs.layers import Conv2d, ReLU, Sigmoid
+from graphs.convolutions import Conv2d
+from graphs.layers import ReLU, Sigmoid
 from graphs.sequential import Sequential, Upsampling
 
 
