@@ -51,7 +51,7 @@ class Program:
     @property
     def inputs(self) -> dict[str, Spec]:
         """What a call takes."""
-        return dict(self._inputs)
+        return self._inputs
 
     @property
     def outputs(self) -> dict[str, Spec]:

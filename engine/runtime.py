@@ -30,7 +30,7 @@ class Runtime:
         self.lock = threading.Lock()
         self.tensors: dict[Node, torch.Tensor] = {}
         self._arena: torch.Tensor | None = None
-        self._storage: list[torch.Tensor] = []
+        self._bound_at = -1
         self._steps: list[list[tuple[Node, Run]]] = []
         self._runs: list[list[Run]] = []
         self._copies: list[Run] = []
@@ -58,14 +58,11 @@ class Runtime:
         return {name: self.tensors[node] for name, node in outputs.items()}
 
     def _bind(self) -> None:
-        parameters = self.plan.parameters
-        if self._arena is not None and all(
-            p.tensor is tensor for p, tensor in zip(parameters, self._storage, strict=True)
-        ):
+        if self._bound_at == Parameter.moves:
             return
-        for p in parameters:
+        for p in self.plan.parameters:
             p.to(self.device)
-        self._storage = [p.tensor for p in parameters]
+        self._bound_at = Parameter.moves
         if self._arena is None:
             size = self.plan.placement.peak_bytes
             self._arena = torch.empty(size, dtype=torch.uint8, device=self.device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
 from graphs.module import Module
@@ -108,6 +110,11 @@ class Tanh(Module):
         return tanh(*inputs)
 
 
+@cache
+def _one(dtype: torch.dtype) -> torch.Tensor:
+    return torch.ones((), dtype=dtype)
+
+
 class MSE(Module):
     """Mean squared error, as ``torch.nn.MSELoss``: ``forward(input, target)`` is a scalar.
 
@@ -123,6 +130,5 @@ class MSE(Module):
     def backward(self, *gradwrtoutput: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """The gradient by the input, times ``gradwrtoutput`` if given."""
         if not gradwrtoutput and self._latest is not None:
-            spec = self._latest.forward.outputs["output"]
-            gradwrtoutput = (torch.ones((), dtype=spec.dtype),)
+            gradwrtoutput = (_one(self._latest.backward.inputs["gradient0"].dtype),)
         return super().backward(*gradwrtoutput)

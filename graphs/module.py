@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import starmap
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 
@@ -49,12 +49,17 @@ class Module:
     the latest ``forward``; programs compiled from its graph are.
     """
 
+    changes: ClassVar[int] = 0
+    """How often any module has gained a parameter or a part: until then names are remembered."""
+
     loss_input_only = False
     """Whether ``backward`` gives the gradient by the first input alone."""
 
     def __init__(self) -> None:
         self._own: dict[str, Trainable] = {}
         self._parts: dict[str, Module] = {}
+        self._named: dict[str, Trainable] = {}
+        self._named_at = -1
         self._latest: Programs | None = None
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
 
@@ -127,10 +132,13 @@ class Module:
 
     def named_trainable(self) -> dict[str, Trainable]:
         """The same by name, as in a PyTorch ``state_dict``: ``0.weight``."""
-        named = dict(self._own)
-        for part, module in self._parts.items():
-            named |= {f"{part}.{name}": t for name, t in module.named_trainable().items()}
-        return named
+        if self._named_at != Module.changes:
+            self._named = dict(self._own)
+            for part, module in self._parts.items():
+                named = module.named_trainable()
+                self._named |= {f"{part}.{name}": t for name, t in named.items()}
+            self._named_at = Module.changes
+        return self._named
 
     def state(self) -> dict[str, torch.Tensor]:
         """A copy of every parameter by its name in an equal PyTorch model's ``state_dict``."""
@@ -168,10 +176,12 @@ class Module:
         """Keep a parameter of this name, with a gradient beside it."""
         value, slope = Parameter(name, tensor), Parameter(f"{name} gradient", tensor * 0)
         self._own[name] = Trainable(value, slope)
+        Module.changes += 1
 
     def adopt(self, name: str, module: Module) -> None:
         """Keep a part, whose parameters are named ``<name>.<...>``."""
         self._parts[name] = module
+        Module.changes += 1
         self._programs.cache_clear()
         self._latest = None
 

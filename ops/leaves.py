@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 
 from ops.dimension import Shape
@@ -18,9 +20,17 @@ class Parameter:
     indexing are as usual.
     """
 
+    moves: ClassVar[int] = 0
+    """How often any parameter has been given other storage: programs watch this one number."""
+
     def __init__(self, name: str, tensor: torch.Tensor) -> None:
         self.name = name
-        self.tensor = _as_stored(tensor.detach().clone())
+        self._tensor = _as_stored(tensor.detach().clone())
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        """The storage itself: what is written into it, programs read."""
+        return self._tensor
 
     @property
     def spec(self) -> Spec:
@@ -47,7 +57,8 @@ class Parameter:
     def to(self, device: torch.device) -> None:
         """Move the storage to a device, where it is not there already."""
         if self.tensor.device != device:
-            self.tensor = _as_stored(self.tensor.to(device))
+            self._tensor = _as_stored(self.tensor.to(device))
+            Parameter.moves += 1
 
     def __repr__(self) -> str:
         return f"<parameter {self.name} {self.spec}>"
