@@ -19,7 +19,7 @@ from engine import Graph, Program, Update, compile_stages, gradient, rewrite
 from ops import GraphError, Node, Parameter
 from ops.leaves import input as input_leaf
 from ops.leaves import parameter as parameter_leaf
-from ops.spec import FLOATS, Spec
+from ops.spec import FLOATS
 
 PROGRAMS_KEPT = 16
 """Shapes for which a module keeps its compiled programs; the least recently used goes first."""
@@ -93,7 +93,7 @@ class Module:
                 raise GraphError(
                     f"{type(self).__name__}.forward: expected tensors, got {type(value).__name__}"
                 )
-        specs = tuple(Spec(tuple(value.shape), value.dtype) for value in input)
+        specs = tuple((value.shape, value.dtype) for value in input)
         device = input[0].device if input else self.device
         self._latest = self._programs(specs, device)
         return self._latest.forward(**_named("input", input))["output"]
@@ -189,10 +189,12 @@ class Module:
         """An own parameter as a node of the graph that is being built."""
         return parameter_leaf(name=_scope.get() + name, parameter=self._own[name].value)
 
-    def _compile(self, specs: tuple[Spec, ...], device: torch.device) -> Programs:
+    def _compile(
+        self, specs: tuple[tuple[torch.Size, torch.dtype], ...], device: torch.device
+    ) -> Programs:
         inputs = {
-            f"input{i}": input_leaf(name=f"input{i}", shape=spec.shape, dtype=spec.dtype)
-            for i, spec in enumerate(specs)
+            f"input{i}": input_leaf(name=f"input{i}", shape=tuple(shape), dtype=dtype)
+            for i, (shape, dtype) in enumerate(specs)
         }
         output = rewrite(Graph({"output": self.build(*inputs.values())})).outputs["output"]
         seed = input_leaf(name="gradient0", shape=output.shape, dtype=output.dtype)

@@ -60,6 +60,10 @@ def concat(tensors: Sequence[Node], dim: int = 0) -> Node:
 
 
 def _infer_slice(spec: Spec, *, dim: int, start: Size, end: Size, step: int) -> Spec:
+    (axis,) = normalize_axes(dim, spec.ndim)
+    whole = spec.shape[axis]
+    if any(isinstance(gap, int) and gap < 0 for gap in (start, end - start, whole - end)):
+        raise SpecError(f"expected 0 <= start <= end <= {whole}, got {start} and {end}")
     size = (end - start + step - 1) // step
     return spec.with_shape((*spec.shape[:dim], size, *spec.shape[dim + 1 :]))
 
@@ -128,6 +132,7 @@ def _place(
 
 def _infer_unslice(spec: Spec, *, size: Size, dim: int, start: Size, end: Size, step: int) -> Spec:
     require_float(spec)
+    normalize_axes(dim, spec.ndim)
     whole = spec.with_shape((*spec.shape[:dim], size, *spec.shape[dim + 1 :]))
     taken = _infer_slice(whole, dim=dim, start=start, end=end, step=step)
     if surely_differ(taken.shape[dim], spec.shape[dim]):

@@ -22,15 +22,17 @@ from ops.errors import SpecError
 from ops.node import Node
 from ops.operator import operator
 from ops.spec import Spec, require_float, require_ndim
-from ops.windows import Pair, output_size
+from ops.windows import Pair, output_size, require_images
 
 
 def _infer_conv2d(
     x: Spec, weight: Spec, *, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Spec:
-    require_float(x, weight)
-    require_ndim(x, 4, "images [N, C, H, W]")
+    require_images(x)
+    require_float(weight)
     require_ndim(weight, 4, "a weight [C_out, C_in/groups, kh, kw]")
+    if any(isinstance(size, int) and size < 1 for size in weight.shape):
+        raise SpecError(f"expected a weight with elements, got {weight}")
     channels, per_group = x.shape[1], weight.shape[1] * groups
     if surely_differ(channels, per_group):
         raise SpecError(
@@ -73,7 +75,7 @@ def _require_output(expected: Spec, gradient: Spec) -> None:
 def _columns(x: torch.Tensor, kernel_size: Pair, groups: int, **window: Pair) -> torch.Tensor:
     """Windows of x per group: [N, groups, C_in/groups * kh * kw, L]."""
     columns = tensor_functions.unfold(x, kernel_size, **window)
-    return columns.reshape(x.shape[0], groups, -1, columns.shape[-1])
+    return columns.unflatten(1, (groups, -1))
 
 
 def _matrices(weight: torch.Tensor, groups: int) -> torch.Tensor:
@@ -88,15 +90,15 @@ def _conv2d_forward(
     window = {"stride": stride, "padding": padding, "dilation": dilation}
     columns = _columns(input, (weight.shape[2], weight.shape[3]), groups, **window)
     y = _matrices(weight, groups) @ columns
-    spec = _infer_conv2d(_spec(input), _spec(weight), groups=groups, **window)
-    return y.reshape(spec.sizes)
+    size = output_size(Spec(tuple(input.shape), input.dtype), weight.shape[2:], **window)
+    return y.flatten(1, 2).unflatten(2, size)
 
 
 def _input_gradient_forward(
     gradient: torch.Tensor, weight: torch.Tensor, *, size: Pair, stride: Pair, padding: Pair,
     dilation: Pair, groups: int,
 ) -> torch.Tensor:  # fmt: skip
-    dy = gradient.reshape(gradient.shape[0], groups, gradient.shape[1] // groups, -1)
+    dy = gradient.flatten(2).unflatten(1, (groups, -1))
     columns = _matrices(weight, groups).transpose(1, 2) @ dy
     return tensor_functions.fold(
         columns.flatten(1, 2), size, tuple(weight.shape[2:]), dilation, padding, stride
@@ -109,13 +111,9 @@ def _weight_gradient_forward(
 ) -> torch.Tensor:  # fmt: skip
     window = {"stride": stride, "padding": padding, "dilation": dilation}
     columns = _columns(input, kernel_size, groups, **window)
-    dy = gradient.reshape(gradient.shape[0], groups, gradient.shape[1] // groups, -1)
+    dy = gradient.flatten(2).unflatten(1, (groups, -1))
     dw = (dy @ columns.transpose(2, 3)).sum(0)
     return dw.reshape(gradient.shape[1], input.shape[1] // groups, *kernel_size)
-
-
-def _spec(tensor: torch.Tensor) -> Spec:
-    return Spec(tuple(tensor.shape), tensor.dtype)
 
 
 def _conv2d_vjp(gradient: Node, y: Node, x: Node, w: Node, **window: Any) -> tuple[Node, Node]:

@@ -174,7 +174,7 @@ def _frozen(value: Any) -> Any:
     """An attribute as it is now, whatever becomes of what the user passed."""
     if isinstance(value, torch.Tensor):
         return value.detach().clone()
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+    return tuple(map(_frozen, value)) if isinstance(value, list | range) else value
 
 
 def _as_node(value: Any, dtype: torch.dtype) -> Node:

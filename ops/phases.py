@@ -1,15 +1,19 @@
 """The four phases of an image twice as large: pixels by the parity of their row and column.
 
-Used where a convolution of an upsampled image is computed on the small image, see
+A 3x3 convolution of an image upsampled twofold is, for each phase, a 2x2 convolution of the image
+itself: under a window of three a row after upsampling is ``x[i-1] x[i] x[i]`` or
+``x[i] x[i] x[i+1]``, two pixels, and the taps that meet the same pixel can be summed first. Used by
 ``engine.rewrites.upsampled_convolution``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import torch
 
+from ops.dimension import Shape, Size
 from ops.errors import SpecError
 from ops.operator import Operator, operator
 from ops.spec import Spec, require_float, require_ndim
@@ -24,6 +28,8 @@ def _infer_interleave(spec: Spec) -> Spec:
     n, channels, height, width = spec.shape
     if isinstance(channels, int) and channels % 4:
         raise SpecError(f"expected channels divisible by 4, got {spec}")
+    if any(isinstance(side, int) and side < 1 for side in (height, width)):
+        raise SpecError(f"expected sides of at least 1, got {spec}")
     return spec.with_shape((n, channels // 4, 2 * (height - 1), 2 * (width - 1)))
 
 
@@ -85,4 +91,72 @@ separate_phases: Operator = operator(
     infer=_infer_separate,
     forward=_separate,
     vjp=lambda gradient, y, x: interleave_phases(gradient),
+)
+
+
+# Which taps of three are summed into each of two, by the parity of the row (or column).
+_SUMMED = (((1, 0, 0), (0, 1, 1)), ((1, 1, 0), (0, 0, 1)))
+
+
+def tap_sums(dtype: torch.dtype) -> torch.Tensor:
+    """The matrix [16, 9] from the taps of a 3x3 weight to those of its four 2x2 ones."""
+    sums = torch.tensor(_SUMMED, dtype=dtype)
+    return torch.cat([torch.kron(sums[a], sums[b]) for a, b in PHASES])
+
+
+def _infer_phase_weight(weight: Spec, sums: Spec) -> Spec:
+    return _infer_taps(weight, sums, (3, 3), (2, 2), lambda channels: 4 * channels)
+
+
+def _infer_phase_weight_adjoint(weight: Spec, sums: Spec) -> Spec:
+    if isinstance(weight.shape[0], int) and weight.shape[0] % 4:
+        raise SpecError(f"expected output channels divisible by 4, got {weight}")
+    return _infer_taps(weight, sums, (2, 2), (3, 3), lambda channels: channels // 4)
+
+
+def _infer_taps(
+    weight: Spec, sums: Spec, given: Shape, wanted: Shape, channels: Callable[[Size], Size]
+) -> Spec:
+    require_float(weight, sums)
+    require_ndim(weight, 4, f"a weight [C_out, C_in, {given[0]}, {given[1]}]")
+    if weight.shape[2:] != given:
+        raise SpecError(f"expected a weight of {given[0]}x{given[1]} taps, got {weight}")
+    if sums.shape != (16, 9):
+        raise SpecError(f"expected the matrix of tap sums [16, 9], got {sums}")
+    return weight.with_shape((channels(weight.shape[0]), weight.shape[1], *wanted))
+
+
+def _phase_weight(weight: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+    """The 2x2 weights of the four phases, each tap a sum of taps of a 3x3 weight.
+
+    [C_out, C_in, 3, 3] and ``tap_sums`` in, [4*C_out, C_in, 2, 2] out, phase by phase."""
+    c_out, c_in = weight.shape[:2]
+    taps = weight.flatten(2) @ sums.T
+    return taps.reshape(c_out, c_in, 4, 2, 2).permute(2, 0, 1, 3, 4).reshape(4 * c_out, c_in, 2, 2)
+
+
+def _phase_weight_adjoint(weight: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+    """Add each tap of the phases' weights to the taps it is a sum of.
+
+    The adjoint of ``phase_weight``: [4*C_out, C_in, 2, 2] and ``tap_sums`` in, [C_out, C_in, 3, 3]
+    out."""
+    c_out, c_in = weight.shape[0] // 4, weight.shape[1]
+    taps = weight.reshape(4, c_out, c_in, 4).permute(1, 2, 0, 3).reshape(c_out, c_in, 16)
+    return (taps @ sums).reshape(c_out, c_in, 3, 3)
+
+
+phase_weight: Operator = operator(
+    "phase_weight",
+    infer=_infer_phase_weight,
+    forward=_phase_weight,
+    vjp=lambda gradient, y, weight, sums: (phase_weight_adjoint(gradient, sums), None),
+    no_gradient=("sums",),
+)
+
+phase_weight_adjoint: Operator = operator(
+    "phase_weight_adjoint",
+    infer=_infer_phase_weight_adjoint,
+    forward=_phase_weight_adjoint,
+    vjp=lambda gradient, y, weight, sums: (phase_weight(gradient, sums), None),
+    no_gradient=("sums",),
 )

@@ -12,8 +12,8 @@ from ops.assembly import pad
 from ops.dimension import Size, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.spec import Spec, require_float, require_ndim
-from ops.windows import Pair, pairs, window_count
+from ops.spec import Spec
+from ops.windows import Pair, pairs, require_images, window_count
 
 
 def _pooled_size(
@@ -32,8 +32,7 @@ def _pooled_size(
 def infer_pool(
     spec: Spec, *, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
 ) -> Spec:
-    require_float(spec)
-    require_ndim(spec, 4, "images [N, C, H, W]")
+    require_images(spec)
     for k, p in zip(kernel_size, padding, strict=True):
         if 2 * p > k:
             raise SpecError(f"expected padding of at most half the window {kernel_size}, got {p}")
@@ -64,15 +63,15 @@ def pool_windows(x: torch.Tensor, value: float, **window: Any) -> torch.Tensor:
     columns = tensor_functions.unfold(
         canvas, window["kernel_size"], window["dilation"], 0, window["stride"]
     )
-    return columns.reshape(*pooled[:2], -1, *pooled[2:])
+    return columns.unflatten(1, (pooled[1], -1)).unflatten(3, pooled[2:])
 
 
 def unpool_windows(windows: torch.Tensor, size: Sequence[int], **window: Any) -> torch.Tensor:
     """Add windows' pixels back to an image: the adjoint of :func:`pool_windows`."""
-    n, _, _, *pooled = windows.shape
+    pooled = windows.shape[3:]
     left, right, top, bottom = margins(size, pooled, **window)
     canvas = tensor_functions.fold(
-        windows.reshape(n, -1, pooled[0] * pooled[1]),
+        windows.flatten(3).flatten(1, 2),
         (size[0] + top + bottom, size[1] + left + right),
         window["kernel_size"],
         window["dilation"],

@@ -20,6 +20,7 @@ def _kept(shape: Shape, axes: Axes) -> Shape:
 
 def _infer_reduction(spec: Spec, *, dim: Axes, keepdim: bool) -> Spec:
     require_float(spec)
+    normalize_axes(dim, spec.ndim)
     if keepdim:
         return spec.with_shape(_kept(spec.shape, dim))
     return spec.with_shape(size for axis, size in enumerate(spec.shape) if axis not in dim)

@@ -41,7 +41,7 @@ def _infer_reshape(spec: Spec, *, shape: Shape) -> Spec:
 _reshape: Operator = operator(
     "reshape",
     infer=_infer_reshape,
-    forward=lambda input, *, shape: input.reshape(shape),
+    forward=lambda input, *, shape: input.clone().reshape(shape),
     vjp=lambda gradient, y, x, *, shape: _reshape(gradient, shape=x.shape),
 )
 

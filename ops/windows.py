@@ -64,11 +64,18 @@ def output_size(
     return height, width
 
 
+def require_images(spec: Spec) -> None:
+    """Refuse what are not images, of any number, with at least a channel and a pixel."""
+    require_float(spec)
+    require_ndim(spec, 4, "images [N, C, H, W]")
+    if any(isinstance(size, int) and size < 1 for size in spec.shape[1:]):
+        raise SpecError(f"expected images of at least one channel and one pixel, got {spec}")
+
+
 def _infer_unfold(
     spec: Spec, *, kernel_size: Pair, dilation: Pair, padding: Pair, stride: Pair
 ) -> Spec:
-    require_float(spec)
-    require_ndim(spec, 4, "images [N, C, H, W]")
+    require_images(spec)
     height, width = output_size(spec, kernel_size, stride, padding, dilation)
     channels = spec.shape[1] * kernel_size[0] * kernel_size[1]
     return spec.with_shape((spec.shape[0], channels, height * width))

@@ -11,6 +11,7 @@ from engine.kernels import (
     elementwise,
     matmul,
     movement,
+    phases,
     reductions,
     select,
     windows,
@@ -18,7 +19,7 @@ from engine.kernels import (
 from engine.kernels.kernel import Kernel
 from engine.kernels.movement import VIEWS
 
-_FAMILIES = (select, elementwise, movement, reductions, matmul, windows, convolution)
+_FAMILIES = (select, elementwise, movement, phases, reductions, matmul, windows, convolution)
 
 KERNELS: dict[str, list[Kernel]] = {}
 for _family in _FAMILIES:

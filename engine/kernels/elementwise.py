@@ -51,7 +51,7 @@ def _leaky_relu(
 
 
 def _softplus_workspace(node: Node) -> Sequence[Spec]:
-    return Spec(node.shape, torch.bool), node.spec
+    return Spec(node.shape, torch.bool), node.spec, node.spec.with_shape(())
 
 
 def _softplus(
@@ -60,17 +60,21 @@ def _softplus(
     inputs: Sequence[torch.Tensor],
     workspaces: Sequence[torch.Tensor],
 ) -> Run:
-    (x,), (large, soft) = inputs, workspaces
+    (x,), (large, soft, number) = inputs, workspaces
     large, soft = laid_like(out, large), laid_like(out, soft)
     beta, threshold = node.attributes["beta"], node.attributes["threshold"]
+    # A plain number would be made a tensor of in each run, but for clamp and fill.
     return in_sequence(
         [
-            partial(torch.mul, x, beta, out=soft),
-            partial(torch.gt, soft, threshold, out=large),
+            partial(number.fill_, beta),
+            partial(torch.mul, x, number, out=soft),
+            partial(number.fill_, threshold),
+            partial(torch.gt, soft, number, out=large),
             partial(torch.clamp_max, soft, threshold, out=soft),
             partial(torch.exp, soft, out=soft),
             partial(torch.log1p, soft, out=soft),
-            partial(torch.div, soft, beta, out=soft),
+            partial(number.fill_, beta),
+            partial(torch.div, soft, number, out=soft),
             partial(torch.where, large, x, soft, out=out),
         ]
     )

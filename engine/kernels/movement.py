@@ -12,7 +12,6 @@ import torch
 from engine.kernels.kernel import Kernel, Run, in_sequence
 from ops import Node, Spec
 from ops.assembly import overlap
-from ops.phases import phase_views
 
 
 def _window(tensor: torch.Tensor, dim: int, start: int, end: int, step: int) -> torch.Tensor:
@@ -86,16 +85,6 @@ def _upsample(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run
     return partial(blocks.copy_, x[:, :, :, None, :, None])
 
 
-def _interleave(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
-    views = phase_views(inputs[0], out)
-    return in_sequence([partial(pixels.copy_, phase) for phase, pixels in views])
-
-
-def _separate(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
-    views = phase_views(out, inputs[0])
-    return in_sequence([out.zero_, *(partial(phase.copy_, pixels) for phase, pixels in views)])
-
-
 def _copy(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     return partial(out.copy_, inputs[0])
 
@@ -109,7 +98,5 @@ KERNELS: dict[str, list[Kernel]] = {
     "concat": [Kernel("copy", _concat)],
     "pad": [Kernel("copy", _pad)],
     "unslice": [Kernel("copy", _unslice)],
-    "interleave_phases": [Kernel("copy", _interleave)],
-    "separate_phases": [Kernel("copy", _separate)],
     "upsample_nearest": [Kernel("copy", _upsample)],
 }

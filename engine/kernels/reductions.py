@@ -9,31 +9,68 @@ from itertools import product
 import torch
 
 from engine.kernels.kernel import Kernel, Run, in_sequence
-from ops import Node
+from ops import Node, Spec
 
 Tensors = Sequence[torch.Tensor]
 
+GRAIN = 1 << 15
+"""Elements. From here on torch sums to a single number on several threads, through memory that it
+allocates; so that is done in steps."""
 
-def _sum(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
-    dim, keepdim = node.attributes["dim"], node.attributes["keepdim"]
-    if not dim:
-        return partial(out.copy_, inputs[0])
-    return partial(torch.sum, *inputs, dim, keepdim, out=out)
-
-
-def _mean(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
-    dim, keepdim = node.attributes["dim"], node.attributes["keepdim"]
-    if not dim:
-        return partial(out.copy_, inputs[0])
-    return partial(torch.mean, *inputs, dim, keepdim, out=out)
+ROW = GRAIN // 8
+"""Elements of a vector that are summed in one step."""
 
 
-def _sum_to(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
+def _sum(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
+    return in_sequence(_summing(inputs[0], out, node.attributes["dim"], workspaces))
+
+
+def _mean(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
+    (x,), (count, *scratch) = inputs, workspaces
+    size = float(x.numel() / out.numel()) if out.numel() else 1.0
+    runs = _summing(x, out, node.attributes["dim"], scratch)
+    # A plain number would be made a tensor of in each run.
+    return in_sequence([*runs, partial(count.fill_, size), partial(torch.div, out, count, out=out)])
+
+
+def _mean_workspace(node: Node) -> list[Spec]:
+    return [node.spec.with_shape(()), *_workspace(node)]
+
+
+def _sum_to(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
     (x,) = inputs
     leading = x.ndim - out.ndim
     aligned = out[(None,) * leading]
     dim = [axis for axis in range(x.ndim) if aligned.shape[axis] == 1 != x.shape[axis]]
-    return partial(torch.sum, x, dim, True, out=aligned) if dim else partial(aligned.copy_, x)
+    return in_sequence(_summing(x, aligned, dim, workspaces))
+
+
+def _summing(x: torch.Tensor, out: torch.Tensor, dim: Sequence[int], scratch: Tensors) -> list[Run]:
+    """Sum over axes, which ``out`` has with size 1 or not at all."""
+    if not dim:
+        return [partial(out.copy_, x)]
+    if not scratch:
+        return [partial(torch.sum, x, tuple(dim), out.ndim == x.ndim, out=out)]
+    along, parts = scratch
+    longest = max(range(x.ndim), key=x.shape.__getitem__)
+    others = tuple(axis for axis in range(x.ndim) if axis != longest)
+    rows = len(along) // ROW
+    whole, rest = along[: rows * ROW], along[rows * ROW :]
+    return [
+        partial(torch.sum, x, others, out=along) if others else partial(along.copy_, x),
+        partial(torch.sum, whole.view(rows, ROW), 1, out=parts[:rows]),
+        partial(torch.sum, rest, 0, out=parts[rows]),
+        partial(torch.sum, parts, 0, out=out.view(())),
+    ]
+
+
+def _workspace(node: Node) -> list[Spec]:
+    """To sum to a single number: sums along the longest axis, then sums of rows of those."""
+    (x,) = node.inputs
+    if x.spec.size < GRAIN or node.spec.size != 1:
+        return []
+    longest = max(x.sizes)
+    return [node.spec.with_shape((longest,)), node.spec.with_shape((longest // ROW + 1,))]
 
 
 def _downsample_sum(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
@@ -45,8 +82,8 @@ def _downsample_sum(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) 
 
 
 KERNELS: dict[str, list[Kernel]] = {
-    "sum": [Kernel("torch.sum", _sum)],
-    "mean": [Kernel("torch.mean", _mean)],
-    "sum_to": [Kernel("torch.sum", _sum_to)],
+    "sum": [Kernel("torch.sum", _sum, _workspace)],
+    "mean": [Kernel("torch.sum, torch.div", _mean, _mean_workspace)],
+    "sum_to": [Kernel("torch.sum", _sum_to, _workspace)],
     "downsample_sum": [Kernel("add per pixel", _downsample_sum)],
 }

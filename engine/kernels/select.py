@@ -31,7 +31,8 @@ def _workspace(node: Node) -> Sequence[Spec]:
 
 def _select(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
     integer = _INTEGERS[node.dtype]
-    condition, a, b = inputs[0], inputs[1].view(integer), inputs[2].view(integer)
+    condition = inputs[0]
+    a, b = (x.expand(out.shape).view(integer) for x in inputs[1:])
     mask, *scratch = (laid_like(out, space) for space in workspaces)
     result = out.view(integer)
     runs: list[Run] = [partial(mask.copy_, condition), mask.neg_]  # 0 or -1: no bit or all
