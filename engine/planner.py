@@ -87,14 +87,18 @@ class _Planner:
         uses: Counter[Node] = Counter()
         for node in self.position:
             uses.update(set(node.inputs))
-        uses.update(self.graph.roots)
+        for names in self.stages:
+            uses.update(self.graph.outputs[name] for name in set(names))
+        uses.update(update.value for update in self.graph.updates)
         return uses
 
     def _direct_updates(self) -> dict[Node, Parameter]:
         """Values that may be written to their parameter's memory at once.
 
-        All who read the old value must come before, or be the writer itself, element by element.
+        All who read the old value must come before, or be the writer itself, element by element;
+        and it must be the last stage that writes.
         """
+        early = len(self.position) - len(self.schedules[-1])
         roots = _parameter_roots(self.graph)
         last_read: dict[Parameter, int] = {}
         for node, position in self.position.items():
@@ -104,7 +108,9 @@ class _Planner:
         direct: dict[Node, Parameter] = {}
         for target, value in self.graph.updates:
             position = self.position.get(value, -1)
-            if not value.inputs or value.operator.name in VIEWS or value in direct:
+            if position < early or not value.inputs:
+                continue
+            if value.operator.name in VIEWS or value in direct:
                 continue
             readers = [source for source in value.inputs if roots.get(source) is target]
             whole = all(source.operator is parameter for source in readers)

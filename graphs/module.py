@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import starmap
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 
@@ -60,8 +60,19 @@ class Module:
         self._parts: dict[str, Module] = {}
         self._named: dict[str, Trainable] = {}
         self._named_at = -1
+        self._forget()
+
+    def _forget(self) -> None:
         self._latest: Programs | None = None
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Programs are not copied: they belong to the parameters of the original.
+        return {k: v for k, v in vars(self).items() if k not in ("_latest", "_programs")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
 
     def build(self, *inputs: Node) -> Node:
         """Add this module's nodes to the graph of its inputs, and return its output."""
@@ -95,7 +106,7 @@ class Module:
                 )
         specs = tuple((value.shape, value.dtype) for value in input)
         device = input[0].device if input else self.device
-        self._latest = self._programs(specs, device)
+        self._latest = self._programs(specs, device, self._tree())
         return self._latest.forward(**_named("input", input))["output"]
 
     def backward(self, *gradwrtoutput: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -182,15 +193,21 @@ class Module:
         """Keep a part, whose parameters are named ``<name>.<...>``."""
         self._parts[name] = module
         Module.changes += 1
-        self._programs.cache_clear()
-        self._latest = None
+        self._forget()
 
     def node(self, name: str) -> Node:
         """An own parameter as a node of the graph that is being built."""
         return parameter_leaf(name=_scope.get() + name, parameter=self._own[name].value)
 
+    def _tree(self) -> tuple[Module, ...]:
+        """This module and every part of its parts: what programs are compiled from."""
+        return (self, *(m for part in self._parts.values() for m in part._tree()))
+
     def _compile(
-        self, specs: tuple[tuple[torch.Size, torch.dtype], ...], device: torch.device
+        self,
+        specs: tuple[tuple[torch.Size, torch.dtype], ...],
+        device: torch.device,
+        tree: tuple[Module, ...],
     ) -> Programs:
         inputs = {
             f"input{i}": input_leaf(name=f"input{i}", shape=tuple(shape), dtype=dtype)

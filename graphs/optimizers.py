@@ -7,8 +7,10 @@ rate can change between steps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 import torch
 
@@ -34,7 +36,18 @@ class Optimizer:
         self._model = model
         self._rates: dict[torch.dtype, Parameter] = {}
         self._state: dict[tuple[Parameter, str], Parameter] = {}
+        self._forget()
+
+    def _forget(self) -> None:
         self._program = lru_cache(PROGRAMS_KEPT)(self._compile)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Programs are not copied: they belong to the parameters of the original.
+        return {k: v for k, v in vars(self).items() if k != "_program"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
 
     @property
     def lr(self) -> float:
@@ -187,8 +200,8 @@ def _update(target: Node, value: Node) -> Update:
 
 
 def _positive(name: str, value: float) -> float:
-    if not value > 0:
-        raise GraphError(f"expected {name} above 0, got {value!r}")
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise GraphError(f"expected {name} above 0 and finite, got {value!r}")
     return float(value)
 
 

@@ -24,7 +24,7 @@ def save_weights(module: Module, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     part = target.with_name(target.name + ".part")
     try:
-        _safetensors().save_file(module.state(), part)
+        part.write_bytes(_safetensors().save(module.state()))
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)

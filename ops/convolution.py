@@ -68,6 +68,7 @@ def _infer_weight_gradient(
 
 
 def _require_output(expected: Spec, gradient: Spec) -> None:
+    require_float(gradient)
     if any(map(surely_differ, expected.shape, gradient.shape)):
         raise SpecError(f"expected the convolution's output {expected}, got {gradient}")
 

@@ -100,6 +100,8 @@ def conv_transpose2d(
         _require_groups(groups)
         require_ndim(nodes[0].spec, 4, "images [N, C, H, W]")
         require_ndim(nodes[1].spec, 4, "a weight [C_in, C_out/groups, kh, kw]")
+        if surely_differ(nodes[0].shape[1], nodes[1].shape[0]):
+            raise SpecError(f"expected images of {nodes[1].shape[0]} channels, got {nodes[0].spec}")
         if any(
             e >= max(s, d)
             for e, s, d in zip(extra, window["stride"], window["dilation"], strict=True)
@@ -118,7 +120,10 @@ def conv_transpose2d(
         _require_bias(nodes[2:], (nodes[1].shape[1] * groups,))
     except SpecError as error:
         raise located(error, "conv_transpose2d", arguments, given) from None
-    y = conv2d_input_gradient(*nodes[:2], size=size, **window, groups=groups)
+    # With output_padding the convolution it transposes may have more windows: they hold nothing.
+    rows, columns = (e // s for e, s in zip(extra, window["stride"], strict=True))
+    x = pad(nodes[0], padding=(0, columns, 0, rows)) if rows or columns else nodes[0]
+    y = conv2d_input_gradient(x, nodes[1], size=size, **window, groups=groups)
     return _add_bias(y, nodes[2:])
 
 

@@ -15,11 +15,12 @@ import torch
 from ops.node import Node
 from ops.operator import as_nodes, operator
 from ops.pooling import infer_pool, pool_attributes, pool_windows, require_pooled, unpool_windows
-from ops.spec import Spec, require_same_shape
+from ops.spec import Spec, require_float, require_same_shape
 from ops.windows import Pair
 
 
 def _infer_select(spec: Spec, chooser: Spec, **window: Any) -> Spec:
+    require_float(chooser)
     require_same_shape(spec, chooser)
     return infer_pool(spec, **window)
 

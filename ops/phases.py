@@ -15,7 +15,10 @@ import torch
 
 from ops.dimension import Shape, Size
 from ops.errors import SpecError
+from ops.linear_algebra import matmul, transpose
+from ops.node import Node
 from ops.operator import Operator, operator
+from ops.shape import permute, reshape
 from ops.spec import Spec, require_float, require_ndim
 
 PHASES = tuple(product((0, 1), (0, 1)))
@@ -145,18 +148,30 @@ def _phase_weight_adjoint(weight: torch.Tensor, sums: torch.Tensor) -> torch.Ten
     return (taps @ sums).reshape(c_out, c_in, 3, 3)
 
 
+def _sums_gradient(phases: Node, weight: Node) -> Node:
+    """The gradient by the tap sums, bilinear in the two weights: [16, 9]."""
+    c_out, c_in = weight.shape[:2]
+    by_phase = permute(reshape(phases, (4, c_out, c_in, 4)), dims=(1, 2, 0, 3))
+    taps = reshape(by_phase, (c_out * c_in, 16))
+    return matmul(transpose(taps), reshape(weight, (c_out * c_in, 9)))
+
+
 phase_weight: Operator = operator(
     "phase_weight",
     infer=_infer_phase_weight,
     forward=_phase_weight,
-    vjp=lambda gradient, y, weight, sums: (phase_weight_adjoint(gradient, sums), None),
-    no_gradient=("sums",),
+    vjp=lambda gradient, y, weight, sums: (
+        phase_weight_adjoint(gradient, sums),
+        _sums_gradient(gradient, weight),
+    ),
 )
 
 phase_weight_adjoint: Operator = operator(
     "phase_weight_adjoint",
     infer=_infer_phase_weight_adjoint,
     forward=_phase_weight_adjoint,
-    vjp=lambda gradient, y, weight, sums: (phase_weight(gradient, sums), None),
-    no_gradient=("sums",),
+    vjp=lambda gradient, y, weight, sums: (
+        phase_weight(gradient, sums),
+        _sums_gradient(weight, gradient),
+    ),
 )

@@ -12,7 +12,7 @@ from ops.assembly import pad
 from ops.dimension import Size, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.spec import Spec
+from ops.spec import Spec, require_float
 from ops.windows import Pair, pairs, require_images, window_count
 
 
@@ -41,6 +41,7 @@ def infer_pool(
 
 
 def require_pooled(spec: Spec, expected: Spec) -> None:
+    require_float(spec)
     if spec.ndim != 4 or any(map(surely_differ, spec.shape, expected.shape)):
         raise SpecError(f"expected pooled images {expected}, got {spec}")
 

@@ -15,6 +15,7 @@ import torch
 from engine.kernels.kernel import Run, channels_last
 from engine.kernels.movement import VIEWS
 from ops import Node, Spec
+from ops.leaves import full
 
 TILE_BYTES = 1 << 20
 """Aim for the gathered windows of one tile: half of a core's second-level cache."""
@@ -23,8 +24,8 @@ Pair = tuple[int, int]
 
 
 def lies_channels_last(node: Node) -> bool:
-    """Whether a four-axis value is stored as whole NHWC images, rather than as a view."""
-    return node.operator.name not in VIEWS
+    """Whether a four-axis value is stored as whole NHWC images: no view, not one number."""
+    return node.operator.name not in VIEWS and node.operator is not full
 
 
 @dataclass(frozen=True)

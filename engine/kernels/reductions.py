@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
@@ -67,7 +68,7 @@ def _summing(x: torch.Tensor, out: torch.Tensor, dim: Sequence[int], scratch: Te
 def _workspace(node: Node) -> list[Spec]:
     """To sum to a single number: sums along the longest axis, then sums of rows of those."""
     (x,) = node.inputs
-    if x.spec.size < GRAIN or node.spec.size != 1:
+    if math.prod(x.sizes) < GRAIN or math.prod(node.sizes) != 1:
         return []
     longest = max(x.sizes)
     return [node.spec.with_shape((longest,)), node.spec.with_shape((longest // ROW + 1,))]

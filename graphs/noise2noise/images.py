@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import replacing
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
-_CHANNELS = {"L": 1, "RGB": 3}
 _MODES = {
     "1": "black and white without greys",
     "P": "a palette",
@@ -48,30 +48,26 @@ def read_picture(path: Path) -> Picture:
     Raises:
         InputError: it is no PNG, JPEG or TIFF file, is damaged, or is neither 8-bit grey nor RGB.
     """
-    try:
-        with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
-            _require_plain(image, path)
-            pixels = np.asarray(image)
-            metadata = {key: image.info[key] for key in _KEPT if key in image.info}
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path} is not a PNG, JPEG or TIFF picture") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+    with _opened(path) as image:
+        pixels = np.asarray(image)
+        metadata = {key: image.info[key] for key in _KEPT if key in image.info}
     return Picture(from_bytes(pixels), pixels.ndim == 2, metadata)
+
+
+def require_picture(path: Path) -> None:
+    """Raise the InputError of :func:`read_picture` that can be known without decoding the file."""
+    with _opened(path):
+        pass
 
 
 def write_picture(path: Path, picture: Picture) -> None:
     """Write a picture in the format that the suffix names, in place of what was there."""
-    pixels = to_bytes(picture.pixels)
+    pixels = picture.pixels.mean(0) if picture.grey else picture.pixels
     options: dict[str, Any] = dict(picture.metadata)
     if path.suffix.lower() in {".jpg", ".jpeg"}:
         options |= {"quality": 95, "subsampling": 0}
-    if picture.grey:
-        pixels = to_bytes(picture.pixels.mean(0))
     with replacing(path) as temporary:
-        Image.fromarray(pixels).save(temporary, **options)
+        Image.fromarray(to_bytes(pixels)).save(temporary, **options)
 
 
 def list_pictures(folder: Path) -> dict[str, Path]:
@@ -106,9 +102,24 @@ def to_bytes(pixels: torch.Tensor) -> np.ndarray:
     return (last * 255).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
+            _require_plain(image, path)
+            yield image
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path} is not a PNG, JPEG or TIFF picture") from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+
+
 def _require_plain(image: Image.Image, path: Path) -> None:
-    if image.mode not in _CHANNELS:
+    if image.mode not in ("L", "RGB"):
         kind = _MODES.get(image.mode, f"of more than 8 bits (mode {image.mode})")
         raise InputError(f"{path} is {kind}; expected 8-bit grey or RGB")
-    if getattr(image, "n_frames", 1) > 1:
+    # A camera's JPEG may hold a preview or a depth map beside the photograph, which comes first.
+    if image.format in ("PNG", "TIFF") and getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path} holds several pictures; expected one")

@@ -34,7 +34,7 @@ class NoisyPairs:
             raise InputError("there are no pairs of pictures to train on")
         for number, (first, second) in enumerate(pairs, start=1):
             _require_fit(f"pair {number}", first, second, size)
-        self._size = size
+        self.size = size
         self._generator = torch.Generator().manual_seed(seed)
         # One row of three values for each pixel of all first pictures, then of all second ones:
         # a piece is then a grid of row numbers, and a batch is one gather.
@@ -48,7 +48,9 @@ class NoisyPairs:
 
     def batch(self, count: int) -> Pair:
         """Inputs and targets, each (count, 3, size, size)."""
-        chosen = torch.multinomial(self._weights, count, replacement=True, generator=self._generator)
+        chosen = torch.multinomial(
+            self._weights, count, replacement=True, generator=self._generator
+        )
         grid = self._places(chosen)
         swapped = self._coins(count) * self._shot
         return self._gather(grid + swapped), self._gather(grid + self._shot - swapped)
@@ -64,10 +66,10 @@ class NoisyPairs:
     def _span(self, lengths: torch.Tensor) -> torch.Tensor:
         """Consecutive positions within each length, forwards or backwards, (count, size)."""
         shares = torch.rand(len(lengths), generator=self._generator, dtype=torch.float64)
-        starts = (shares * (lengths - self._size + 1)).long()[:, None]
-        ahead = torch.arange(self._size)
+        starts = (shares * (lengths - self.size + 1)).long()[:, None]
+        ahead = torch.arange(self.size)
         backwards = self._coins(len(lengths))[:, :, 0] == 1
-        return starts + torch.where(backwards, self._size - 1 - ahead, ahead)
+        return starts + torch.where(backwards, self.size - 1 - ahead, ahead)
 
     def _coins(self, count: int) -> torch.Tensor:
         return torch.randint(2, (count, 1, 1), generator=self._generator)

@@ -1,0 +1,118 @@
+"""A case as a kernel meets it: nodes, and tensors that lie as the engine stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from engine.kernels import Kernel
+from engine.layout import strides, view_of
+from engine.testing.case import Case
+from engine.testing.closeness import require_same_bits
+from engine.testing.sample import Sample, poisoned, repeated_axis
+from ops import Node, Operator, expand, permute, reshape, slice
+from ops.leaves import full, input
+
+GUARD = 16
+"""Elements before and after a kernel's memory that it must not write."""
+
+
+class Memory:
+    """A poisoned tensor in the middle of poisoned memory.
+
+    Attributes:
+        tensor: to be written.
+    """
+
+    def __init__(self, shape: Sequence[int], stride: Sequence[int], dtype: torch.dtype) -> None:
+        self._count = torch.Size(shape).numel()
+        self._whole = poisoned((self._count + 2 * GUARD,), dtype)
+        self.tensor = self._whole.as_strided(tuple(shape), tuple(stride), GUARD)
+
+    def poison(self, flip: bool) -> None:
+        """Forget what was written; a bool becomes True, or False with ``flip``: none is poison."""
+        self.tensor.copy_(poisoned(self.tensor.shape, self.tensor.dtype))
+        if flip and self.tensor.dtype == torch.bool:
+            self.tensor.zero_()
+
+    def require_guarded(self, what: str) -> None:
+        """Refuse that anything was written around the tensor."""
+        clean = poisoned((GUARD,), self.tensor.dtype)
+        require_same_bits(self._whole[:GUARD], clean, f"memory before {what}")
+        require_same_bits(self._whole[GUARD + self._count :], clean, f"memory after {what}")
+
+
+class Arrangement:
+    """An operator's node, and its inputs in memory.
+
+    A sample's layout becomes a node that the engine lays so: a leaf, channels-last or row-major; a
+    view of one, transposed, sliced, expanded or (images that lie row-major) reshaped; or one number.
+
+    Attributes:
+        node: the operator's.
+        tensors: the inputs, filled.
+    """
+
+    def __init__(self, operator: Operator, case: Case) -> None:
+        placed = [_placed(sample, f"x{i}") for i, sample in enumerate(case.inputs)]
+        self.tensors = [tensor for _, tensor in placed]
+        self.node = operator(*(node for node, _ in placed), **case.attributes)
+
+    def result(self) -> Memory:
+        """Memory for the result, as it is stored."""
+        return Memory(self.node.shape, strides(self.node.shape), self.node.dtype)
+
+    def workspaces(self, kernel: Kernel) -> list[Memory]:
+        """Memory for a kernel's scratch tensors, row-major."""
+        return [
+            Memory(spec.shape, torch.empty(spec.shape, device="meta").stride(), spec.dtype)
+            for spec in kernel.workspace(self.node)
+        ]
+
+
+def _placed(sample: Sample, name: str) -> tuple[Node, torch.Tensor]:
+    """A node whose value is a sample, and its tensor."""
+    values, shape = sample.values(), tuple(sample.shape)
+    if sample.lying == "full" and sample.dtype != torch.bool and values.numel():
+        number = values.flatten()[0].item()
+        memory = poisoned((values.numel(),), sample.dtype)
+        memory[0] = number
+        return full(value=number, shape=shape, dtype=sample.dtype), memory[0].expand(shape)
+    source, node = _viewed(sample, name)
+    stored = poisoned((source.spec.size,), source.dtype)
+    tensor = stored.as_strided(source.shape, strides(source.shape))
+    if node is not source:
+        view = view_of(node, tensor)
+        assert view is not None, "a view of a leaf is possible here"
+        tensor = view
+    target = tensor
+    if sample.lying == "expanded":
+        axis = repeated_axis(shape)
+        target, values = tensor.narrow(axis, 0, 1), values.narrow(axis, 0, 1)
+    target.copy_(values)
+    return node, tensor
+
+
+def _viewed(sample: Sample, name: str) -> tuple[Node, Node]:
+    """A leaf, and the view of it that a sample's layout asks for."""
+    shape, ndim = tuple(sample.shape), len(sample.shape)
+
+    def leaf(shape: Sequence[int]) -> Node:
+        return input(name=name, shape=tuple(shape), dtype=sample.dtype)
+
+    if sample.lying == "transposed":
+        source = leaf(shape[::-1])
+        return source, permute(source, tuple(reversed(range(ndim))))
+    if sample.lying == "sliced":
+        source = leaf((*shape[:-1], 2 * shape[-1] + 1))
+        return source, slice(source, ndim - 1, 1, None, 2)
+    if sample.lying == "expanded":
+        axis = repeated_axis(shape)
+        source = leaf((*shape[:axis], 1, *shape[axis + 1 :]))
+        return source, expand(source, shape)
+    if sample.lying == "contiguous" and ndim == 4:
+        source = leaf((torch.Size(shape).numel(),))
+        return source, reshape(source, shape)
+    source = leaf(shape)
+    return source, source

@@ -1,0 +1,65 @@
+"""Try an operator by all laws, in one call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from engine.testing.case import Case
+from engine.testing.laws import LAWS
+from engine.testing.subject import Law, Subject
+from ops import Operator
+
+
+def check_operator(
+    operator: Operator,
+    cases: Case | SearchStrategy[Case],
+    *,
+    oracle: Callable[..., torch.Tensor] | None = None,
+    linear: Iterable[str] = (),
+    analytic: bool = False,
+    laws: Sequence[Law] = LAWS,
+) -> None:
+    """Hold an operator to the laws, on cases drawn by Hypothesis under its current settings.
+
+    Args:
+        operator: on trial.
+        cases: draws its inputs and attributes, or one case, to try again.
+        oracle: the same function, computed independently: ``(*tensors, **attributes) -> tensor``.
+        linear: the inputs in which it is linear while the others are held fixed.
+        analytic: whether its forward also works on complex tensors and is complex differentiable;
+            its derivative is then measured exactly.
+        laws: by default all.
+
+    Raises:
+        LawBroken: with the smallest case that was found and the lines that reproduce it.
+
+    >>> from engine.testing import floats
+    >>> from ops import absolute, operator, same_as_input, square
+    >>> softsign = operator(
+    ...     "softsign",
+    ...     infer=same_as_input,
+    ...     forward=lambda x: x / (1 + x.abs()),
+    ...     vjp=lambda grad, y, x: grad * square(1 - absolute(y)),
+    ... )
+    >>> check_operator(softsign, floats(min_size=1))
+    """
+    drawn = st.just(cases) if isinstance(cases, Case) else cases
+    subject = Subject(operator, drawn, oracle, tuple(linear), analytic)
+    for law in laws:
+        if law.exempt(subject) is None:
+            _hold(subject, law)
+
+
+def _hold(subject: Subject, law: Law) -> None:
+    def holds(case: Case) -> None:
+        law(subject, case)
+
+    # Hypothesis remembers failures by name.
+    holds.__name__ = re.sub(r"\W", "_", f"{law.name}_{subject.operator.name}")
+    given(subject.cases)(holds)()

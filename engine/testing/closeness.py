@@ -1,0 +1,55 @@
+"""When two tensors count as equal."""
+
+from __future__ import annotations
+
+import torch
+
+from engine.testing.subject import require
+from ops.spec import Spec
+
+ROUNDINGS = 128
+"""Two ways to compute a value may differ by so many rounding errors of its largest element."""
+
+_INTEGERS = {1: torch.uint8, 4: torch.int32, 8: torch.int64}
+
+
+def require_close(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
+    """Refuse a tensor of another shape or dtype, or off by more than rounding; NaN equals NaN."""
+    require(_spec(actual) == _spec(expected), f"{what}: {_spec(actual)}, not {_spec(expected)}")
+    if not actual.dtype.is_floating_point:
+        require(
+            torch.equal(actual, expected), f"{what}: {actual.tolist()}, not {expected.tolist()}"
+        )
+        return
+    finite = expected[expected.isfinite()].abs()
+    scale = max(1.0, float(finite.max())) if finite.numel() else 1.0
+    allowed = ROUNDINGS * torch.finfo(actual.dtype).eps * scale
+    close = torch.isclose(actual, expected, rtol=0, atol=allowed, equal_nan=True)
+    _require_all(close, actual, expected, what)
+
+
+def require_same_bits(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
+    """Refuse a tensor that differs in shape, dtype or any bit."""
+    require(_spec(actual) == _spec(expected), f"{what}: {_spec(actual)}, not {_spec(expected)}")
+    _require_all(bits(actual) == bits(expected), actual, expected, what)
+
+
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor's elements as integers."""
+    return tensor.contiguous().view(_INTEGERS[tensor.itemsize])
+
+
+def _require_all(
+    good: torch.Tensor, actual: torch.Tensor, expected: torch.Tensor, what: str
+) -> None:
+    if good.all():
+        return
+    index = tuple((~good).nonzero()[0].tolist())
+    raise AssertionError(
+        f"{what}: {actual[index].item()!r} at {list(index)}, not {expected[index].item()!r} "
+        f"({int((~good).sum())} of {good.numel()} elements are off)"
+    )
+
+
+def _spec(tensor: torch.Tensor) -> Spec:
+    return Spec(tuple(tensor.shape), tensor.dtype)

@@ -1,0 +1,94 @@
+"""The law of kernels: however a node is computed, it is what its operator's forward says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from engine.compile import compile
+from engine.interpret import interpret
+from engine.kernels import KERNELS, Kernel
+from engine.kernels.kernel import Run
+from engine.lowering import REFERENCE
+from engine.testing.arrangement import Arrangement, Memory
+from engine.testing.case import Case
+from engine.testing.closeness import require_close, require_same_bits
+from engine.testing.laws.derivatives import without_gradient
+from engine.testing.pullback import Pullback
+from engine.testing.subject import Law, Subject
+
+
+def _kernels_equal_forward(subject: Subject, case: Case) -> None:
+    """Every kernel and the compiled program give what forward gives, and write all of it."""
+    candidates = KERNELS.get(subject.operator.name) or [REFERENCE]
+    for kernel in candidates:
+        arranged = Arrangement(subject.operator, case)
+        if not kernel.supports(arranged.node):
+            continue
+        _require_equal(subject, case, arranged, kernel)
+        if kernel.elementwise:
+            _require_in_place(subject, case, kernel)
+    if without_gradient(subject) is None:
+        _require_compiled(subject, case)
+
+
+def _require_equal(subject: Subject, case: Case, arranged: Arrangement, kernel: Kernel) -> None:
+    what = f"kernel {kernel.name!r}"
+    out, scratch = arranged.result(), arranged.workspaces(kernel)
+    run = _prepared(kernel, arranged, out.tensor, scratch)
+    expected = _forward(subject, arranged.tensors, case)
+    before = [tensor.clone() for tensor in arranged.tensors]
+    for flip in (False, True):
+        for memory in (out, *scratch):
+            memory.poison(flip)
+        run()
+        require_close(out.tensor, expected, what)
+    run()  # on what the last run has left
+    require_close(out.tensor, expected, f"{what}, run again")
+    for memory in (out, *scratch):
+        memory.require_guarded(f"what {what} writes")
+    for i, (tensor, untouched) in enumerate(zip(arranged.tensors, before, strict=True)):
+        require_same_bits(tensor, untouched, f"input {i} after {what}")
+
+
+def _require_in_place(subject: Subject, case: Case, kernel: Kernel) -> None:
+    """Hold an elementwise kernel to its claim that the result may overwrite any input like it."""
+    for i in range(len(case.inputs)):
+        arranged = Arrangement(subject.operator, case)
+        out, donor = arranged.result().tensor, arranged.tensors[i]
+        if _lying(donor) != _lying(out) or donor.storage_offset():
+            continue
+        expected = _forward(subject, arranged.tensors, case)
+        _prepared(kernel, arranged, donor, arranged.workspaces(kernel))()
+        require_close(donor, expected, f"kernel {kernel.name!r} into the memory of input {i}")
+
+
+def _require_compiled(subject: Subject, case: Case) -> None:
+    pull, tensors = Pullback(subject.operator, case), case.tensors()
+    seed = case.noise(pull.output.shape, "seed").to(pull.output.dtype)
+    graph = pull.graph()
+    feeds = pull.feeds(tensors, seed, graph)
+    program, expected = compile(graph), interpret(graph, feeds)
+    for run in ("first", "second"):
+        for name, value in program(**feeds).items():
+            require_close(value, expected[name], f"{name} of the compiled program's {run} run")
+
+
+def _prepared(
+    kernel: Kernel, arranged: Arrangement, out: torch.Tensor, scratch: Sequence[Memory]
+) -> Run:
+    workspaces = [memory.tensor for memory in scratch]
+    return kernel.prepare(arranged.node, out, arranged.tensors, workspaces)
+
+
+def _forward(subject: Subject, tensors: Sequence[torch.Tensor], case: Case) -> torch.Tensor:
+    copies = [tensor.clone() for tensor in tensors]
+    return subject.operator.forward(*copies, **case.attributes)
+
+
+def _lying(tensor: torch.Tensor) -> tuple[object, ...]:
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+KERNEL_EQUALITY = Law("kernels", _kernels_equal_forward)

@@ -1,0 +1,86 @@
+"""What is put on trial, and a law it is tried by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from hypothesis.strategies import SearchStrategy
+
+from engine.testing.case import Case
+from ops import Operator
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An operator, the cases to try it on and what is claimed of it.
+
+    Attributes:
+        operator: on trial.
+        cases: draws its inputs and attributes.
+        oracle: the same function, computed independently: ``(*tensors, **attributes) -> tensor``.
+        linear: the inputs in which it is linear (or affine) while the others are held fixed.
+        analytic: whether its forward also works on complex tensors and is complex differentiable.
+    """
+
+    operator: Operator
+    cases: SearchStrategy[Case]
+    oracle: Callable[..., torch.Tensor] | None = None
+    linear: tuple[str, ...] = ()
+    analytic: bool = False
+
+
+@dataclass(frozen=True)
+class Law:
+    """Something that must hold for every operator on every case.
+
+    Attributes:
+        name: short.
+        check: raises where the law is broken.
+        exempt: why a subject is not subject to this law; None if it is.
+    """
+
+    name: str
+    check: Callable[[Subject, Case], None]
+    exempt: Callable[[Subject], str | None] = lambda subject: None
+
+    def __call__(self, subject: Subject, case: Case) -> None:
+        """Try one case; raises LawBroken with the lines that reproduce it."""
+        try:
+            self.check(subject, case)
+        except Exception as error:
+            raise LawBroken(_explain(self, subject, case, error)) from error
+
+    def __repr__(self) -> str:
+        return f"<law {self.name}>"
+
+    @property
+    def statement(self) -> str:
+        """What it says, in one line."""
+        return (self.check.__doc__ or "").strip().splitlines()[0]
+
+
+class LawBroken(AssertionError):
+    """An operator broke a law; says which, how, and with what."""
+
+
+def require(holds: object, message: str) -> None:
+    """Raise AssertionError unless something holds."""
+    if not holds:
+        raise AssertionError(message)
+
+
+def _explain(law: Law, subject: Subject, case: Case, error: Exception) -> str:
+    kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+    name = subject.operator.name
+    claims = f", linear={subject.linear!r}" if subject.linear else ""
+    claims += ", analytic=True" if subject.analytic else ""
+    claims += ", oracle=..." if subject.oracle else ""
+    return (
+        f"{name} breaks the law {law.name!r}: {kind}{error}\n"
+        f"  reproduce it with\n"
+        f"    from engine.testing import Case, Sample, check_operator\n"
+        f"    case = {case!r}\n"
+        f"    check_operator(REGISTRY[{name!r}], case{claims})"
+    )

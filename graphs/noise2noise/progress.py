@@ -1,0 +1,72 @@
+"""A training shown while it runs: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich import progress as bars
+from rich.console import Console
+
+from graphs.noise2noise.interrupt import heeding_interrupts
+from graphs.noise2noise.training import Progress, Training
+
+PLAIN_SECONDS = 10.0
+
+Show = Callable[[Progress], None]
+
+
+def watch(training: Training, console: Console) -> bool:
+    """Run a training and show it; returns False if Ctrl-C ended it before its time."""
+    finished = False
+    with heeding_interrupts() as interrupted, _display(console) as show:
+        for state in training.run():
+            show(state)
+            finished = state.share == 1
+            if interrupted():
+                break
+    if not finished:
+        console.print("Stopped early; going on with what has been learned.")
+    return finished
+
+
+def describe(state: Progress) -> str:
+    """The figures of a training in one line."""
+    figures = []
+    if state.loss is not None:
+        figures.append(f"loss {state.loss:.5f}")
+    if state.score is not None:
+        figures.append(f"held-out {state.score:.2f} dB")
+    if state.steps:
+        figures.append(f"{state.pairs_per_second:.0f} pairs/s")
+        figures.append(f"{state.seconds_left:.0f} s left")
+    return "  ".join(figures)
+
+
+@contextmanager
+def _display(console: Console) -> Iterator[Show]:
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield _plain_lines(console)
+        return
+    columns = (
+        bars.TextColumn("Training"),
+        bars.BarColumn(bar_width=16),
+        bars.TaskProgressColumn(),
+        bars.TextColumn("{task.description}"),
+    )
+    with bars.Progress(*columns, console=console) as display:
+        task = display.add_task("", total=1.0)
+        yield lambda state: display.update(task, completed=state.share, description=describe(state))
+
+
+def _plain_lines(console: Console) -> Show:
+    next_line = 0.0
+
+    def show(state: Progress) -> None:
+        nonlocal next_line
+        if state.seconds >= next_line or state.share == 1:
+            line = f"{state.seconds:4.0f} s  {state.share:4.0%}  {describe(state)}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            next_line = state.seconds + PLAIN_SECONDS
+
+    return show

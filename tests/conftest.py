@@ -1,0 +1,21 @@
+"""Shared by all tests: one thread, and how many examples Hypothesis draws.
+
+``pytest --hypothesis-profile=thorough`` is the long run.
+"""
+
+import torch
+from hypothesis import HealthCheck, settings
+
+torch.set_num_threads(1)
+
+SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+settings.register_profile(
+    "quick", max_examples=50, deadline=None, suppress_health_check=SLOW_IS_FINE
+)
+settings.register_profile(
+    "hunt", max_examples=1500, deadline=None, suppress_health_check=SLOW_IS_FINE
+)
+settings.register_profile(
+    "thorough", max_examples=5000, deadline=None, suppress_health_check=SLOW_IS_FINE
+)
+settings.load_profile("quick")

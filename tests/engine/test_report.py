@@ -1,0 +1,102 @@
+"""The order of the steps, and the report that shows it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hypothesis import given
+
+import ops
+from engine import Program, compile
+from engine.plan import Plan
+from graphs import SGD, GraphBuilder
+from tests.engine.random_graphs import RandomGraph, random_graphs
+from tests.support import values
+
+THIS = "/".join(Path(__file__).parts[-2:])
+
+
+def training_step() -> Program:
+    g = GraphBuilder("reported")
+    x, w = g.input("x", (2, 3, 8, 8)), g.parameter("w", (4, 3, 3, 3))
+    b = g.parameter("b", (4,))
+    y = ops.relu(ops.conv2d(x, w, b, stride=2, padding=1))
+    loss = ops.mean(ops.square(ops.sigmoid(y)))
+    return compile(g.build(loss=loss), minimize="loss", optimizer=SGD(lr=0.1, momentum=0.9))
+
+
+def test_forward_then_gradients_then_updates() -> None:
+    phases = [step.phase for step in training_step().steps()]
+    kinds = [phase.split(" ")[0] for phase in phases]
+    assert set(kinds) == {"forward", "gradient", "update"}
+    assert kinds == sorted(kinds, key=["forward", "gradient", "update"].index)
+
+
+def test_gradients_come_in_the_reverse_order_of_the_forward() -> None:
+    steps = training_step().steps()
+    forward = [s.operator for s in steps if s.phase == "forward"]
+    order = [s.phase.removeprefix("gradient of ") for s in steps if s.phase.startswith("grad")]
+    positions = [forward.index(name) for name in order if name in ("conv2d", "relu", "square")]
+    assert positions == sorted(positions, reverse=True)
+    assert len(set(positions)) == 3
+
+
+@given(random_graphs())
+def test_every_step_follows_its_inputs(case: RandomGraph) -> None:
+    plan: Plan = compile(case.graph, **case.sizes)._runtime.plan
+    done = {node for node in plan.graph.nodes if not node.inputs}
+    for step in plan.stages[0].steps:
+        assert set(step.node.inputs) <= done
+        assert step.node not in done
+        done.add(step.node)
+    assert done == set(plan.graph.nodes)
+
+
+@given(random_graphs())
+def test_compiling_again_gives_the_same_steps_at_the_same_places(case: RandomGraph) -> None:
+    first, second = (compile(case.graph, **case.sizes) for _ in range(2))
+    assert first.steps() == second.steps()
+    assert first.peak_bytes == second.peak_bytes
+    assert first.report() == second.report()
+
+
+def test_the_report_is_a_table_of_every_step() -> None:
+    program = training_step()
+    lines = program.report().splitlines()
+    header = lines[0].split()
+    assert header[:5] == ["#", "operator", "kernel", "result", "bytes"]
+    steps = program.steps()
+    assert len(lines) == 1 + len(steps) + 1
+    for i, (line, step) in enumerate(zip(lines[1:-1], steps, strict=True)):
+        assert line.split()[0] == str(i)
+        for text in (step.operator, step.kernel, step.spec, step.phase, f"{step.nbytes:,}"):
+            assert text in line
+        assert f"{THIS}:" in line
+        assert ("parameter" in line) == (step.offset is None)
+    assert lines[-1].startswith(f"{len(steps)} steps")
+    assert f"peak {program.peak_bytes:,} bytes, at least {program.least_bytes:,}" in lines[-1]
+
+
+def test_a_step_knows_its_shape_bytes_and_place() -> None:
+    program = training_step()
+    for step in program.steps():
+        shape = [int(size) for size in re.findall(r"\d+", step.spec.split("[")[1])]
+        elements = 1
+        for size in shape:
+            elements *= size
+        assert step.nbytes == elements * (1 if step.spec.startswith("bool") else 4)
+        if step.offset is not None and step.kernel != "view":
+            assert step.offset + step.nbytes <= program.peak_bytes
+        assert step.seconds is None
+
+
+def test_profiling_times_every_step_and_gives_the_results() -> None:
+    program = training_step()
+    x = values(2, 3, 8, 8).float()
+    loss = program.profile(x=x)["loss"]
+    assert 0 < float(program(x=x)["loss"]) < float(loss)  # the profiled run was a step too
+    timed = [s for s in program.steps() if s.kernel != "view"]
+    assert timed
+    assert all(s.seconds is not None and s.seconds > 0 for s in timed)
+    assert " ms;" in program.report().splitlines()[-1]
