@@ -70,7 +70,7 @@ class Model:
             The mean loss of each epoch, on values from 0 to 1.
 
         Raises:
-            FeedError: the images are no such tensors, or of different shapes.
+            FeedError: the images are no such tensors, none, or of different shapes.
         """
         _require_images("train_input", train_input)
         _require_images("train_target", train_target)
@@ -79,6 +79,8 @@ class Model:
                 f"expected as many targets as inputs and of one shape, got "
                 f"{format_shape(train_input.shape)} and {format_shape(train_target.shape)}"
             )
+        if not len(train_input):
+            raise FeedError("train_input: expected at least one pair, got none")
         if train_input.shape[2] % MULTIPLE or train_input.shape[3] % MULTIPLE:
             raise FeedError(
                 f"train_input: expected sides divisible by {MULTIPLE}, "
@@ -112,7 +114,7 @@ class Model:
             a, b = _to_unit(inputs[chosen]), _to_unit(targets[chosen])
             step = self._step(len(chosen), a.shape[2], a.shape[3], a.device)
             total += float(step(noisy=a, target=b)["loss"]) * len(chosen)
-        return total / max(1, len(inputs))
+        return total / len(inputs)
 
     def _predict(self, images: torch.Tensor) -> torch.Tensor:
         n, _, height, width = images.shape

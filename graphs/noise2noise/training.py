@@ -14,6 +14,7 @@ from graphs.builder import GraphBuilder
 from graphs.module import Module
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.pairs import NoisyPairs
+from graphs.noise2noise.threads import use_fastest_thread_count
 from graphs.optimizers import Adam
 from ops import mse
 
@@ -120,8 +121,14 @@ class Training:
         self._pending: list[torch.Tensor] = []
 
     def run(self) -> Iterator[Progress]:
-        """Train, telling four times a second how far it is. Leaving the loop ends the training."""
+        """Train, telling four times a second how far it is. Leaving the loop ends the training.
+
+        Without a number of steps, which promises the same result everywhere, the first few settle
+        how many threads torch computes with.
+        """
         start = time.perf_counter()
+        if self._plan.steps is None:
+            use_fastest_thread_count(lambda: self._train_once(self._plan.rate(0)))
         next_report = next_score = 0.0
         while True:
             seconds = time.perf_counter() - start
