@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import networkx
+import torch
 
 from engine.order import topological
-from ops import Dim, FeedError, GraphError, Node, Parameter, SpecError
+from ops import Dim, FeedError, GraphError, Node, Parameter, Spec, SpecError
 from ops.dimension import bind_size, surely_differ
 from ops.leaves import input, parameter
 from ops.operator import Operator
@@ -152,12 +153,19 @@ class Graph:
 
 def _line(node: Node, labels: Mapping[Node, str], by_serial: Mapping[int, str]) -> str:
     arguments = [labels[source] for source in node.inputs]
-    arguments += [f"{k}={v}" for k, v in node.attributes.items() if k not in ("name", "parameter")]
+    shown = {k: v for k, v in node.attributes.items() if k not in ("name", "parameter")}
+    arguments += [f"{k}={_one_line(v)}" for k, v in shown.items()]
     text = f"{labels[node]}: {node.spec} = {node.operator.name}({', '.join(arguments)})"
     forward = node.provenance.forward
     if forward is not None:
         text += f"  # gradient of {by_serial.get(forward.order[0], forward.operator.name)}"
     return text
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"tensor {Spec(tuple(value.shape), value.dtype)}"
+    return str(value)
 
 
 def _require_unique_names(leaves: Iterable[Node]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 
@@ -30,7 +32,8 @@ class Program:
         self._runtime = runtime
         self._stage_index = stage
         self._stage = runtime.plan.stages[stage]
-        self._inputs = {name: node.spec for name, node in self._stage.inputs.items()}
+        specs = {name: node.spec for name, node in self._stage.inputs.items()}
+        self._inputs = MappingProxyType(specs)
         self._check_numerics = check_numerics
         self._seconds: dict[Node, float] = {}
 
@@ -49,7 +52,7 @@ class Program:
         return lower_bound(self._runtime.plan.buffers)
 
     @property
-    def inputs(self) -> dict[str, Spec]:
+    def inputs(self) -> Mapping[str, Spec]:
         """What a call takes."""
         return self._inputs
 

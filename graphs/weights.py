@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from graphs.module import Module
-from ops import GraphError
+from ops import FeedError, GraphError
 
 
 def save_weights(module: Module, path: str | os.PathLike[str]) -> None:
@@ -51,8 +51,8 @@ def load_weights(module: Module, path: str | os.PathLike[str]) -> None:
         raise GraphError(f"{path} is no safetensors file: {error}") from None
     try:
         module.load_state(state)
-    except GraphError as error:
-        raise GraphError(f"{path}: {error}") from None
+    except (GraphError, FeedError) as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def _safetensors() -> ModuleType:

@@ -47,7 +47,7 @@ class Arrangement:
     """An operator's node, and its inputs in memory.
 
     A sample's layout becomes a node that the engine lays so: a leaf, channels-last or row-major; a
-    view of one, transposed, sliced, expanded or (images that lie row-major) reshaped; or one number.
+    view of one, transposed, sliced, expanded or (row-major images) reshaped; or one number.
 
     Attributes:
         node: the operator's.
@@ -56,8 +56,16 @@ class Arrangement:
 
     def __init__(self, operator: Operator, case: Case) -> None:
         placed = [_placed(sample, f"x{i}") for i, sample in enumerate(case.inputs)]
+        self._samples = case.inputs
         self.tensors = [tensor for _, tensor in placed]
         self.node = operator(*(node for node, _ in placed), **case.attributes)
+
+    def refill(self) -> None:
+        """Give every input but constants other values, where they lie."""
+        for i, (sample, tensor) in enumerate(zip(self._samples, self.tensors, strict=True)):
+            if self.node.inputs[i].operator is not full:
+                _, other = _placed(sample.replace(seed=sample.seed + 1), "other")
+                tensor.untyped_storage().copy_(other.untyped_storage())
 
     def result(self) -> Memory:
         """Memory for the result, as it is stored."""

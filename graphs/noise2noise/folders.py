@@ -124,9 +124,11 @@ def _targets(pictures: Sequence[Path], output: Path) -> list[Path]:
                 f"the output {output} is one file for {len(pictures)} pictures; name a folder"
             )
         return [output]
+    known = ", ".join(sorted(SUFFIXES))
     if output.suffix and not output.is_dir():
-        known = ", ".join(sorted(SUFFIXES))
         raise InputError(f"the output {output} is no kind of picture to write: {known}")
+    if other := next((path for path in pictures if path.suffix.lower() not in SUFFIXES), None):
+        raise InputError(f"{other} does not end in one of {known}, as its result would have to")
     require_folder(output)
     targets = [output / picture.name for picture in pictures]
     names = [picture.name for picture in pictures]

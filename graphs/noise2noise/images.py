@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import replacing
@@ -21,7 +21,10 @@ _MODES = {
     "P": "a palette",
     "LA": "grey with transparency",
     "RGBA": "RGB with transparency",
-    "CMYK": "CMYK",
+    "I;16": "grey of 16 bits",
+    "I;16B": "grey of 16 bits",
+    "I": "grey of 32 bits",
+    "F": "grey of 32 bits",
 }
 _KEPT = ("exif", "icc_profile", "dpi")
 
@@ -103,7 +106,7 @@ def to_bytes(pixels: torch.Tensor) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     try:
         with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
             _require_plain(image, path)
@@ -116,10 +119,20 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
-def _require_plain(image: Image.Image, path: Path) -> None:
-    if image.mode not in ("L", "RGB"):
-        kind = _MODES.get(image.mode, f"of more than 8 bits (mode {image.mode})")
+def _require_plain(image: ImageFile.ImageFile, path: Path) -> None:
+    if kind := _other_kind(image):
         raise InputError(f"{path} is {kind}; expected 8-bit grey or RGB")
     # A camera's JPEG may hold a preview or a depth map beside the photograph, which comes first.
     if image.format in ("PNG", "TIFF") and getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path} holds several pictures; expected one")
+
+
+def _other_kind(image: ImageFile.ImageFile) -> str | None:
+    if image.mode not in ("L", "RGB"):
+        return _MODES.get(image.mode, image.mode)
+    # Pillow opens these as "L" and "RGB" too, and drops the lower bits and the transparency.
+    if ";16" in str(image.tile):
+        return f"{image.mode} of 16 bits"
+    if "transparency" in image.info:
+        return f"{image.mode} with a transparent colour"
+    return None

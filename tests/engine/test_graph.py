@@ -155,6 +155,13 @@ def test_a_graph_prints_as_one_line_per_node() -> None:
     ]
 
 
+def test_large_constants_print_as_their_shape() -> None:
+    g, x, _ = small()
+    lines = str(g.build(y=x + torch.ones(100, 3))).splitlines()
+    assert "%1: float32[100, 3] = constant(value=tensor float32[100, 3])" in lines
+    assert len(lines) == 4
+
+
 def test_a_graph_as_a_networkx_one() -> None:
     g, x, w = small()
     hidden = x @ w

@@ -83,6 +83,25 @@ def test_wrong_feeds_are_refused() -> None:
         program(x=[1.0])
 
 
+def test_what_a_program_takes_cannot_be_changed() -> None:
+    program = compile(network())
+    with pytest.raises(TypeError):
+        program.inputs["z"] = program.inputs["x"]
+
+
+def test_bool_inputs_and_outputs() -> None:
+    g = GraphBuilder("bool", DOUBLE)
+    x, mask = g.input("x", (2, 2)), g.input("mask", (2, 2), torch.bool)
+    program = compile(g.build(y=ops.where(mask, x, 0.0), mask=mask, positive=x > 0))
+    keep = torch.tensor([[True, False], [False, True]])
+    results = program(x=values(2, 2), mask=keep)
+    assert torch.equal(results["y"], values(2, 2) * keep)
+    assert torch.equal(results["mask"], keep)
+    assert torch.equal(results["positive"], values(2, 2) > 0)
+    with pytest.raises(FeedError, match=r"'mask': expected bool\[2, 2\], got float64\[2, 2\]"):
+        program(x=values(2, 2), mask=values(2, 2))
+
+
 def test_a_refused_call_changes_nothing() -> None:
     g = GraphBuilder("training", DOUBLE)
     x, w = g.input("x", (3,)), g.parameter("w", (3,), init=values(3))

@@ -8,7 +8,16 @@ from typing import Any
 
 import torch
 
-from engine.testing import Subject
+from engine.testing import Law, Subject
+from engine.testing.laws import (
+    INFER,
+    LINEARITY,
+    NO_SIDE_EFFECTS,
+    ORACLE,
+    SAME_BITS,
+    SECOND_ORDER,
+    VJP,
+)
 from ops import (
     REGISTRY,
     Node,
@@ -31,23 +40,25 @@ class Fault:
 
     Attributes:
         name: what is wrong.
+        law: which law it breaks.
         subject: the faulty operator, tried on the right one's cases against its oracle.
     """
 
     name: str
+    law: Law
     subject: Subject
 
     def __str__(self) -> str:
         return f"{self.subject.operator.name}: {self.name}"
 
 
-def _planted(name: str, fault: str, **changes: Any) -> Fault:
+def _planted(name: str, fault: str, law: Law, **changes: Any) -> Fault:
     operator = replace(REGISTRY[name], **changes)
-    return Fault(fault, replace(SUBJECTS[name], operator=operator))
+    return Fault(fault, law, replace(SUBJECTS[name], operator=operator))
 
 
-def _vjp(name: str, fault: str, vjp: Vjp) -> Fault:
-    return _planted(name, fault, vjp=vjp)
+def _vjp(name: str, fault: str, vjp: Vjp, law: Law = VJP) -> Fault:
+    return _planted(name, fault, law, vjp=vjp)
 
 
 def _gradients(operator: Operator, arguments: tuple[Any, ...], attributes: Any) -> list[Any]:
@@ -137,9 +148,12 @@ VJP_FAULTS = [
     _vjp("square", "missing factor of 2", lambda g, y, x: g * x),
     _vjp("mul", "gradients in the wrong order", lambda g, y, a, b: (g * a, g * b)),
     _vjp("abs", "zero gradient", lambda g, y, x: g * 0.0),
-    _vjp("neg", "not linear in the upstream gradient", lambda g, y, x: -abs(g)),
+    _vjp("neg", "not linear in the upstream gradient", lambda g, y, x: -abs(g), LINEARITY),
     _vjp(
-        "tanh", "right, but wrong when differentiated", lambda g, y, x: g * (1 - square(_HELD(y)))
+        "tanh",
+        "right, but wrong when differentiated",
+        lambda g, y, x: g * (1 - square(_HELD(y))),
+        SECOND_ORDER,
     ),
     _vjp("conv2d", "strides of the two axes crossed", _crossed_strides),
     _vjp("unfold", "stride and padding swapped", _swapped_stride_and_padding),
@@ -172,6 +186,7 @@ VJP_FAULTS = [
     _planted(
         "maximum",
         "declared to have no gradient",
+        VJP,
         vjp=None,
         no_gradient=frozenset({"input", "other"}),
     ),
@@ -216,14 +231,14 @@ def _flattened(input: torch.Tensor, *, dims: Any) -> torch.Tensor:
 
 
 FORWARD_FAULTS = [
-    _planted("sum_pool2d", "windows one column short", forward=_without_last_tap),
-    _planted("conv2d_weight_gradient", "last image dropped", forward=_last_batch_dropped),
-    _planted("fold", "overlaps averaged, not added", forward=_without_accumulation),
-    _planted("relu", "overwrites its input", forward=_in_place),
-    _planted("copy", "gives its input itself", forward=lambda input: input),
-    _planted("exp", "last bit at random", forward=_noisy),
-    _planted("permute", "memory not moved", forward=_flattened),
-    _planted("greater", "greater or equal", forward=lambda input, other: input >= other),
+    _planted("sum_pool2d", "windows one column short", ORACLE, forward=_without_last_tap),
+    _planted("conv2d_weight_gradient", "last image dropped", ORACLE, forward=_last_batch_dropped),
+    _planted("fold", "overlaps averaged, not added", ORACLE, forward=_without_accumulation),
+    _planted("relu", "overwrites its input", NO_SIDE_EFFECTS, forward=_in_place),
+    _planted("copy", "gives its input itself", NO_SIDE_EFFECTS, forward=lambda input: input),
+    _planted("exp", "last bit at random", SAME_BITS, forward=_noisy),
+    _planted("permute", "memory not moved", ORACLE, forward=_flattened),
+    _planted("greater", "greater or equal", ORACLE, forward=lambda input, other: input >= other),
 ]
 
 
@@ -251,12 +266,15 @@ def _plain_refusal(spec: Any) -> Any:
 
 
 INFER_FAULTS = [
-    _planted("reshape", "infer takes any shape", infer=_accepts_anything),
-    _planted("max_pool2d", "infer gives a row too many for odd sizes", infer=_one_row_more),
-    _planted("matmul", "infer leaves the check to torch", infer=_refuses_late),
-    _planted("exp", "infer raises an error of another kind", infer=_plain_refusal),
+    _planted("reshape", "infer takes any shape", INFER, infer=_accepts_anything),
+    _planted("max_pool2d", "infer gives a row too many for odd sizes", INFER, infer=_one_row_more),
+    _planted("matmul", "infer leaves the check to torch", INFER, infer=_refuses_late),
+    _planted("exp", "infer raises an error of another kind", INFER, infer=_plain_refusal),
     _planted(
-        "less", "infer gives the dtype of the input", infer=lambda a, b: REGISTRY["add"].infer(a, b)
+        "less",
+        "infer gives the dtype of the input",
+        INFER,
+        infer=lambda a, b: REGISTRY["add"].infer(a, b),
     ),
 ]
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from hypothesis import settings
+
+LAW_EXAMPLES = max(30, settings.default.max_examples * 3 // 5)
+"""Cases for each operator and law: enough to catch every planted fault."""
+
 
 @dataclass(frozen=True)
 class Caught:

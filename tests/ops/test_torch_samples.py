@@ -18,10 +18,8 @@ from ops import BlockwrightError, Node
 from ops.leaves import input
 from ops.spec import DTYPES, FLOATS
 from tests.ops.comparison import assert_same_function
+from tests.ops.records import SAMPLES
 from tests.ops.torch_calls import CALLS, NotCovered
-
-SAMPLES: dict[str, Counter[str]] = {}
-"""For each of PyTorch's operators, how many samples passed or were refused; else why not covered."""
 
 
 @pytest.fixture(scope="session")

@@ -74,11 +74,11 @@ def _require_same_with_names(
 def _spoilt(tensors: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
     """The inputs with one of them of another rank, size or dtype."""
     for i, tensor in enumerate(tensors):
-        others = [torch.ones(tensor.shape, dtype=dtype) for dtype in _other_dtypes(tensor)]
-        for shape in _other_shapes(tuple(tensor.shape)):
-            others.append(torch.ones(shape, dtype=tensor.dtype))
-        for other in others:
-            yield [*tensors[:i], other, *tensors[i + 1 :]]
+        specs = [spec(tensor).with_shape(s) for s in _other_shapes(tuple(tensor.shape))]
+        specs += [Spec(tuple(tensor.shape), dtype) for dtype in _other_dtypes(tensor)]
+        for other in specs:
+            wrong = torch.ones(other.sizes, dtype=other.dtype)
+            yield [*tensors[:i], wrong, *tensors[i + 1 :]]
 
 
 def _other_dtypes(tensor: torch.Tensor) -> list[torch.dtype]:
