@@ -1,7 +1,7 @@
 """The engine: a graph becomes a program.
 
 ``compile`` chains small functions, each of which takes and returns a value that can be printed:
-bind -> gradient -> rewrite -> plan (schedule, kernels, memory) -> Program.
+bind -> rewrite -> gradient -> rewrite -> plan (schedule, kernels, memory) -> Program.
 """
 
 from engine.compile import Optimizer, compile, compile_stages

@@ -1,4 +1,4 @@
-"""From a graph to a program: bind, differentiate, rewrite, plan."""
+"""From a graph to a program: bind, rewrite, differentiate, rewrite, plan."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from engine.program import Program
 from engine.rewrites import REWRITES, Rewrite, rewrite
 from engine.runtime import Runtime
 from ops import GraphError, Node
+from ops.provenance import updating
 
 
 class Optimizer(Protocol):
@@ -54,6 +55,10 @@ def compile(
         SpecError: with these sizes an operator's inputs do not fit.
         GradientError: an operator on the way to the loss has no derivative rule.
     """
+    if isinstance(outputs, str):
+        raise GraphError(f"expected a list of outputs, as outputs=[{outputs!r}]")
+    if isinstance(optimizer, type):
+        raise GraphError(f"expected an optimizer, as {optimizer.__name__}(lr=0.1), got the class")
     if (minimize is None) != (optimizer is None):
         raise GraphError("minimize='...' and optimizer=... come together: one is missing")
     shown = list(graph.outputs) if outputs is None else list(outputs)
@@ -119,11 +124,12 @@ def _updates(graph: Graph, loss: str, optimizer: Optimizer) -> tuple[Update, ...
     if not parameters:
         raise GraphError(f"the output {loss!r} depends on no parameter: nothing to minimize it by")
     gradients = gradient(graph.outputs[loss], parameters)
-    return tuple(
-        update
-        for node, slope in zip(parameters, gradients, strict=True)
-        for update in optimizer.updates(node, slope)
-    )
+    with updating():
+        return tuple(
+            update
+            for node, slope in zip(parameters, gradients, strict=True)
+            for update in optimizer.updates(node, slope)
+        )
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -36,7 +36,7 @@ def infer_sizes(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, in
     """
     sizes: dict[str, int] = {}
     for name, node in graph.inputs.items():
-        if name not in feeds:
+        if not isinstance(feeds.get(name), torch.Tensor):  # refused by require_feeds
             continue
         for declared, actual in zip(node.shape, feeds[name].shape, strict=False):
             dimension = str(declared)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engine.order import topological
-from ops import GradientError, Node, full, sum_to
+from ops import GradientError, Node, SpecError, full, sum_to
+from ops.dimension import surely_differ
 from ops.provenance import gradient_of
 from ops.spec import FLOATS, Spec
 
@@ -28,6 +29,7 @@ def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> tup
         GradientError: the output is no scalar and there is no seed, a value is not floating point,
             or an operator on the way has no derivative rule.
     """
+    _require_nodes(output, wrt, seed)
     _require_differentiable(output, wrt, seed)
     nodes = topological([output])
     carriers = _carriers(nodes, wrt)
@@ -46,6 +48,14 @@ def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> tup
     )
 
 
+def _require_nodes(output: object, wrt: object, seed: object) -> None:
+    if isinstance(wrt, Node) or not isinstance(wrt, Sequence):
+        raise GradientError(f"expected a list of nodes to differentiate by, got {wrt!r}")
+    for value in (output, *wrt, *([] if seed is None else [seed])):
+        if not isinstance(value, Node):
+            raise GradientError(f"expected nodes of a graph, got {type(value).__name__} {value!r}")
+
+
 def _require_differentiable(output: Node, wrt: Iterable[Node], seed: Node | None) -> None:
     for node in (output, *wrt):
         if node.dtype not in FLOATS:
@@ -55,7 +65,11 @@ def _require_differentiable(output: Node, wrt: Iterable[Node], seed: Node | None
             f"expected a scalar to differentiate, or a seed of its shape; got {output!r} "
             f"({output.provenance})"
         )
-    if seed is not None and seed.spec != output.spec:
+    if seed is not None and (
+        seed.dtype != output.dtype
+        or seed.ndim != output.ndim
+        or any(map(surely_differ, seed.shape, output.shape))
+    ):
         raise GradientError(f"expected a seed like the output {output.spec}, got {seed.spec}")
 
 
@@ -87,8 +101,7 @@ def _input_gradients(
             f"operator {operator.name!r} has no derivative rule: declare it with vjp=..., or its "
             f"inputs with no_gradient=...\n  used at {node.provenance}"
         )
-    parts = operator.vjp(upstream, node, *node.inputs, **node.attributes)
-    parts = (parts,) if isinstance(parts, Node) else tuple(parts)
+    parts = _call_rule(node, upstream)
     if len(parts) != len(node.inputs):
         raise GradientError(
             f"the derivative rule of {operator.name!r} gave {len(parts)} gradients for "
@@ -96,6 +109,23 @@ def _input_gradients(
         )
     for position, source in wanted:
         yield source, _like_input(parts[position], source.spec, operator.name, position)
+
+
+def _call_rule(node: Node, upstream: Node) -> tuple[Node | None, ...]:
+    operator = node.operator
+    assert operator.vjp is not None
+    try:
+        parts = operator.vjp(upstream, node, *node.inputs, **node.attributes)
+    except Exception as error:
+        error.add_note(f"in the derivative rule of {operator.name!r}, used at {node.provenance}")
+        raise
+    parts = parts if isinstance(parts, tuple | list) else (parts,)
+    for part in parts:
+        if not isinstance(part, Node | None):
+            raise GradientError(
+                f"the derivative rule of {operator.name!r} gave {part!r}, which is no node"
+            )
+    return tuple(parts)
 
 
 def _like_input(part: Node | None, spec: Spec, name: str, position: int) -> Node:
@@ -109,7 +139,15 @@ def _like_input(part: Node | None, spec: Spec, name: str, position: int) -> Node
         raise GradientError(
             f"the derivative rule of {name!r} gave {part.spec} for input {position}, a {spec}"
         )
-    return part if part.shape == spec.shape else sum_to(part, shape=spec.shape)
+    if part.shape == spec.shape:
+        return part
+    try:
+        return sum_to(part, shape=spec.shape)
+    except SpecError as error:
+        raise GradientError(
+            f"the derivative rule of {name!r} gave {part.spec} for input {position}, a {spec}: "
+            f"{error.reason}"
+        ) from None
 
 
 def _zeros(node: Node) -> Node:

@@ -88,8 +88,9 @@ class Graph:
         Every node is inferred anew, so what could not be decided with names is checked here.
 
         Raises:
-            FeedError: a size is missing, belongs to no dimension, or is not a positive integer.
-            SpecError: with these sizes an operator's inputs do not fit.
+            FeedError: a size is missing, belongs to no dimension, or is no integer of at least 0.
+            SpecError: with these sizes an operator's inputs do not fit, or two names
+                taken as equal, where values broadcast, are not.
         """
         _require_sizes(self.dimensions, sizes)
         leaves: dict[object, Node] = {}
@@ -118,8 +119,9 @@ class Graph:
     def check(self) -> None:
         """Infer every node again and compare; raises GraphError where a transformation erred."""
         for node in self.nodes:
-            if _infer_again(node, {}).spec != node.spec:
-                raise GraphError(f"{node!r} ({node.provenance}) has not the spec it infers")
+            spec = node.operator.infer(*(x.spec for x in node.inputs), **node.attributes)
+            if spec != node.spec:
+                raise GraphError(f"{node!r} ({node.provenance}) has not the spec it infers, {spec}")
 
     def to_networkx(self) -> networkx.DiGraph:
         """The graph as a networkx one, from inputs to consumers, for analysis and drawing.
@@ -208,14 +210,18 @@ def _require_sizes(dimensions: frozenset[str], sizes: Mapping[str, int]) -> None
 
 def _infer_again(node: Node, sizes: Mapping[str, int]) -> Node:
     attributes = {key: _bind_value(value, sizes) for key, value in node.attributes.items()}
+    expected = node.spec.bind(sizes)
     try:
         spec = node.operator.infer(*(source.spec for source in node.inputs), **attributes)
+        if spec != expected:
+            raise SpecError(f"expected {node.spec}, that is {expected}, got {spec}")
     except SpecError as error:
         given = ", ".join(str(source.spec) for source in node.inputs)
         raise SpecError(
-            f"{node.operator.name}: {error}\n  given: {given}\n  at {node.provenance}"
+            f"{node.operator.name}: {error.reason}\n  given: {given}\n  at {node.provenance}",
+            error.reason,
         ) from None
-    return replace(node, attributes=attributes, spec=spec)
+    return replace(node, attributes=MappingProxyType(attributes), spec=spec)
 
 
 def _bind_value(value: Any, sizes: Mapping[str, int]) -> Any:

@@ -8,6 +8,7 @@ import torch
 
 from engine.feeds import infer_sizes, require_feeds
 from engine.graph import Graph
+from engine.lowering import evaluate
 from ops import Node
 from ops.leaves import input
 
@@ -36,6 +37,5 @@ def interpret(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, torc
             if node.operator is input:
                 values[node] = feeds[str(node.name)].detach()
             else:
-                arguments = [values[source] for source in node.inputs]
-                values[node] = node.operator.forward(*arguments, **node.attributes)
+                values[node] = evaluate(node, [values[source] for source in node.inputs])
     return {name: values[node].clone() for name, node in graph.outputs.items()}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 
 from engine.kernels import KERNELS, Kernel
 from engine.kernels.kernel import Run
-from ops import Node
+from ops import Node, Spec, SpecError
 
 
 def choose_kernel(node: Node) -> Kernel:
@@ -18,11 +17,30 @@ def choose_kernel(node: Node) -> Kernel:
     return min(candidates, key=lambda kernel: kernel.cost(node), default=REFERENCE)
 
 
+def evaluate(node: Node, arguments: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The node's value by its operator's ``forward`` alone.
+
+    Raises:
+        SpecError: ``forward`` gave another shape or dtype than ``infer`` told.
+    """
+    try:
+        value = node.operator.forward(*arguments, **node.attributes)
+    except Exception as error:
+        error.add_note(f"in the forward of {node.operator.name!r}, used at {node.provenance}")
+        raise
+    if value.shape != node.shape or value.dtype != node.dtype:
+        given = Spec(tuple(value.shape), value.dtype)
+        raise SpecError(
+            f"{node.operator.name}: its infer tells {node.spec}, its forward gives {given}\n"
+            f"  at {node.provenance}"
+        )
+    return value
+
+
 def _reference(
     node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
 ) -> Run:
-    forward = partial(node.operator.forward, *inputs, **node.attributes)
-    return lambda: out.copy_(forward())
+    return lambda: out.copy_(evaluate(node, inputs))
 
 
 REFERENCE = Kernel("reference forward", _reference)

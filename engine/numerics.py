@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 
 from engine.kernels.kernel import Run
 from ops import Node, NumericsError
+from ops.leaves import parameter
 from ops.spec import FLOATS
 
 
-def require_finite_leaves(tensors: Mapping[Node, torch.Tensor], stage_inputs: set[Node]) -> None:
-    """Refuse inputs, parameters and constants that are not finite.
+def require_finite_leaves(tensors: Mapping[Node, torch.Tensor], fed: Iterable[Node]) -> None:
+    """Refuse inputs and parameters that are not finite.
 
     Raises:
-        NumericsError: naming the leaf.
+        NumericsError: naming the leaf and the line that declared it.
     """
-    for node, tensor in tensors.items():
-        is_leaf = not node.inputs and (node.operator.name != "input" or node in stage_inputs)
-        if is_leaf and (found := _not_finite(tensor)):
-            raise NumericsError(f"{node.operator.name} {node.name or ''} {node.spec} holds {found}")
+    parameters = [node for node in tensors if node.operator is parameter]
+    for node in (*fed, *parameters):
+        if found := _not_finite(tensors[node]):
+            raise NumericsError(
+                f"{node.operator.name} {node.name!r} {node.spec} holds {found}\n"
+                f"  declared at {node.provenance}"
+            )
 
 
 def run_checked(node: Node, run: Run, tensors: Mapping[Node, torch.Tensor]) -> None:
-    """Run one step, all its inputs being finite, and refuse a result that is not.
+    """Run one step and refuse a result that is not finite.
 
     Raises:
         NumericsError: naming the operator, what it made of what, and the user's line.
     """
+    # Before the step, which may overwrite them. Only constants can be infinite here.
+    specs = ", ".join(str(source.spec) for source in node.inputs)
+    found_before = [(source, _not_finite(tensors[source])) for source in node.inputs]
+    bad = [f"{source.spec} held {found}" for source, found in found_before if found]
     run()
     if found := _not_finite(tensors[node]):
         origin = node.provenance
         forward = origin.forward
         what = "the graph" if forward is None else f"the gradient of {forward.operator.name}"
-        inputs = ", ".join(str(source.spec) for source in node.inputs)
         raise NumericsError(
             f"{node.operator.name} made {found} in {what}, first of all steps\n"
-            f"  its inputs ({inputs}) were all finite\n  at {origin}"
+            f"  its inputs ({specs}) {'; '.join(bad) or 'were all finite'}\n  at {origin}"
         )
 
 

@@ -13,8 +13,8 @@ from engine.kernels.kernel import Run
 from engine.memory import lower_bound
 from engine.numerics import require_finite_leaves, run_checked
 from engine.report import StepReport, format_report, step_reports
-from engine.runtime import Around, Runtime
-from ops import Node, Spec
+from engine.runtime import Runtime
+from ops import GraphError, Node, Spec
 
 
 class Program:
@@ -22,7 +22,8 @@ class Program:
 
     Calling it runs it: ``program(noisy=a, target=b)["loss"]``. The results belong to the caller. It
     may be called from several threads; calls wait for each other, since they share one memory. To
-    run at the same time, give each thread a :meth:`replica`.
+    run at the same time, give each thread a :meth:`replica`. A program that updates parameters has
+    none, and while it runs, other programs may find its parameters half updated.
 
     In steady state a run allocates nothing but the results it returns, and :meth:`borrow` not even
     those. An operator without a kernel of its own, as a user's, allocates what its forward does.
@@ -66,7 +67,7 @@ class Program:
         """Where it runs."""
         return self._runtime.device
 
-    def __call__(self, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
+    def __call__(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Run, and return each output in memory of its own.
 
         Raises:
@@ -74,27 +75,23 @@ class Program:
             NumericsError: with ``check_numerics``, at the first NaN or infinity.
         """
         with self._runtime.lock:
-            results = self._run(feeds)
-            # Row-major, as PyTorch users expect of a new tensor.
-            return {
-                name: value.clone(memory_format=torch.contiguous_format)
-                for name, value in results.items()
-            }
+            return _owned(self._run(feeds))
 
-    def borrow(self, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
+    def borrow(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Run, and lend each output: a view of memory that the next run overwrites.
 
-        Allocates nothing. For one thread only.
+        Allocates nothing. For one thread only, and to be read, not written: constants and
+        updated parameters are lent too.
         """
         with self._runtime.lock:
             return self._run(feeds)
 
-    def profile(self, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Run as by a call, timing every step for :meth:`report`."""
+    def profile(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run as by a call, but without checking numerics, timing every step for :meth:`report`."""
         with self._runtime.lock:
             require_feeds(self._inputs, feeds)
             results = self._runtime.run(self._stage_index, feeds, self._clocked)
-            return {name: value.clone() for name, value in results.items()}
+            return _owned(results)
 
     def steps(self) -> list[StepReport]:
         """What each step is: order, kernel, shape, bytes, place in memory, time if profiled."""
@@ -105,7 +102,16 @@ class Program:
         return format_report(self.steps(), self.peak_bytes, self.least_bytes)
 
     def replica(self) -> Program:
-        """The same program over the same parameters with memory of its own, for another thread."""
+        """The same program over the same parameters with memory of its own, for another thread.
+
+        Raises:
+            GraphError: it updates parameters, which two threads cannot do at once, or continues
+                another program's stage.
+        """
+        if self._runtime.plan.graph.updates:
+            raise GraphError("a program that updates parameters has no replicas: they would race")
+        if len(self._runtime.plan.stages) > 1:
+            raise GraphError("a stage has no replica: it shares the memory of the others")
         return Program(
             Runtime(self._runtime.plan, self.device), self._stage_index, self._check_numerics
         )
@@ -114,21 +120,13 @@ class Program:
         require_feeds(self._inputs, feeds)
         if not self._check_numerics:
             return self._runtime.run(self._stage_index, feeds)
-        return self._runtime.run(self._stage_index, feeds, self._checked())
-
-    def _checked(self) -> Around:
-        fed = set(self._stage.inputs.values())
-        tensors = self._runtime.tensors
-        first = True
-
-        def around(node: Node, run: Run) -> None:
-            nonlocal first
-            if first:
-                require_finite_leaves(tensors, fed)
-                first = False
-            run_checked(node, run, tensors)
-
-        return around
+        tensors, fed = self._runtime.tensors, self._stage.inputs.values()
+        return self._runtime.run(
+            self._stage_index,
+            feeds,
+            around=lambda node, run: run_checked(node, run, tensors),
+            ready=lambda: require_finite_leaves(tensors, fed),
+        )
 
     def _clocked(self, node: Node, run: Run) -> None:
         self._synchronize()
@@ -140,3 +138,10 @@ class Program:
     def _synchronize(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def _owned(results: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Copies, row-major as PyTorch users expect of a new tensor."""
+    return {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in results.items()
+    }

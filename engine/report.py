@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.order import reachable
 from engine.plan import Plan, Stage
 from ops import Node, Parameter
 
@@ -38,7 +37,6 @@ class StepReport:
 
 def step_reports(plan: Plan, stage: Stage, seconds: Mapping[Node, float]) -> list[StepReport]:
     """A report on each step of a stage."""
-    computed = reachable(plan.graph.outputs.values())
     reports = []
     for step in stage.steps:
         node, owner = step.node, plan.owners[step.node]
@@ -46,7 +44,7 @@ def step_reports(plan: Plan, stage: Stage, seconds: Mapping[Node, float]) -> lis
         if forward is not None:
             phase = f"gradient of {forward.operator.name}"
         else:
-            phase = "forward" if node in computed else "update"
+            phase = "update" if node.provenance.update else "forward"
         reports.append(
             StepReport(
                 operator=node.operator.name,

@@ -11,7 +11,7 @@ import torch
 from engine.kernels.kernel import Run
 from engine.layout import strides, view_of
 from engine.plan import Plan, Step
-from ops import Node, Parameter
+from ops import GraphError, Node, Parameter
 from ops.leaves import full
 
 Around = Callable[[Node, Run], object]
@@ -31,21 +31,35 @@ class Runtime:
         self.tensors: dict[Node, torch.Tensor] = {}
         self._arena: torch.Tensor | None = None
         self._bound_at = -1
+        self._next_stage = 0
         self._steps: list[list[tuple[Node, Run]]] = []
         self._runs: list[list[Run]] = []
         self._copies: list[Run] = []
 
     def run(
-        self, stage: int, feeds: Mapping[str, torch.Tensor], around: Around | None = None
+        self,
+        stage: int,
+        feeds: Mapping[str, torch.Tensor],
+        around: Around | None = None,
+        ready: Run | None = None,
     ) -> dict[str, torch.Tensor]:
         """Run a stage; the results are views of the arena. The caller holds the lock.
 
-        ``around``, if given, is called for each step with its node and what runs it.
+        ``around``, if given, is called for each step with its node and what runs it; ``ready`` once
+        the inputs are in place.
+
+        Raises:
+            GraphError: the stage before it was not the latest to run.
         """
+        if stage and stage != self._next_stage:
+            raise GraphError("this stage continues the one before it: run that one first")
+        self._next_stage = (stage + 1) % len(self.plan.stages)
         self._bind()
         inputs, outputs = self.plan.stages[stage].inputs, self.plan.stages[stage].outputs
         for name, node in inputs.items():
             self.tensors[node].copy_(feeds[name].detach())
+        if ready is not None:
+            ready()
         if around is None:
             for run in self._runs[stage]:
                 run()

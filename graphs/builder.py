@@ -9,8 +9,9 @@ import torch
 from engine import Graph
 from graphs.initializers import uniform_by_fan_in
 from ops import Dim, GraphError, Node, Parameter, SpecError
-from ops.dimension import Size, to_size
+from ops.dimension import Shape, to_shape
 from ops.leaves import input, parameter
+from ops.provenance import user_line
 from ops.spec import FLOATS, dtype_name, format_shape
 
 Initializer = Callable[[tuple[int, ...], torch.dtype], torch.Tensor]
@@ -49,7 +50,7 @@ class GraphBuilder:
             SpecError: the shape or the dtype is no good.
         """
         self._claim(name)
-        sizes = tuple(_checked_size(size, name) for size in shape)
+        sizes = _sizes(f"input {name!r}", shape)
         return self._keep(name, input(name=name, shape=sizes, dtype=dtype or self.dtype))
 
     def parameter(
@@ -69,11 +70,11 @@ class GraphBuilder:
             SpecError: the shape is no good or not that of ``init``.
         """
         self._claim(name)
-        sizes = tuple(shape)
-        if not all(isinstance(size, int) and size >= 0 for size in sizes):
-            raise SpecError(f"parameter {name!r}: expected known sizes, got {format_shape(sizes)}")
+        sizes = tuple(s for s in _sizes(f"parameter {name!r}", shape) if isinstance(s, int))
+        if len(sizes) != len(tuple(shape)):
+            raise SpecError(f"parameter {name!r}: expected known sizes, got {format_shape(shape)}")
         if not isinstance(init, torch.Tensor):
-            init = (init or uniform_by_fan_in)(sizes, self.dtype)
+            init = _initialized(name, init or uniform_by_fan_in, sizes, self.dtype)
         if tuple(init.shape) != sizes:
             raise SpecError(
                 f"parameter {name!r}: expected a value of shape {format_shape(sizes)}, "
@@ -82,7 +83,7 @@ class GraphBuilder:
         value = Parameter(name, init.to(self.dtype))
         return self._keep(name, parameter(name=name, parameter=value))
 
-    def build(self, **outputs: Node) -> Graph:
+    def build(self, /, **outputs: Node) -> Graph:
         """The finished graph with these outputs, checked.
 
         Raises:
@@ -112,7 +113,21 @@ class GraphBuilder:
         return node
 
 
-def _checked_size(size: int | str | Dim, name: str) -> Size:
-    if isinstance(size, bool) or not isinstance(size, int | str | Dim) or size == "":
-        raise SpecError(f"input {name!r}: expected sizes or names of dimensions, got {size!r}")
-    return to_size(size)
+def _sizes(what: str, shape: Iterable[int | str | Dim]) -> Shape:
+    try:
+        return to_shape(shape)
+    except SpecError as error:
+        filename, line = user_line()
+        raise SpecError(f"{what}: {error}\n  at {filename}:{line}", error.reason) from None
+
+
+def _initialized(
+    name: str, init: Initializer, sizes: tuple[int, ...], dtype: torch.dtype
+) -> torch.Tensor:
+    value = init(sizes, dtype) if callable(init) else init
+    if not isinstance(value, torch.Tensor):
+        raise SpecError(
+            f"parameter {name!r}: expected init to be or to make a tensor, "
+            f"got {type(value).__name__}"
+        )
+    return value

@@ -9,6 +9,7 @@ import torch
 from graphs.module import Module
 from ops import (
     Node,
+    SpecError,
     leaky_relu,
     max_pool2d,
     mse,
@@ -43,6 +44,7 @@ class MaxPool2d(Module):
     Args:
         kernel_size, stride, padding, dilation: an int or (vertical, horizontal); stride None means
             kernel_size.
+        return_indices: only False.
         ceil_mode: count a last, partial window too.
     """
 
@@ -52,10 +54,12 @@ class MaxPool2d(Module):
         stride: int | Pair | None = None,
         padding: int | Pair = 0,
         dilation: int | Pair = 1,
-        *,
+        return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
+        if return_indices:
+            raise SpecError("MaxPool2d: expected return_indices False: indices are not returned")
         self.kernel_size = to_pair(kernel_size, "kernel_size", 1)
         self.stride = None if stride is None else to_pair(stride, "stride", 1)
         self.padding = to_pair(padding, "padding", 0)
@@ -71,7 +75,14 @@ class MaxPool2d(Module):
 
 
 class ReLU(Module):
-    """Rectified linear unit, as ``torch.nn.ReLU``."""
+    """Rectified linear unit, as ``torch.nn.ReLU``.
+
+    Args:
+        inplace: no matter, since memory is planned either way.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
 
     def build(self, *inputs: Node) -> Node:
         """See :meth:`Module.build`."""
@@ -83,9 +94,10 @@ class LeakyReLU(Module):
 
     Args:
         negative_slope: the slope below 0.
+        inplace: no matter, since memory is planned either way.
     """
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = negative_slope
 
@@ -119,9 +131,18 @@ class MSE(Module):
     """Mean squared error, as ``torch.nn.MSELoss``: ``forward(input, target)`` is a scalar.
 
     ``backward()`` gives the gradient by the input alone.
+
+    Args:
+        reduction: only ``"mean"``.
     """
 
+    takes = 2
     loss_input_only = True
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction != "mean":
+            raise SpecError(f"MSE: expected reduction 'mean', got {reduction!r}")
 
     def build(self, *inputs: Node) -> Node:
         """See :meth:`Module.build`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -44,9 +45,21 @@ class Model:
         self.network = report_network() if network is None else network
         self.optimizer = Adam(lr=1e-3)
         self.batch_size = 100
+        self._forget()
+
+    def _forget(self) -> None:
         self._graph = _training_graph(self.network)
         self._step = lru_cache(PROGRAMS_KEPT)(self._compile_step)
         self._denoise = lru_cache(PROGRAMS_KEPT)(self._compile_denoise)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Programs are not copied: they belong to the parameters of the original.
+        kept = ("network", "optimizer", "batch_size")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
 
     def load_pretrained_model(self) -> None:
         """Take the weights that come with the package.

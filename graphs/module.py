@@ -6,7 +6,7 @@ every shape it meets, its gradient, and its use as a part of larger graphs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -41,34 +41,52 @@ class Programs(NamedTuple):
     backward: Program
 
 
+Structure = tuple[tuple["Module", int], ...]
+
+
 class Module:
     """Base of modules.
 
-    A subclass keeps its parameters with :meth:`own`, its parts with :meth:`adopt`, and defines
-    :meth:`build`. A module is not safe to call from several threads, since ``backward`` refers to
+    A subclass keeps its parameters with :meth:`own` and its parts as attributes (or by
+    :meth:`adopt`), and defines :meth:`build`. Changing an attribute changes what is computed from
+    then on. A module is not safe to call from several threads, since ``backward`` refers to
     the latest ``forward``; programs compiled from its graph are.
     """
 
-    changes: ClassVar[int] = 0
-    """How often any module has gained a parameter or a part: until then names are remembered."""
+    takes: ClassVar[int] = 1
+    """How many inputs."""
 
-    loss_input_only = False
+    loss_input_only: ClassVar[bool] = False
     """Whether ``backward`` gives the gradient by the first input alone."""
 
     def __init__(self) -> None:
         self._own: dict[str, Trainable] = {}
         self._parts: dict[str, Module] = {}
-        self._named: dict[str, Trainable] = {}
-        self._named_at = -1
+        self._name = ""
+        self._edits = 0
         self._forget()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name.startswith("_") or isinstance(getattr(type(self), name, None), property):
+            return
+        if "_edits" not in vars(self):
+            raise GraphError(
+                f"{type(self).__name__}: call super().__init__() before setting {name}"
+            )
+        if isinstance(value, Module):
+            self.adopt(name, value)
+        self._edits += 1
 
     def _forget(self) -> None:
         self._latest: Programs | None = None
+        self._versions: list[int] = []
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
+        self._named = lru_cache(1)(self._name_trainable)
 
     def __getstate__(self) -> dict[str, Any]:
         # Programs are not copied: they belong to the parameters of the original.
-        return {k: v for k, v in vars(self).items() if k not in ("_latest", "_programs")}
+        return {k: v for k, v in vars(self).items() if k not in ("_latest", "_programs", "_named")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -79,18 +97,24 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define build")
 
     def __call__(self, *inputs: Node, name: str = "") -> Node:
-        """:meth:`build`, with the names of its parameters prefixed by ``name``.
+        """:meth:`build`, with the names of its parameters prefixed.
+
+        Args:
+            inputs: nodes.
+            name: the prefix; by default the name under which another module has adopted this one.
 
         Raises:
-            GraphError: an input is no node; tensors are for :meth:`forward`.
+            GraphError: an input is no node, tensors being for :meth:`forward`; or there are too few
+                or too many.
         """
+        self._require_count(inputs)
         for value in inputs:
             if not isinstance(value, Node):
                 raise GraphError(
                     f"{type(self).__name__}: expected nodes of a graph, got "
                     f"{type(value).__name__}; for tensors call forward"
                 )
-        with scope(name):
+        with scope(name or self._name):
             return self.build(*inputs)
 
     def forward(self, *input: torch.Tensor) -> torch.Tensor:
@@ -99,14 +123,15 @@ class Module:
         Raises:
             SpecError: a shape or dtype does not fit.
         """
+        self._require_count(input)
         for value in input:
             if not isinstance(value, torch.Tensor):
                 raise GraphError(
                     f"{type(self).__name__}.forward: expected tensors, got {type(value).__name__}"
                 )
         specs = tuple((value.shape, value.dtype) for value in input)
-        device = input[0].device if input else self.device
-        self._latest = self._programs(specs, device, self._tree())
+        self._latest = self._programs(specs, input[0].device, self._structure())
+        self._versions = self._parameter_versions()
         return self._latest.forward(**_named("input", input))["output"]
 
     def backward(self, *gradwrtoutput: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -116,11 +141,17 @@ class Module:
             gradwrtoutput: the gradient of the loss by the output of the latest ``forward``.
 
         Raises:
-            GraphError: there was no ``forward`` since the last ``backward``.
+            GraphError: there was no ``forward`` since the last ``backward``, or a parameter has
+                changed since.
             FeedError: the gradient has not the output's shape or dtype.
         """
         if self._latest is None:
             raise GraphError(f"{type(self).__name__}.backward: call forward before each backward")
+        if self._versions != self._parameter_versions():
+            raise GraphError(
+                f"{type(self).__name__}.backward: a parameter has changed since forward, so its "
+                "gradient cannot be computed; call forward again"
+            )
         latest, self._latest = self._latest, None
         results = tuple(latest.backward(**_named("gradient", gradwrtoutput)).values())
         return results[0] if len(results) == 1 else results
@@ -143,13 +174,7 @@ class Module:
 
     def named_trainable(self) -> dict[str, Trainable]:
         """The same by name, as in a PyTorch ``state_dict``: ``0.weight``."""
-        if self._named_at != Module.changes:
-            self._named = dict(self._own)
-            for part, module in self._parts.items():
-                named = module.named_trainable()
-                self._named |= {f"{part}.{name}": t for name, t in named.items()}
-            self._named_at = Module.changes
-        return self._named
+        return self._named(self._structure())
 
     def state(self) -> dict[str, torch.Tensor]:
         """A copy of every parameter by its name in an equal PyTorch model's ``state_dict``."""
@@ -163,7 +188,7 @@ class Module:
 
         Raises:
             GraphError: a name is missing or unknown.
-            FeedError: a shape differs.
+            FeedError: a shape differs, or something is no tensor.
         """
         named = self.named_trainable()
         missing = ", ".join(name for name in named if name not in state)
@@ -174,7 +199,7 @@ class Module:
                 f"missing {missing or 'none'}; unknown {unknown or 'none'}"
             )
         for name, t in named.items():
-            t.value.require_shape(state[name])
+            t.value.require_shape(state[name], name)
         for name, t in named.items():
             t.value.assign(state[name])
 
@@ -185,29 +210,50 @@ class Module:
 
     def own(self, name: str, tensor: torch.Tensor) -> None:
         """Keep a parameter of this name, with a gradient beside it."""
-        value, slope = Parameter(name, tensor), Parameter(f"{name} gradient", tensor * 0)
+        value = Parameter(name, tensor)
+        slope = Parameter(f"{name} gradient", torch.zeros_like(value.tensor))
         self._own[name] = Trainable(value, slope)
-        Module.changes += 1
+        self._edits += 1
 
     def adopt(self, name: str, module: Module) -> None:
         """Keep a part, whose parameters are named ``<name>.<...>``."""
+        if any(self is part for part, _ in module._structure()):
+            raise GraphError(f"{type(self).__name__}: a module cannot be a part of itself")
         self._parts[name] = module
-        Module.changes += 1
-        self._forget()
+        self._edits += 1
+        self._latest = None
+        module._name = name
 
     def node(self, name: str) -> Node:
         """An own parameter as a node of the graph that is being built."""
         return parameter_leaf(name=_scope.get() + name, parameter=self._own[name].value)
 
-    def _tree(self) -> tuple[Module, ...]:
-        """This module and every part of its parts: what programs are compiled from."""
-        return (self, *(m for part in self._parts.values() for m in part._tree()))
+    def _structure(self) -> Structure:
+        """This module and every part of its parts, with how often each has been edited."""
+        parts = (entry for part in self._parts.values() for entry in part._structure())
+        return ((self, self._edits), *parts)
+
+    def _name_trainable(self, structure: Structure) -> dict[str, Trainable]:
+        named = dict(self._own)
+        for part, module in self._parts.items():
+            named |= {f"{part}.{name}": t for name, t in module.named_trainable().items()}
+        return named
+
+    def _parameter_versions(self) -> list[int]:
+        """torch's count of the writes to each parameter."""
+        return [t.value.tensor._version for t in self.named_trainable().values()]
+
+    def _require_count(self, inputs: Sequence[object]) -> None:
+        if len(inputs) != self.takes:
+            raise GraphError(
+                f"{type(self).__name__}: expected {self.takes} inputs, got {len(inputs)}"
+            )
 
     def _compile(
         self,
         specs: tuple[tuple[torch.Size, torch.dtype], ...],
         device: torch.device,
-        tree: tuple[Module, ...],
+        structure: Structure,
     ) -> Programs:
         inputs = {
             f"input{i}": input_leaf(name=f"input{i}", shape=tuple(shape), dtype=dtype)
@@ -221,6 +267,12 @@ class Module:
         slopes = gradient(output, [*wrt, *leaves.values()], seed)
         outputs = {f"input_gradient{i}": slope for i, slope in enumerate(slopes[: len(wrt)])}
         totals = {t.value: t.gradient for t in self.trainable()}
+        for name, leaf in leaves.items():
+            if leaf.attributes["parameter"] not in totals:
+                raise GraphError(
+                    f"{type(self).__name__}: build uses the parameter {name!r} of a module that is "
+                    "no part of this one; keep that module as an attribute"
+                )
         sums: dict[Parameter, Node] = {}
         for (name, leaf), slope in zip(leaves.items(), slopes[len(wrt) :], strict=True):
             total = totals[leaf.attributes["parameter"]]

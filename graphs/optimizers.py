@@ -33,6 +33,8 @@ class Optimizer:
 
     def __init__(self, lr: float, model: Module | None = None) -> None:
         self._lr = _positive("lr", lr)
+        if not isinstance(model, Module | None):
+            raise GraphError(f"expected a module as model, got {model!r}")
         self._model = model
         self._rates: dict[torch.dtype, Parameter] = {}
         self._state: dict[tuple[Parameter, str], Parameter] = {}
@@ -206,12 +208,12 @@ def _positive(name: str, value: float) -> float:
 
 
 def _not_negative(name: str, value: float) -> float:
-    if not value >= 0:
+    if not isinstance(value, int | float) or not value >= 0:
         raise GraphError(f"expected {name} of at least 0, got {value!r}")
     return float(value)
 
 
 def _within(name: str, value: float) -> float:
-    if not 0 <= value < 1:
+    if not isinstance(value, int | float) or not 0 <= value < 1:
         raise GraphError(f"expected {name} in [0, 1), got {value!r}")
     return float(value)

@@ -8,7 +8,7 @@ import torch
 
 from graphs.convolutions import Conv2d
 from graphs.layers import NearestUpsampling
-from graphs.module import Module, scope
+from graphs.module import Module
 from ops import GraphError, Node
 from ops.windows import Pair
 
@@ -45,8 +45,7 @@ class Sequential(Module):
         """See :meth:`Module.build`."""
         (value,) = inputs
         for name, module in self._parts.items():
-            with scope(name):
-                value = module.build(value)
+            value = module(value, name=name)
         return value
 
     def __len__(self) -> int:
@@ -86,10 +85,17 @@ class Upsampling(Sequential):
         dtype: torch.dtype | None = None,
     ) -> None:
         window = (kernel_size, stride, padding, dilation, groups)
-        self.convolution = Conv2d(
-            in_channels, out_channels, *window, bias, device=device, dtype=dtype
+        super().__init__(
+            NearestUpsampling(scale_factor),
+            Conv2d(in_channels, out_channels, *window, bias, device=device, dtype=dtype),
         )
-        super().__init__(NearestUpsampling(scale_factor), self.convolution)
+
+    @property
+    def convolution(self) -> Conv2d:
+        """The convolution."""
+        convolution = self[1]
+        assert isinstance(convolution, Conv2d)
+        return convolution
 
     @property
     def weight(self) -> torch.Tensor:

@@ -62,9 +62,11 @@ neg = operator(
 
 def _power_vjp(gradient: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
     # As in PyTorch: a constant in the base where b = 0, and in the exponent where a = 0 <= b.
-    by_base = where(equal(b, 0), 0.0, gradient * b * pow(a, b - 1))
+    # What is masked is never computed, so that no infinity is made on the way.
+    constant = where(equal(a, 0), equal(b, 0), b < b)
+    by_base = gradient * b * pow(a, where(constant, 0.0, b - 1))
     flat = where(equal(a, 0), b >= 0, b < b)
-    return by_base, where(flat, 0.0, gradient * y * log(a))
+    return by_base, gradient * y * log(where(flat, 1.0, a))
 
 
 pow = operator(

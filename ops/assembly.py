@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import torch
 
-from ops.dimension import Size, surely_differ
+from ops.dimension import Dim, Size, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import Operator, as_nodes, located, operator
+from ops.operator import Operator, as_nodes, named_in_errors, operator
 from ops.shape import normalize_axes
 from ops.spec import Spec, dtype_name, require_float
 
@@ -49,6 +49,7 @@ _concat = operator(
 )
 
 
+@named_in_errors
 def concat(tensors: Sequence[Node], dim: int = 0) -> Node:
     """Join values along an axis; all other axes must agree.
 
@@ -56,6 +57,8 @@ def concat(tensors: Sequence[Node], dim: int = 0) -> Node:
         tensors: at least one value, of one dtype.
         dim: the axis to join along.
     """
+    if isinstance(tensors, Node):
+        raise SpecError("expected a sequence of nodes, as concat([a, b]), got one node")
     return _concat(*tensors, dim=dim)
 
 
@@ -65,7 +68,7 @@ def _infer_slice(spec: Spec, *, dim: int, start: Size, end: Size, step: int) -> 
     if any(isinstance(gap, int) and gap < 0 for gap in (start, end - start, whole - end)):
         raise SpecError(f"expected 0 <= start <= end <= {whole}, got {start} and {end}")
     size = (end - start + step - 1) // step
-    return spec.with_shape((*spec.shape[:dim], size, *spec.shape[dim + 1 :]))
+    return spec.with_shape((*spec.shape[:axis], size, *spec.shape[axis + 1 :]))
 
 
 def _window(ndim: int, dim: int, start: int, end: int, step: int) -> tuple[builtins.slice, ...]:
@@ -84,6 +87,7 @@ _slice: Operator = operator(
 )
 
 
+@named_in_errors
 def slice(
     input: Node, dim: int, start: Size | None = None, end: Size | None = None, step: int = 1
 ) -> Node:
@@ -97,13 +101,12 @@ def slice(
         step: at least 1.
     """
     (node,) = as_nodes([input])
-    try:
-        (axis,) = normalize_axes(dim, node.ndim)
-        if step < 1:
-            raise SpecError(f"expected a step of at least 1, got {step}")
-    except SpecError as error:
-        given = {"dim": dim, "start": start, "end": end, "step": step}
-        raise located(error, "slice", [input], given) from None
+    (axis,) = normalize_axes(dim, node.ndim)
+    for name, value in {"start": start, "end": end}.items():
+        if not isinstance(value, int | Dim | None):
+            raise SpecError(f"expected an integer or None as {name}, got {value!r}")
+    if not isinstance(step, int) or step < 1:
+        raise SpecError(f"expected a step of at least 1, got {step!r}")
     size = node.shape[axis]
     first, last = (_bound(value, size, default) for value, default in ((start, 0), (end, size)))
     if isinstance(first, int) and isinstance(last, int):
@@ -132,7 +135,8 @@ def _place(
 
 def _infer_unslice(spec: Spec, *, size: Size, dim: int, start: Size, end: Size, step: int) -> Spec:
     require_float(spec)
-    normalize_axes(dim, spec.ndim)
+    if not 0 <= dim < spec.ndim:
+        raise SpecError(f"expected an axis from 0 to {spec.ndim - 1}, got {dim!r}")
     whole = spec.with_shape((*spec.shape[:dim], size, *spec.shape[dim + 1 :]))
     taken = _infer_slice(whole, dim=dim, start=start, end=end, step=step)
     if surely_differ(taken.shape[dim], spec.shape[dim]):
@@ -152,9 +156,10 @@ unslice: Operator = operator(
 
 def _infer_pad(spec: Spec, *, padding: Sequence[int], value: float) -> Spec:
     require_float(spec)
-    if len(padding) % 2 or len(padding) > 2 * spec.ndim:
+    whole = isinstance(padding, Sequence) and all(isinstance(amount, int) for amount in padding)
+    if not whole or len(padding) % 2 or len(padding) > 2 * spec.ndim:
         raise SpecError(
-            f"expected a pair of amounts for each of at most {spec.ndim} axes, got {padding}"
+            f"expected a pair of integers for each of at most {spec.ndim} axes, got {padding!r}"
         )
     shape = list(spec.shape)
     for i in range(len(padding) // 2):

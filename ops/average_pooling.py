@@ -11,7 +11,7 @@ from ops.dimension import Size
 from ops.errors import SpecError
 from ops.leaves import full
 from ops.node import Node
-from ops.operator import as_nodes, located, operator
+from ops.operator import as_nodes, named_in_errors, operator
 from ops.pooling import infer_pool, pool_attributes, pool_windows, require_pooled, unpool_windows
 from ops.spec import Spec, require_ndim
 from ops.windows import Pair
@@ -68,6 +68,7 @@ sum_pool2d_adjoint = operator(
 )
 
 
+@named_in_errors
 def avg_pool2d(
     input: Node,
     kernel_size: int | Pair,
@@ -84,20 +85,19 @@ def avg_pool2d(
         kernel_size: of the windows, an int or (vertical, horizontal).
         stride: between windows; None means kernel_size.
         padding: zeros around the image, at most half of kernel_size.
-        ceil_mode: count a last, partial window too.
+        ceil_mode: count a last, partial window too; for images of known size.
         count_include_pad: whether the padding counts in the mean.
         divisor_override: divide the sum of each window by this instead; not 0.
 
     Returns:
         Images [N, C, H', W'].
     """
-    window = pool_attributes("avg_pool2d", input, kernel_size, stride, padding, 1)
+    window = pool_attributes(kernel_size, stride, padding, 1)
     (x,) = as_nodes([input])
     total = sum_pool2d(x, **window, ceil_mode=ceil_mode)
     if divisor_override is not None:
         if not divisor_override:
-            error = SpecError("expected a divisor_override other than 0")
-            raise located(error, "avg_pool2d", [input], window)
+            raise SpecError("expected a divisor_override other than 0")
         return total / divisor_override
     if not ceil_mode and (count_include_pad or window["padding"] == (0, 0)):
         return total / (window["kernel_size"][0] * window["kernel_size"][1])

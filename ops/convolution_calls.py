@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ops.assembly import pad
@@ -9,12 +10,13 @@ from ops.convolution import conv2d_input_gradient, convolution
 from ops.dimension import Size, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, located
+from ops.operator import as_nodes, named_in_errors, require_one_dtype
 from ops.shape import reshape
 from ops.spec import require_ndim
 from ops.windows import Pair, pairs
 
 
+@named_in_errors
 def conv2d(
     input: Node,
     weight: Node,
@@ -43,26 +45,17 @@ def conv2d(
     Raises:
         SpecError: shapes, dtypes or attributes do not fit.
     """
-    arguments = [input, weight] if bias is None else [input, weight, bias]
-    nodes = as_nodes(arguments)
-    given = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    try:
-        if isinstance(padding, str):
-            nodes = (_pad_by_name(nodes[0], nodes[1], padding, stride, dilation), *nodes[1:])
-        _require_groups(groups)
-        _require_bias(nodes[2:], nodes[1].shape[:1])
-    except SpecError as error:
-        raise located(error, "conv2d", arguments, given) from None
-    window = pairs(
-        "conv2d",
-        arguments,
-        stride=stride,
-        padding=0 if isinstance(padding, str) else padding,
-        dilation=dilation,
-    )
-    return _add_bias(convolution(*nodes[:2], **window, groups=groups), nodes[2:])
+    x, w, *biases = _as_images(input, weight, bias)
+    _require_groups(groups)
+    _require_bias(biases, w.shape[0])
+    if isinstance(padding, str):
+        x = _pad_by_name(x, w, padding, stride, dilation)
+        padding = 0
+    window = pairs(stride=stride, padding=padding, dilation=dilation)
+    return _add_bias(convolution(x, w, **window, groups=groups), biases)
 
 
+@named_in_errors
 def conv_transpose2d(
     input: Node,
     weight: Node,
@@ -91,40 +84,42 @@ def conv_transpose2d(
     Raises:
         SpecError: shapes, dtypes or attributes do not fit.
     """
-    arguments = [input, weight] if bias is None else [input, weight, bias]
-    nodes = as_nodes(arguments)
-    window = pairs("conv_transpose2d", arguments, stride=stride, padding=padding, dilation=dilation)
-    extra = pairs("conv_transpose2d", arguments, output_padding=output_padding)["output_padding"]
-    given = {**window, "output_padding": extra, "groups": groups}
-    try:
-        _require_groups(groups)
-        require_ndim(nodes[0].spec, 4, "images [N, C, H, W]")
-        require_ndim(nodes[1].spec, 4, "a weight [C_in, C_out/groups, kh, kw]")
-        if surely_differ(nodes[0].shape[1], nodes[1].shape[0]):
-            raise SpecError(f"expected images of {nodes[1].shape[0]} channels, got {nodes[0].spec}")
-        if any(
-            e >= max(s, d)
-            for e, s, d in zip(extra, window["stride"], window["dilation"], strict=True)
-        ):
-            raise SpecError("expected output_padding less than the stride or the dilation")
-        size = tuple(
-            (nodes[0].shape[2 + i] - 1) * window["stride"][i]
-            - 2 * window["padding"][i]
-            + window["dilation"][i] * (nodes[1].shape[2 + i] - 1)
-            + extra[i]
-            + 1
-            for i in range(2)
-        )
-        if any(isinstance(s, int) and s < 1 for s in size):
-            raise SpecError(f"expected an output of at least 1x1, got {size[0]}x{size[1]}")
-        _require_bias(nodes[2:], (nodes[1].shape[1] * groups,))
-    except SpecError as error:
-        raise located(error, "conv_transpose2d", arguments, given) from None
+    x, w, *biases = _as_images(input, weight, bias)
+    window = pairs(stride=stride, padding=padding, dilation=dilation)
+    extra = pairs(output_padding=output_padding)["output_padding"]
+    _require_groups(groups)
+    _require_bias(biases, w.shape[1] * groups)
+    if surely_differ(x.shape[1], w.shape[0]):
+        raise SpecError(f"expected images of {w.shape[0]} channels, got {x.spec}")
+    if any(map(_too_much, extra, window["stride"], window["dilation"])):
+        raise SpecError("expected output_padding less than the stride or the dilation")
+    size = tuple(
+        (x.shape[2 + i] - 1) * window["stride"][i]
+        - 2 * window["padding"][i]
+        + window["dilation"][i] * (w.shape[2 + i] - 1)
+        + extra[i]
+        + 1
+        for i in range(2)
+    )
+    if any(isinstance(s, int) and s < 1 for s in size):
+        raise SpecError(f"expected an output of at least 1x1, got {size[0]}x{size[1]}")
     # With output_padding the convolution it transposes may have more windows: they hold nothing.
     rows, columns = (e // s for e, s in zip(extra, window["stride"], strict=True))
-    x = pad(nodes[0], padding=(0, columns, 0, rows)) if rows or columns else nodes[0]
-    y = conv2d_input_gradient(x, nodes[1], size=size, **window, groups=groups)
-    return _add_bias(y, nodes[2:])
+    x = pad(x, padding=(0, columns, 0, rows)) if rows or columns else x
+    return _add_bias(conv2d_input_gradient(x, w, size=size, **window, groups=groups), biases)
+
+
+def _too_much(output_padding: int, stride: int, dilation: int) -> bool:
+    return output_padding >= max(stride, dilation)
+
+
+def _as_images(input: Node, weight: Node, bias: Node | None) -> tuple[Node, ...]:
+    """The arguments as nodes of one dtype: images, a weight and, if there is one, a bias."""
+    nodes = as_nodes([input, weight] if bias is None else [input, weight, bias])
+    require_one_dtype(nodes)
+    require_ndim(nodes[0].spec, 4, "images [N, C, H, W]")
+    require_ndim(nodes[1].spec, 4, "a weight of channels, channels, rows, columns")
+    return nodes
 
 
 def _pad_by_name(x: Node, weight: Node, name: str, stride: Any, dilation: Any) -> Node:
@@ -132,11 +127,10 @@ def _pad_by_name(x: Node, weight: Node, name: str, stride: Any, dilation: Any) -
         return x
     if name != "same":
         raise SpecError(f"expected padding 'same', 'valid' or numbers, got {name!r}")
-    if any(s != 1 for s in pairs("conv2d", [x], stride=stride)["stride"]):
+    window = pairs(stride=stride, dilation=dilation)
+    if window["stride"] != (1, 1):
         raise SpecError(f"padding='same' works with stride 1 only, got {stride!r}")
-    dilation = pairs("conv2d", [x], dilation=dilation)["dilation"]
-    require_ndim(weight.spec, 4, "a weight [C_out, C_in/groups, kh, kw]")
-    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    total = [d * (k - 1) for d, k in zip(window["dilation"], weight.shape[2:], strict=True)]
     padding = [amount for t in reversed(total) for amount in (t // 2, t - t // 2)]
     return pad(x, padding=padding)
 
@@ -146,13 +140,13 @@ def _require_groups(groups: int) -> None:
         raise SpecError(f"expected at least 1 group, got {groups!r}")
 
 
-def _require_bias(biases: tuple[Node, ...], shape: tuple[Size, ...]) -> None:
+def _require_bias(biases: Iterable[Node], channels: Size) -> None:
     for bias in biases:
-        if bias.ndim != 1 or surely_differ(bias.shape[0], shape[0]):
-            raise SpecError(f"expected a bias [{shape[0]}], got {bias.spec}")
+        if bias.ndim != 1 or surely_differ(bias.shape[0], channels):
+            raise SpecError(f"expected a bias [{channels}], got {bias.spec}")
 
 
-def _add_bias(y: Node, biases: tuple[Node, ...]) -> Node:
+def _add_bias(y: Node, biases: Iterable[Node]) -> Node:
     for bias in biases:
         y = y + reshape(bias, (1, -1, 1, 1))
     return y

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
-from ops.errors import FeedError
+from ops.errors import FeedError, SpecError
 
 Size = Union[int, "Dim"]
 Shape = tuple[Size, ...]
@@ -59,6 +59,8 @@ class Dim:
         return total
 
     def __add__(self, other: Size) -> Size:
+        if not isinstance(other, int | Dim):
+            return NotImplemented
         terms = dict(self.terms)
         for monomial, coefficient in _terms(other).items():
             terms[monomial] = terms.get(monomial, 0) + coefficient
@@ -70,12 +72,18 @@ class Dim:
         return self * -1
 
     def __sub__(self, other: Size) -> Size:
+        if not isinstance(other, int | Dim):
+            return NotImplemented
         return self + -other
 
     def __rsub__(self, other: Size) -> Size:
+        if not isinstance(other, int | Dim):
+            return NotImplemented
         return -self + other
 
     def __mul__(self, other: Size) -> Size:
+        if not isinstance(other, int | Dim):
+            return NotImplemented
         terms: dict[Monomial, int] = {}
         for left, a in self.terms.items():
             for right, b in _terms(other).items():
@@ -86,12 +94,14 @@ class Dim:
     __rmul__ = __mul__
 
     def __floordiv__(self, divisor: int) -> Size:
+        if not isinstance(divisor, int) or divisor < 1:
+            raise SpecError(f"expected to divide a size by at least 1, got {self} // {divisor!r}")
         # floor((k*q + r) / k) = q + floor(r / k) for integer q: only the remainder stays opaque.
-        whole = {m: c // divisor for m, c in self.terms.items() if m and c % divisor == 0}
-        rest = _simplest({m: c for m, c in self.terms.items() if m not in whole})
+        whole = _simplest({m: c // divisor for m, c in self.terms.items()})
+        rest = _simplest({m: c % divisor for m, c in self.terms.items()})
         if isinstance(rest, int):
-            return _simplest(whole) + rest // divisor
-        return _simplest(whole) + Dim({(Quotient(rest, divisor),): 1})
+            return whole + rest // divisor
+        return whole + Dim({(Quotient(rest, divisor),): 1})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dim) and self.terms == other.terms
@@ -126,9 +136,24 @@ class Quotient(tuple[Dim, int]):
         return f"{self.numerator if single else f'({self.numerator})'}//{self.denominator}"
 
 
-def to_size(value: int | str | Dim) -> Size:
-    """Turn what a user writes in a shape into a size: a name becomes a :class:`Dim`."""
-    return Dim.named(value) if isinstance(value, str) else value
+def to_shape(values: Iterable[int | str | Dim]) -> Shape:
+    """What a user writes for a shape: sizes of at least 0, and names, which become :class:`Dim`.
+
+    Raises:
+        SpecError: it is something else.
+    """
+    try:
+        return tuple(map(_to_size, values))
+    except TypeError:
+        raise SpecError(f"expected a shape, as (1, 3, 32, 32), got {values!r}") from None
+
+
+def _to_size(value: int | str | Dim) -> Size:
+    if isinstance(value, str) and value.isidentifier():
+        return Dim.named(value)
+    if isinstance(value, Dim) or (type(value) is int and value >= 0):
+        return value
+    raise SpecError(f"expected sizes of at least 0 or names of dimensions, got {value!r}")
 
 
 def bind_size(size: Size, sizes: Mapping[str, int]) -> int:
@@ -175,7 +200,8 @@ def _bind_atom(atom: Atom, sizes: Mapping[str, int]) -> int:
 def _format_term(monomial: Monomial, coefficient: int) -> str:
     if not monomial:
         return str(coefficient)
-    factors = "*".join(str(atom) for atom in monomial)
-    if coefficient in (1, -1):
-        return factors if coefficient == 1 else f"-{factors}"
-    return f"{coefficient}*{factors}"
+    if coefficient == 1 and len(monomial) == 1:
+        return str(monomial[0])
+    factors = [f"({a})" if isinstance(a, Quotient) else a for a in monomial]
+    sign = "-" if coefficient == -1 else "" if coefficient == 1 else f"{coefficient}*"
+    return sign + "*".join(factors)

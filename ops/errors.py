@@ -6,7 +6,15 @@ class BlockwrightError(Exception):
 
 
 class SpecError(BlockwrightError, ValueError):
-    """Shapes, dtypes or attributes that an operator cannot work with."""
+    """Shapes, dtypes or attributes that an operator cannot work with.
+
+    Attributes:
+        reason: what is wrong, without the call that it was found in.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = message if reason is None else reason
 
 
 class GradientError(BlockwrightError, ValueError):

@@ -42,15 +42,17 @@ class Parameter:
         self.require_shape(value)
         self.tensor.copy_(value.detach())
 
-    def require_shape(self, value: torch.Tensor) -> None:
-        """Refuse what is no tensor of the parameter's shape; raises FeedError."""
+    def require_shape(self, value: torch.Tensor, name: str | None = None) -> None:
+        """Refuse what is no tensor of the parameter's shape; raises FeedError.
+
+        ``name`` is what the error calls the parameter, if not by its own name.
+        """
+        name = name or self.name
         if not isinstance(value, torch.Tensor):
-            raise FeedError(
-                f"parameter {self.name!r}: expected a tensor, got {type(value).__name__}"
-            )
+            raise FeedError(f"parameter {name!r}: expected a tensor, got {type(value).__name__}")
         if value.shape != self.tensor.shape:
             raise FeedError(
-                f"parameter {self.name!r} has shape {format_shape(self.tensor.shape)}, "
+                f"parameter {name!r} has shape {format_shape(self.tensor.shape)}, "
                 f"got {format_shape(value.shape)}"
             )
 

@@ -7,7 +7,7 @@ import torch
 from ops.dimension import surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import Operator, as_nodes, located, operator
+from ops.operator import Operator, as_nodes, named_in_errors, operator
 from ops.shape import permute, reshape
 from ops.spec import Spec, broadcast_shapes, require_float
 
@@ -35,6 +35,7 @@ _matmul: Operator = operator(
 )
 
 
+@named_in_errors
 def matmul(input: Node, other: Node) -> Node:
     """Matrix product over the last two axes: ``y[i, j] = sum over k of a[i, k] b[k, j]``.
 
@@ -43,7 +44,7 @@ def matmul(input: Node, other: Node) -> Node:
     """
     a, b = as_nodes([input, other])
     if not a.ndim or not b.ndim:
-        raise located(SpecError("expected values with axes"), "matmul", [input, other], {})
+        raise SpecError("expected values with axes")
     left = reshape(a, (1, *a.shape)) if a.ndim == 1 else a
     right = reshape(b, (*b.shape, 1)) if b.ndim == 1 else b
     y = _matmul(left, right)

@@ -7,14 +7,14 @@ without Clean Data", ICML 2018, for which loss fits which noise and for the anne
 from __future__ import annotations
 
 from ops.arithmetic import abs, maximum, mul, pow, square, sub
-from ops.errors import SpecError
 from ops.node import Node, Scalar
-from ops.operator import as_nodes, located
+from ops.operator import as_nodes, named_in_errors
 from ops.reductions import mean, sum
 from ops.shape import expand, reshape
 from ops.spec import require_float, require_same_shape
 
 
+@named_in_errors
 def mse(input: Node, target: Node) -> Node:
     """Mean squared error, the mean over all elements of ``(input - target)**2``.
 
@@ -26,9 +26,10 @@ def mse(input: Node, target: Node) -> Node:
     Returns:
         A scalar.
     """
-    return mean(square(_difference("mse", input, target)))
+    return mean(square(_difference(input, target)))
 
 
+@named_in_errors
 def l1(input: Node, target: Node) -> Node:
     """Mean absolute error, the mean over all elements of ``|input - target|``.
 
@@ -40,9 +41,10 @@ def l1(input: Node, target: Node) -> Node:
     Returns:
         A scalar.
     """
-    return mean(abs(_difference("l1", input, target)))
+    return mean(abs(_difference(input, target)))
 
 
+@named_in_errors
 def l0_annealed(input: Node, target: Node, gamma: Node | Scalar, eps: float = 1e-8) -> Node:
     """The annealed L0 loss, the mean over all elements of ``(|input - target| + eps)**gamma``.
 
@@ -57,10 +59,11 @@ def l0_annealed(input: Node, target: Node, gamma: Node | Scalar, eps: float = 1e
     Returns:
         A scalar.
     """
-    distance = abs(_difference("l0_annealed", input, target)) + eps
+    distance = abs(_difference(input, target)) + eps
     return mean(pow(distance, gamma))
 
 
+@named_in_errors
 def masked_mse(input: Node, target: Node, mask: Node) -> Node:
     """Mean squared error over the elements that a mask keeps: ``sum(m (x - t)**2) / sum(m)``.
 
@@ -74,23 +77,16 @@ def masked_mse(input: Node, target: Node, mask: Node) -> Node:
     Returns:
         A scalar.
     """
-    difference = _difference("masked_mse", input, target)
+    difference = _difference(input, target)
     (kept,) = as_nodes([mask])
-    try:
-        require_float(kept.spec)
-        kept = expand(kept, difference.shape)
-    except SpecError as error:
-        reason = SpecError(str(error).splitlines()[0].removeprefix("expand: "))
-        raise located(reason, "masked_mse", [input, target, mask], {}) from None
+    require_float(kept.spec)
+    kept = expand(kept, difference.shape)
     return sum(mul(kept, square(difference))) / maximum(sum(kept), 1.0)
 
 
-def _difference(name: str, input: Node, target: Node) -> Node:
-    try:
-        x, t = as_nodes([input, target])
-        require_same_shape(x.spec, t.spec)
-    except SpecError as error:
-        raise located(error, name, [input, target], {}) from None
+def _difference(input: Node, target: Node) -> Node:
+    x, t = as_nodes([input, target])
+    require_same_shape(x.spec, t.spec)
     if x.shape == t.shape:
         return sub(x, t)
     # A size that turns out to be 1 would broadcast; as a change of shape it is refused.

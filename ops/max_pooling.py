@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ops.node import Node
-from ops.operator import as_nodes, operator
+from ops.operator import as_nodes, named_in_errors, operator
 from ops.pooling import infer_pool, pool_attributes, pool_windows, require_pooled, unpool_windows
 from ops.spec import Spec, require_float, require_same_shape
 from ops.windows import Pair
@@ -111,6 +111,7 @@ _max_pool2d = operator(
 )
 
 
+@named_in_errors
 def max_pool2d(
     input: Node,
     kernel_size: int | Pair,
@@ -127,10 +128,10 @@ def max_pool2d(
         stride: between windows; None means kernel_size.
         padding: -inf around the image, at most half of kernel_size.
         dilation: between a window's pixels.
-        ceil_mode: count a last, partial window too.
+        ceil_mode: count a last, partial window too; for images of known size.
 
     Returns:
         Images [N, C, H', W']. The gradient goes to the first maximum of each window.
     """
-    window = pool_attributes("max_pool2d", input, kernel_size, stride, padding, dilation)
+    window = pool_attributes(kernel_size, stride, padding, dilation)
     return _max_pool2d(*as_nodes([input]), **window, ceil_mode=ceil_mode)

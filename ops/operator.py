@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec
 
 import torch
 
@@ -15,6 +16,8 @@ from ops.errors import GraphError, SpecError
 from ops.node import Node, Scalar
 from ops.provenance import here, user_line
 from ops.spec import DTYPES, FLOATS, Spec, dtype_name
+
+P = ParamSpec("P")
 
 REGISTRY: dict[str, Operator] = {}
 """Every operator declared in this process, by name."""
@@ -30,12 +33,13 @@ class Operator:
     vjp: Callable[..., Any] | None
     no_gradient: frozenset[str]
     declared_in: str
+    module: str | None
     inputs: tuple[str, ...] = field(init=False)
     variadic: bool = field(init=False)
     attributes: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        parameters = inspect.signature(self.forward).parameters.values()
+        parameters = _parameters(self.name, self.forward)
         tensors = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
         inputs = tuple(p.name for p in tensors)
         object.__setattr__(self, "inputs", inputs)
@@ -57,13 +61,24 @@ class Operator:
         Attributes may follow the inputs by position, in the order of their declaration.
         """
         try:
-            values, attributes = self._bind(arguments, attributes)
+            values, bound = self._bind(arguments, attributes)
             inputs = as_nodes(values)
-            _require_one_dtype(inputs)
-            spec = self.infer(*(node.spec for node in inputs), **attributes)
+            require_one_dtype(inputs)
+            spec = self._inferred(inputs, bound)
         except SpecError as error:
-            raise located(error, self.name, arguments, attributes) from None
-        return Node(self, inputs, attributes, spec, here())
+            raise located(error, self.name, arguments, attributes) from error.__cause__
+        return Node(self, inputs, bound, spec, here())
+
+    def _inferred(self, inputs: Iterable[Node], attributes: Mapping[str, Any]) -> Spec:
+        try:
+            spec = self.infer(*(node.spec for node in inputs), **attributes)
+        except SpecError:
+            raise
+        except Exception as error:
+            raise SpecError(f"its infer failed: {type(error).__name__}: {error}") from error
+        if not isinstance(spec, Spec):
+            raise SpecError(f"its infer gave no Spec but {spec!r}")
+        return spec
 
     def carries_gradient(self, position: int) -> bool:
         """Whether the input at ``position`` may have a derivative other than zero."""
@@ -132,16 +147,34 @@ def operator(
     caller = sys._getframe(1)
     declared_in = caller.f_code.co_filename
     existing = REGISTRY.get(name)
-    # Running a notebook cell again declares its operators again: that replaces them.
-    if existing is not None and existing.declared_in != declared_in:
+    # Running a script or a notebook cell again declares its operators again: that replaces them.
+    # Each run of a cell has a file name of its own, but the same module.
+    module = caller.f_globals.get("__name__")
+    again = existing is not None and (
+        existing.declared_in == declared_in or existing.module == module == "__main__"
+    )
+    if existing is not None and not again:
         raise GraphError(
             f"an operator named {name!r} exists already (declared in {existing.declared_in}); "
             f"choose another name at {declared_in}:{caller.f_lineno}"
         )
-    record = Operator(name, infer, forward, vjp, frozenset(no_gradient), declared_in)
+    record = Operator(name, infer, forward, vjp, frozenset(no_gradient), declared_in, module)
     object.__setattr__(record, "__doc__", doc or forward.__doc__)
     REGISTRY[name] = record
     return record
+
+
+def _parameters(name: str, forward: Callable[..., torch.Tensor]) -> list[inspect.Parameter]:
+    try:
+        parameters = list(inspect.signature(forward).parameters.values())
+    except ValueError:
+        raise GraphError(
+            f"operator {name!r}: forward={forward!r} does not tell its parameters; "
+            "wrap it, as forward=lambda x: ..."
+        ) from None
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        raise GraphError(f"operator {name!r}: forward must name its attributes, not take **kwargs")
+    return parameters
 
 
 def as_nodes(values: Iterable[Any]) -> tuple[Node, ...]:
@@ -167,7 +200,21 @@ def located(
         + [f"{key}={value!r}" for key, value in attributes.items() if value is not None]
     )
     filename, line = user_line()
-    return SpecError(f"{name}: {error}\n  given: {name}({given})\n  at {filename}:{line}")
+    message = f"{name}: {error.reason}\n  given: {name}({given})\n  at {filename}:{line}"
+    return SpecError(message, error.reason)
+
+
+def named_in_errors(function: Callable[P, Node]) -> Callable[P, Node]:
+    """Errors from within speak of this function as it was called, not of what it is made of."""
+
+    @functools.wraps(function)
+    def called(*arguments: P.args, **attributes: P.kwargs) -> Node:
+        try:
+            return function(*arguments, **attributes)
+        except SpecError as error:
+            raise located(error, function.__name__, arguments, attributes) from None
+
+    return called
 
 
 def _frozen(value: Any) -> Any:
@@ -195,7 +242,9 @@ def _describe(argument: Any) -> str:
     return repr(argument)
 
 
-def _require_one_dtype(inputs: tuple[Node, ...]) -> None:
+def require_one_dtype(inputs: Iterable[Node]) -> None:
+    """Refuse values of both float dtypes together, and dtypes that the engine does not know."""
+    inputs = tuple(inputs)
     for node in inputs:
         if node.dtype not in DTYPES:
             raise SpecError(f"expected float32, float64 or bool, got {dtype_name(node.dtype)}")

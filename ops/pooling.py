@@ -11,7 +11,6 @@ import torch.nn.functional as tensor_functions  # for unfold and fold alone
 from ops.assembly import pad
 from ops.dimension import Size, surely_differ
 from ops.errors import SpecError
-from ops.node import Node
 from ops.spec import Spec, require_float
 from ops.windows import Pair, pairs, require_images, window_count
 
@@ -19,14 +18,18 @@ from ops.windows import Pair, pairs, require_images, window_count
 def _pooled_size(
     size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
 ) -> Size:
-    count = window_count(size, kernel, stride, padding, dilation)
-    if not ceil_mode or stride == 1:
-        return count
-    if not isinstance(size, int) or not isinstance(count, int):
+    if not ceil_mode:
+        return window_count(size, kernel, stride, padding, dilation)
+    if not isinstance(size, int):
         raise SpecError("ceil_mode needs images of known size")
     # A last, partial window counts if it starts inside the image or the padding before it.
-    partial = (size + 2 * padding - dilation * (kernel - 1) - 1) % stride
-    return count + int(partial > 0 and count * stride < size + padding)
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    count = -(-room // stride) + 1
+    if (count - 1) * stride >= size + padding:
+        count -= 1
+    if count < 1:
+        raise SpecError(f"a window of {kernel} does not fit in {size}, padded by {padding}")
+    return count
 
 
 def infer_pool(
@@ -82,10 +85,7 @@ def unpool_windows(windows: torch.Tensor, size: Sequence[int], **window: Any) ->
     return pad.forward(canvas, padding=[-left, -right, -top, -bottom])
 
 
-def pool_attributes(
-    name: str, input: Node, kernel_size: Any, stride: Any, padding: Any, dilation: Any
-) -> dict[str, Pair]:
+def pool_attributes(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> dict[str, Pair]:
+    """A pooling's attributes as pairs; the stride is by default the window's size."""
     stride = kernel_size if stride is None else stride
-    return pairs(
-        name, [input], kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
-    )
+    return pairs(kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)

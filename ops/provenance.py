@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ops.node import Node
 
-_ROOT = Path(__file__).resolve().parent.parent
+# Not resolved: code objects name their files as they were imported, through links or not.
+_ROOT = Path(__file__).parent.parent
 _OURS = tuple(str(_ROOT / package) + "/" for package in ("ops", "engine", "graphs"))
 _serials = itertools.count()
 _current: ContextVar[Callable[[], Provenance] | None] = ContextVar("provenance", default=None)
@@ -27,6 +28,7 @@ class Provenance:
     Attributes:
         filename, line: the user's source line that asked for it.
         forward: for a node of a gradient, the forward node whose gradient it computes.
+        update: whether the node belongs to the update of a parameter.
         serial: orders nodes as they were asked for. A node that replaces another in a rewrite takes
             the place of the replaced one, so rewriting never shuffles a graph.
     """
@@ -34,6 +36,7 @@ class Provenance:
     filename: str
     line: int
     forward: Node | None = None
+    update: bool = False
     serial: int = field(default_factory=lambda: next(_serials))
 
     def __str__(self) -> str:
@@ -60,6 +63,13 @@ def gradient_of(node: Node) -> Iterator[None]:
     origin = node.provenance
     forward = node if origin.forward is None else origin.forward
     with _attributed(lambda: Provenance(origin.filename, origin.line, forward)):
+        yield
+
+
+@contextmanager
+def updating() -> Iterator[None]:
+    """Nodes made inside belong to the update of a parameter."""
+    with _attributed(lambda: Provenance(*user_line(), update=True)):
         yield
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 import torch
 
 from ops.dimension import Shape, product
-from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, located, operator
+from ops.operator import as_nodes, named_in_errors, operator
 from ops.shape import Axes, expand, normalize_axes, reshape
 from ops.spec import Spec, require_float
 
@@ -36,6 +35,11 @@ def _sum_forward(input: torch.Tensor, *, dim: Axes, keepdim: bool) -> torch.Tens
     return input.sum(dim, keepdim) if dim else input.clone()
 
 
+def _axes(dim: int | Iterable[int] | None, ndim: int) -> Axes:
+    """Counted from the front; as in PyTorch, none at all are all of them."""
+    return normalize_axes(dim, ndim) or normalize_axes(None, ndim)
+
+
 def _mean_vjp(gradient: Node, y: Node, x: Node, *, dim: Axes, keepdim: bool) -> Node:
     count = product([x.shape[axis] for axis in dim])
     return _spread(gradient / count, x, dim)
@@ -56,30 +60,27 @@ _mean = operator(
 )
 
 
+@named_in_errors
 def sum(input: Node, dim: int | Iterable[int] | None = None, keepdim: bool = False) -> Node:
     """Sum over axes: ``y = sum of x over dim``.
 
     Args:
         input: float value of any shape.
-        dim: the axis or axes to sum over; None means all of them.
+        dim: the axis or axes to sum over; None or none means all of them.
         keepdim: keep each summed axis with size 1.
     """
-    return _sum(*as_nodes([input]), dim=_axes("sum", input, dim), keepdim=keepdim)
+    (node,) = as_nodes([input])
+    return _sum(node, dim=_axes(dim, node.ndim), keepdim=keepdim)
 
 
+@named_in_errors
 def mean(input: Node, dim: int | Iterable[int] | None = None, keepdim: bool = False) -> Node:
     """Mean over axes: :func:`sum` divided by the number of elements summed; NaN for none.
 
     Args:
         input: float value of any shape.
-        dim: the axis or axes to average over; None means all of them.
+        dim: the axis or axes to average over; None or none means all of them.
         keepdim: keep each averaged axis with size 1.
     """
-    return _mean(*as_nodes([input]), dim=_axes("mean", input, dim), keepdim=keepdim)
-
-
-def _axes(name: str, input: Node, dim: int | Iterable[int] | None) -> Axes:
-    try:
-        return normalize_axes(dim, len(input.shape))
-    except SpecError as error:
-        raise located(error, name, [input], {"dim": dim}) from None
+    (node,) = as_nodes([input])
+    return _mean(node, dim=_axes(dim, node.ndim), keepdim=keepdim)

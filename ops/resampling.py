@@ -6,7 +6,7 @@ import torch
 
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import Operator, as_nodes, operator
+from ops.operator import Operator, as_nodes, named_in_errors, operator
 from ops.spec import Spec, require_float, require_ndim
 from ops.windows import Pair, pairs
 
@@ -57,6 +57,7 @@ _downsample_sum: Operator = operator(
 )
 
 
+@named_in_errors
 def upsample_nearest(input: Node, scale_factor: int | Pair) -> Node:
     """Repeat every pixel: ``y[n, c, i, j] = x[n, c, i // s, j // s]``.
 
@@ -67,10 +68,11 @@ def upsample_nearest(input: Node, scale_factor: int | Pair) -> Node:
     Returns:
         Images [N, C, H s, W s].
     """
-    factor = pairs("upsample_nearest", [input], scale_factor=scale_factor)
+    factor = pairs(scale_factor=scale_factor)
     return _upsample_nearest(*as_nodes([input]), **factor)
 
 
+@named_in_errors
 def downsample_sum(input: Node, scale_factor: int | Pair) -> Node:
     """Sum every block of s x s pixels: the adjoint of :func:`upsample_nearest`.
 
@@ -81,5 +83,5 @@ def downsample_sum(input: Node, scale_factor: int | Pair) -> Node:
     Returns:
         Images [N, C, H / s, W / s].
     """
-    factor = pairs("downsample_sum", [input], scale_factor=scale_factor)
+    factor = pairs(scale_factor=scale_factor)
     return _downsample_sum(*as_nodes([input]), **factor)

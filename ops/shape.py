@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ops.dimension import Shape, Size, product, surely_differ
+from ops.dimension import Shape, Size, product, surely_differ, to_shape
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import Operator, as_nodes, located, operator
+from ops.operator import Operator, as_nodes, named_in_errors, operator
 from ops.spec import Spec, format_shape, require_float
 
 Axes = tuple[int, ...]
@@ -19,7 +19,7 @@ def normalize_axes(dim: int | Iterable[int] | None, ndim: int) -> Axes:
     Raises:
         SpecError: an axis is out of range, named twice or not an integer.
     """
-    given = range(ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    given = range(ndim) if dim is None else tuple(dim) if isinstance(dim, Iterable) else (dim,)
     for axis in given:
         if not isinstance(axis, int) or not -ndim <= axis < ndim:
             raise SpecError(f"expected axes from {-ndim} to {ndim - 1}, got {axis!r}")
@@ -46,6 +46,7 @@ _reshape: Operator = operator(
 )
 
 
+@named_in_errors
 def reshape(input: Node, shape: Iterable[Size]) -> Node:
     """The same elements, in row-major order, in another shape.
 
@@ -54,22 +55,23 @@ def reshape(input: Node, shape: Iterable[Size]) -> Node:
         shape: sizes whose product is the number of elements; one may be -1, to be worked out.
     """
     (node,) = as_nodes([input])
-    shape = tuple(shape)
-    try:
-        return _reshape(node, shape=_fill_in(shape, node.spec.size))
-    except SpecError as error:
-        if "\n" in str(error):
-            raise
-        raise located(error, "reshape", [input], {"shape": shape}) from None
+    return _reshape(node, shape=_fill_in(shape, node.shape))
 
 
-def _fill_in(shape: Shape, size: Size) -> Shape:
-    if shape.count(-1) == 0:
-        return shape
-    known = product([s for s in shape if s != -1])
-    if shape.count(-1) > 1 or not isinstance(known, int) or known == 0:
-        raise SpecError("expected at most one -1, beside fixed sizes other than 0")
-    return tuple(size // known if s == -1 else s for s in shape)
+def _fill_in(shape: Iterable[Size], given: Shape) -> Shape:
+    wanted = tuple(shape) if isinstance(shape, Iterable) else shape
+    if not isinstance(wanted, tuple) or -1 not in wanted:
+        return to_shape(wanted)
+    position = wanted.index(-1)
+    before, after = to_shape(wanted[:position]), to_shape(wanted[position + 1 :])
+    # Sizes that stand on both sides cancel, so that names need no division.
+    left, right = list(given), []
+    for size in before + after:
+        left.remove(size) if size in left else right.append(size)
+    total, known = product(left), product(right)
+    if not isinstance(known, int) or known == 0:
+        raise SpecError(f"cannot work out -1 in {format_shape(wanted)} for {format_shape(given)}")
+    return (*before, total // known, *after)
 
 
 def _infer_expand(spec: Spec, *, shape: Shape) -> Spec:
@@ -93,6 +95,7 @@ _expand: Operator = operator(
 )
 
 
+@named_in_errors
 def expand(input: Node, shape: Iterable[Size]) -> Node:
     """Broadcast to a shape: new leading axes, and axes of size 1 repeated.
 
@@ -101,10 +104,13 @@ def expand(input: Node, shape: Iterable[Size]) -> Node:
         shape: the broadcast shape; -1 keeps the size of that axis.
     """
     (node,) = as_nodes([input])
-    shape = tuple(shape)
-    offset = len(shape) - node.ndim
-    filled = (node.shape[i - offset] if s == -1 and i >= offset else s for i, s in enumerate(shape))
-    return _expand(node, shape=tuple(filled))
+    wanted = tuple(shape) if isinstance(shape, Iterable) else shape
+    if isinstance(wanted, tuple):
+        new = len(wanted) - node.ndim
+        wanted = tuple(
+            node.shape[i - new] if s == -1 and i >= new else s for i, s in enumerate(wanted)
+        )
+    return _expand(node, shape=to_shape(wanted))
 
 
 def _infer_sum_to(spec: Spec, *, shape: Shape) -> Spec:
@@ -134,8 +140,12 @@ permute: Operator = operator(
 
 
 def _permutation(dims: Sequence[int], spec: Spec) -> Sequence[int]:
-    if len(dims) != spec.ndim or normalize_axes(dims, spec.ndim) != tuple(range(spec.ndim)):
-        raise SpecError(f"expected an order of {spec.ndim} axes, got {tuple(dims)}")
+    if (
+        not isinstance(dims, Sequence)
+        or len(dims) != spec.ndim
+        or normalize_axes(dims, spec.ndim) != tuple(range(spec.ndim))
+    ):
+        raise SpecError(f"expected an order of {spec.ndim} axes, got {dims!r}")
     return dims
 
 

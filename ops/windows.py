@@ -7,10 +7,10 @@ from typing import Any
 
 import torch.nn.functional as tensor_functions  # for unfold and fold alone
 
-from ops.dimension import Size, surely_differ
+from ops.dimension import Size, surely_differ, to_shape
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, located, operator
+from ops.operator import as_nodes, named_in_errors, operator
 from ops.spec import Spec, require_float, require_ndim
 
 Pair = tuple[int, int]
@@ -22,21 +22,22 @@ def to_pair(value: int | Iterable[int], what: str, least: int) -> Pair:
     Raises:
         SpecError: it is something else.
     """
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(v, int) and v >= least for v in pair):
+    pair = tuple(value) if isinstance(value, Iterable) else (value, value)
+    if len(pair) != 2 or not all(type(v) is int and v >= least for v in pair):
         raise SpecError(f"expected {what} of at least {least}, an int or a pair, got {value!r}")
     return pair
 
 
-def pairs(name: str, arguments: Sequence[Any], **values: Any) -> dict[str, Any]:
-    """The window attributes of operator ``name`` as pairs; located errors for what is not one."""
-    try:
-        return {
-            key: to_pair(value, key, 0 if key.endswith("padding") else 1)
-            for key, value in values.items()
-        }
-    except (SpecError, TypeError) as error:
-        raise located(SpecError(str(error)), name, arguments, values) from None
+def pairs(**values: Any) -> dict[str, Pair]:
+    """Attributes of windows as pairs, of at least 0 for a padding and 1 for all others.
+
+    Raises:
+        SpecError: one is something else.
+    """
+    return {
+        key: to_pair(value, key, 0 if key.endswith("padding") else 1)
+        for key, value in values.items()
+    }
 
 
 def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: int) -> Size:
@@ -123,6 +124,7 @@ _fold = operator(
 )
 
 
+@named_in_errors
 def unfold(
     input: Node,
     kernel_size: int | Pair,
@@ -140,8 +142,6 @@ def unfold(
         Columns [N, C*kh*kw, L], L the number of windows, as ``torch.nn.functional.unfold``.
     """
     window = pairs(
-        "unfold",
-        [input],
         kernel_size=kernel_size,
         dilation=dilation,
         padding=padding,
@@ -150,9 +150,10 @@ def unfold(
     return _unfold(*as_nodes([input]), **window)
 
 
+@named_in_errors
 def fold(
     input: Node,
-    output_size: tuple[Size, Size],
+    output_size: int | tuple[Size, Size],
     kernel_size: int | Pair,
     dilation: int | Pair = 1,
     padding: int | Pair = 0,
@@ -162,13 +163,15 @@ def fold(
 
     Args:
         input: columns [N, C*kh*kw, L].
-        output_size: (H, W) of the images.
+        output_size: (H, W) of the images, or the one size of both.
         kernel_size, dilation, padding, stride: of the windows; an int or (vertical, horizontal).
 
     Returns:
         Images [N, C, H, W], as ``torch.nn.functional.fold``.
     """
-    window = pairs(
-        "fold", [input], kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
-    )
-    return _fold(*as_nodes([input]), output_size=tuple(output_size), **window)
+    window = pairs(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
+    both = (output_size, output_size) if isinstance(output_size, int) else output_size
+    image = to_shape(both)
+    if len(image) != 2:
+        raise SpecError(f"expected output_size (H, W), got {output_size!r}")
+    return _fold(*as_nodes([input]), output_size=image, **window)

@@ -13,9 +13,6 @@ settings.register_profile(
     "quick", max_examples=50, deadline=None, suppress_health_check=SLOW_IS_FINE
 )
 settings.register_profile(
-    "hunt", max_examples=1500, deadline=None, suppress_health_check=SLOW_IS_FINE
-)
-settings.register_profile(
     "thorough", max_examples=5000, deadline=None, suppress_health_check=SLOW_IS_FINE
 )
 settings.load_profile("quick")

@@ -27,7 +27,7 @@ REWRITES: tuple[Rewrite, ...] = (
 
 
 def rewrite(graph: Graph, rewrites: Iterable[Rewrite] = REWRITES) -> Graph:
-    """Apply rewrites in order, checking the graph after each."""
+    """Apply rewrites to a bound graph, in order, checking it after each."""
     for apply in rewrites:
         graph = apply(graph)
         graph.check()

@@ -11,11 +11,11 @@ from ops.leaves import full
 from ops.provenance import in_place_of
 
 LARGEST = 1024
-"""Elements; a larger result is cheaper to compute in each run than to keep."""
+"""Elements; what is larger is cheaper to compute in each run than to keep."""
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """An operator applied to constants is a constant, for results of at most LARGEST elements."""
+    """An operator applied to constants is a constant, for values of at most LARGEST elements."""
     return graph.transform(_folded)
 
 
@@ -27,7 +27,7 @@ def is_constant(node: Node) -> bool:
 def _folded(node: Node) -> Node:
     if not node.inputs or not all(map(is_constant, node.inputs)):
         return node
-    if math.prod(node.sizes) > LARGEST:
+    if any(math.prod(value.sizes) > LARGEST for value in (node, *node.inputs)):
         return node
     values = [source.operator.forward(**source.attributes) for source in node.inputs]
     with in_place_of(node):

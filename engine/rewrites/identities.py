@@ -101,11 +101,6 @@ def _pad(node: Node) -> Node:
     return node if any(node.attributes["padding"]) else node.inputs[0]
 
 
-def _slice(node: Node) -> Node:
-    a = node.attributes
-    return _same_shape(node) if a["step"] == 1 and a["start"] == 0 else node
-
-
 def _reduction(node: Node) -> Node:
     return node if node.attributes["dim"] else node.inputs[0]
 
@@ -122,7 +117,7 @@ _RULES: dict[str, Callable[[Node], Node]] = {
     "permute": _permute,
     "expand": _same_shape,
     "sum_to": _same_shape,
-    "slice": _slice,
+    "slice": _same_shape,
     "pad": _pad,
     "concat": _concat,
     "sum": _reduction,

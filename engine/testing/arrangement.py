@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -69,12 +70,12 @@ class Arrangement:
 
     def result(self) -> Memory:
         """Memory for the result, as it is stored."""
-        return Memory(self.node.shape, strides(self.node.shape), self.node.dtype)
+        return Memory(self.node.sizes, strides(self.node.sizes), self.node.dtype)
 
     def workspaces(self, kernel: Kernel) -> list[Memory]:
         """Memory for a kernel's scratch tensors, row-major."""
         return [
-            Memory(spec.shape, torch.empty(spec.shape, device="meta").stride(), spec.dtype)
+            Memory(spec.sizes, torch.empty(spec.sizes, device="meta").stride(), spec.dtype)
             for spec in kernel.workspace(self.node)
         ]
 
@@ -88,8 +89,8 @@ def _placed(sample: Sample, name: str) -> tuple[Node, torch.Tensor]:
         memory[0] = number
         return full(value=number, shape=shape, dtype=sample.dtype), memory[0].expand(shape)
     source, node = _viewed(sample, name)
-    stored = poisoned((source.spec.size,), source.dtype)
-    tensor = stored.as_strided(source.shape, strides(source.shape))
+    stored = poisoned((math.prod(source.sizes),), source.dtype)
+    tensor = stored.as_strided(source.sizes, strides(source.sizes))
     if node is not source:
         view = view_of(node, tensor)
         assert view is not None, "a view of a leaf is possible here"
@@ -111,7 +112,7 @@ def _viewed(sample: Sample, name: str) -> tuple[Node, Node]:
 
     if sample.lying == "transposed":
         source = leaf(shape[::-1])
-        return source, permute(source, tuple(reversed(range(ndim))))
+        return source, permute(source, dims=tuple(reversed(range(ndim))))
     if sample.lying == "sliced":
         source = leaf((*shape[:-1], 2 * shape[-1] + 1))
         return source, slice(source, ndim - 1, 1, None, 2)

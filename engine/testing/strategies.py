@@ -19,12 +19,13 @@ def shapes(
     min_ndim: int = 0, max_ndim: int = 4, min_size: int = 0, max_size: int = 4
 ) -> SearchStrategy[Shape]:
     """Shapes of so many axes, each so long."""
-    sizes = st.integers(min_size, max_size)
+    # Seldom zero: a shape has several chances of it.
+    sizes = st.sampled_from([*range(max(1, min_size), max_size + 1)] * 3 + [0] * (min_size == 0))
     return st.lists(sizes, min_size=min_ndim, max_size=max_ndim).map(tuple)
 
 
 @st.composite
-def samples(draw: DrawFn, shape: Shape | SearchStrategy[Shape], **values: Any) -> Sample:
+def samples(draw: DrawFn, /, shape: Shape | SearchStrategy[Shape], **values: Any) -> Sample:
     """A sample of a shape in any layout; ``values`` are attributes of :class:`Sample`."""
     drawn = draw(shape) if isinstance(shape, SearchStrategy) else shape
     layout = draw(st.sampled_from(LAYOUTS)) if drawn else "contiguous"
@@ -32,7 +33,7 @@ def samples(draw: DrawFn, shape: Shape | SearchStrategy[Shape], **values: Any) -
 
 
 @st.composite
-def cases(draw: DrawFn, *inputs: Sample | SearchStrategy[Sample], **attributes: Any) -> Case:
+def cases(draw: DrawFn, /, *inputs: Sample | SearchStrategy[Sample], **attributes: Any) -> Case:
     """A case of such inputs and attributes, all float inputs of one dtype.
 
     Args:
@@ -47,6 +48,7 @@ def cases(draw: DrawFn, *inputs: Sample | SearchStrategy[Sample], **attributes: 
 @st.composite
 def floats(
     draw: DrawFn,
+    /,
     count: int = 1,
     *,
     min_size: int = 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from graphs.noise2noise.files import replacing
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 _MODES = {
     "1": "black and white without greys",
-    "P": "a palette",
+    "P": "of palette colours",
     "LA": "grey with transparency",
     "RGBA": "RGB with transparency",
     "I;16": "grey of 16 bits",
@@ -26,6 +27,9 @@ _MODES = {
     "I": "grey of 32 bits",
     "F": "grey of 32 bits",
 }
+_DAMAGED = (OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises on files that are not what they began as."""
+
 _KEPT = ("exif", "icc_profile", "dpi")
 
 
@@ -108,15 +112,22 @@ def to_bytes(pixels: torch.Tensor) -> np.ndarray:
 @contextmanager
 def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
+        with _quietly(), Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
             _require_plain(image, path)
             yield image
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except UnidentifiedImageError:
         raise InputError(f"{path} is not a PNG, JPEG or TIFF picture") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path} cannot be read: {error}") from None
+
+
+def _quietly() -> warnings.catch_warnings[None]:
+    """Without Pillow's warnings of damage: what cannot be read is an error, the rest is read."""
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
 
 
 def _require_plain(image: ImageFile.ImageFile, path: Path) -> None:

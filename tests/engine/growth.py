@@ -185,10 +185,8 @@ def reducing(growing: Growing) -> Value | None:
     axes = st.lists(st.integers(0, max(0, x.tensor.ndim - 1)), unique=True, max_size=x.tensor.ndim)
     dim, keepdim = growing.draw(axes) if x.tensor.ndim else [], growing.draw(st.booleans())
     if growing.draw(st.booleans()):
-        tensor = x.tensor.mean(dim, keepdim) if dim else x.tensor
-        return Value(ops.mean(x.node, dim, keepdim), tensor)
-    tensor = x.tensor.sum(dim, keepdim) if dim else x.tensor
-    return Value(ops.sum(x.node, dim, keepdim), tensor)
+        return Value(ops.mean(x.node, dim, keepdim), x.tensor.mean(dim, keepdim))
+    return Value(ops.sum(x.node, dim, keepdim), x.tensor.sum(dim, keepdim))
 
 
 def product(growing: Growing) -> Value | None:

@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 
 import ops
-from engine import Graph, Program, compile, gradient
+from engine import Graph, Program, compile, gradient, interpret
 from graphs import SGD, Adam, GraphBuilder
 from ops import Node
 from tests.engine.random_graphs import RandomGraph, random_graphs
-from tests.support import allocated, values
+from tests.support import allocated, assert_near, values
 
 OPTIMIZERS = {
     "SGD": lambda: SGD(lr=0.01),
@@ -124,13 +124,17 @@ def test_large_values(name: str, threads: int) -> None:
     if y.dtype == torch.float32:
         (outputs["slope"],) = gradient(ops.sum(y * y), [x])
     given = {"x": values(*x.sizes, dtype=torch.float32)}
-    program = compile(g.build(**outputs))
+    graph = g.build(**outputs)
+    program = compile(graph)
     torch.set_num_threads(threads)
     try:
         assert allocated(lambda: program.borrow(**given)) == [program.peak_bytes]
         assert allocated(lambda: program.borrow(**given)) == []
+        results = program(**given)
     finally:
         torch.set_num_threads(1)
+    for output, value in interpret(graph, given).items():
+        assert_near(results[output], value, scale=10)
 
 
 def test_the_peak_is_known_before_the_first_run() -> None:

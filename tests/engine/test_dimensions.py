@@ -70,6 +70,18 @@ def test_only_the_dimensions_of_what_is_asked_for() -> None:
         compile(graph, outputs=["b"], N=3)
 
 
+def test_slices_are_checked_when_the_size_is_known() -> None:
+    g = GraphBuilder("slices", DOUBLE)
+    x = g.input("x", ("N",))
+    graph = g.build(head=ops.slice(x, 0, 0, 3), tail=ops.slice(x, 0, -2), rest=ops.slice(x, 0, 1))
+    results = compile(graph, N=4)(x=values(4))
+    assert torch.equal(results["head"], values(4)[:3])
+    assert torch.equal(results["tail"], values(4)[-2:])
+    assert torch.equal(results["rest"], values(4)[1:])
+    with pytest.raises(SpecError, match="slice: expected 0 <= start <= end <= 2, got 0 and 3"):
+        compile(graph, N=2)
+
+
 def test_interpret_reads_sizes_off_the_feeds() -> None:
     g = GraphBuilder("feeds")
     graph = g.build(y=g.input("a", ("N", 2)) + g.input("b", ("N", 1)))

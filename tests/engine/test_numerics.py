@@ -53,7 +53,7 @@ def test_a_feed_that_is_not_finite_is_named(bad: float) -> None:
     g = GraphBuilder("feeds", DOUBLE)
     y = g.input("good", (3,)) + g.input("bad", (3,))
     program = compile(g.build(y=y), check_numerics=True)
-    with pytest.raises(NumericsError, match=r"input bad float64\[3\] holds [01] NaN and [01] inf"):
+    with pytest.raises(NumericsError, match=r"input 'bad' float64\[3\] holds [01] NaN and [01] i"):
         program(good=values(3), bad=torch.tensor([0, bad, 0], dtype=DOUBLE))
 
 
@@ -61,7 +61,7 @@ def test_a_parameter_that_is_not_finite_is_named() -> None:
     g = GraphBuilder("parameters", DOUBLE)
     w = g.parameter("layer.weight", (2,), init=torch.tensor([1.0, float("nan")]))
     program = compile(g.build(y=g.input("x", (2,)) * w), check_numerics=True)
-    with pytest.raises(NumericsError, match=r"parameter layer\.weight"):
+    with pytest.raises(NumericsError, match=r"parameter 'layer\.weight'"):
         program(x=values(2))
 
 

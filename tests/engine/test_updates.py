@@ -112,7 +112,8 @@ UPDATES = st.lists(
 
 @given(UPDATES, st.sampled_from([REWRITES, ()]))
 def test_random_updates_of_parameters_that_read_each_other(updates: list, rewrites: tuple) -> None:
-    leaves = [leaf(f"p{i}", values(3, 3, seed=i)) for i in range(4)]
+    # Large enough for a product in place to go wrong.
+    leaves = [leaf(f"p{i}", values(16, 16, seed=i)) for i in range(4)]
     start = [parameter.tensor.clone() for _, parameter in leaves]
     chosen, expected = [], list(start)
     for target, (kind, a, b) in enumerate(updates):

@@ -65,7 +65,7 @@ def test_what_cannot_be_a_leaf() -> None:
     with pytest.raises(GraphError, match="expected a name, got ''"):
         g.input("", (1,))
     for size in (2.5, True, "", None):
-        with pytest.raises(SpecError, match="input 'x': expected sizes or names of dimensions"):
+        with pytest.raises(SpecError, match="input 'x': expected sizes of at least 0 or names of dimensions"):
             g.input("x", (size,))
         g = GraphBuilder("refused")
     with pytest.raises(SpecError, match="sizes of at least 0"):
@@ -105,6 +105,25 @@ def test_one_module_twice_in_a_graph_shares_its_weights() -> None:
     feeds = {"x": values(1, 2, 4, 4).float()}
     expected = convolution.forward(convolution.forward(feeds["x"]))
     assert_near(compile(graph)(**feeds)["y"], expected)
+
+
+def test_training_a_weight_that_stands_under_two_names() -> None:
+    shared = Conv2d(2, 2, 3, padding=1, dtype=DOUBLE)
+    twin = torch.nn.Conv2d(2, 2, 3, padding=1, dtype=DOUBLE)
+    twin.load_state_dict(shared.state())
+    g = GraphBuilder("shared", DOUBLE)
+    y = shared(ops.tanh(shared(g.input("x", (1, 2, 4, 4)), name="once")), name="again")
+    step = compile(g.build(loss=ops.mean(y * y)), minimize="loss", optimizer=SGD(lr=0.1))
+    optimizer = torch.optim.SGD(twin.parameters(), 0.1)
+    x = values(1, 2, 4, 4)
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = twin(twin(x).tanh()).square().mean()
+        loss.backward()
+        optimizer.step()
+        assert_near(step(x=x)["loss"], loss)
+    assert_near(shared.weight, twin.weight)
+    assert_near(shared.bias, twin.bias)
 
 
 def test_errors_of_calls_name_the_input() -> None:

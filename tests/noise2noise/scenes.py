@@ -60,7 +60,7 @@ def shots(folder: Path, count: int = 2, height: int = 40, width: int = 48) -> tu
 
 def blockwright(*arguments: object) -> Result:
     """Run the command line in this process."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, list(map(str, arguments)), prog_name="blockwright")
 
 
 def complaint(*arguments: object) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
+from hypothesis import strategies as st
 
 from engine import Graph, gradient, interpret
 from engine.testing import require_close
@@ -52,6 +54,12 @@ def evaluate(
     feeds = {f"x{i}": tensor for i, tensor in enumerate(tensors)} | {"seed": seed}
     results = interpret(graph, {name: feeds[name] for name in graph.inputs})
     return results.pop("y"), list(results.values())
+
+
+def draw_tensors(draw: Any, *shapes: tuple[int, ...]) -> list[torch.Tensor]:
+    """Tensors of some shapes, all float64 or all float32."""
+    dtype = draw(st.sampled_from(FLOATS[::-1]))
+    return [values(*shape, seed=i, dtype=dtype) for i, shape in enumerate(shapes)]
 
 
 def _seed(like: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.testing import LAWS
+from tests.ops.faults import TOO_LARGE
 from tests.ops.records import CASES, FAULTS, SAMPLES
 from tests.ops.subjects import NO_FORWARD, SUBJECTS
 
@@ -30,7 +31,7 @@ def _laws() -> Iterable[str]:
 
 def _operators() -> Iterable[str]:
     total = f"{sum(CASES.values()):,}"
-    yield f"## Operators and laws\n\nCases that held, {total} in all; a letter says why there is none.\n"
+    yield f"## Operators and laws\n\nCases that held, {total} in all; a letter is why none.\n"
     yield from _head("operator", *(law.name for law in LAWS))
     reasons: dict[str, str] = {}
     for name in sorted(SUBJECTS):
@@ -48,10 +49,11 @@ def _operators() -> Iterable[str]:
 
 def _samples() -> Iterable[str]:
     passed, refused = (sum(c[key] for c in SAMPLES.values()) for key in ("passed", "refused"))
-    others = sum(c.total() for c in SAMPLES.values()) - passed - refused
+    others = sum(counts.total() for counts in SAMPLES.values()) - passed - refused
+    yield "## PyTorch's own cases\n"
     yield (
-        "## PyTorch's own cases\n\nThe sample and error inputs of PyTorch's operators that ours have "
-        f"a counterpart of, in float64 and float32: {passed:,} gave PyTorch's values and gradients, "
+        "Sample inputs, in float64 and float32, and error inputs of PyTorch's operators that ours "
+        f"have a counterpart of: {passed:,} samples gave PyTorch's values and gradients, "
         f"{refused:,} errors were refused, {others:,} are not covered.\n"
     )
     yield from _head("PyTorch's operator", "passed", "refused", "not covered")
@@ -68,8 +70,13 @@ def _faults() -> Iterable[str]:
         "are caught; by which law, after how many cases and seconds:\n"
     )
     yield from _head("fault", "law", "cases", "seconds")
+    scaled = [caught for name, caught in FAULTS.items() if name.endswith(TOO_LARGE)]
     for name, caught in FAULTS.items():
-        yield _row(name, caught.law, str(caught.cases), f"{caught.seconds:.2f}")
+        if caught not in scaled:
+            yield _row(name, caught.law, str(caught.cases), f"{caught.seconds:.2f}")
+    cases, seconds = max(c.cases for c in scaled), max(c.seconds for c in scaled)
+    each = f"one gradient {TOO_LARGE}: each of {len(scaled)}, at most"
+    yield _row(each, scaled[0].law, str(cases), f"{seconds:.2f}")
 
 
 def _head(*cells: str) -> Iterable[str]:

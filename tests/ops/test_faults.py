@@ -10,8 +10,7 @@ from hypothesis import Phase, given, settings
 from engine.kernels import KERNELS
 from engine.testing import Case, Law, LawBroken, Subject
 from engine.testing.laws import KERNEL_EQUALITY, VJP
-from tests.ops.faults import FAULTS, Fault
-from tests.ops.kernel_faults import KERNEL_FAULTS, KernelFault
+from tests.ops.faults import FAULTS, KERNEL_FAULTS, Fault, KernelFault
 from tests.ops.records import FAULTS as RECORD
 from tests.ops.records import LAW_EXAMPLES, Caught
 from tests.ops.subjects import SUBJECTS

@@ -59,28 +59,24 @@ def _where(input: Any, condition: Any, other: Any) -> Node:
     return ops.where(condition, input, other)
 
 
-def _images(*tensors: Node) -> None:
-    need(tensors[0].ndim == 4, "images without a batch axis, or of another dimension than two")
+def _batched(function: Call) -> Call:
+    """A function of batches of images that also takes one image."""
 
+    def call(input: Node, *arguments: Any, **named: Any) -> Node:
+        if input.ndim != 3:
+            return function(input, *arguments, **named)
+        y = function(ops.reshape(input, (1, *input.shape)), *arguments, **named)
+        return ops.reshape(y, y.shape[1:])
 
-def _conv2d(input: Node, weight: Node, bias: Any = None, **arguments: Any) -> Node:
-    need(input.ndim != 3, "images without a batch axis")
-    return ops.conv2d(input, weight, bias, **arguments)
-
-
-def _conv_transpose2d(input: Node, weight: Node, bias: Any = None, **arguments: Any) -> Node:
-    need(input.ndim != 3, "images without a batch axis")
-    return ops.conv_transpose2d(input, weight, bias, **arguments)
+    return call
 
 
 def _max_pool2d(input: Node, *arguments: Any, return_indices: bool = False, **named: Any) -> Node:
     need(not return_indices, "return_indices")
-    need(input.ndim != 3, "images without a batch axis")
     return ops.max_pool2d(input, *arguments, **named)
 
 
 def _avg_pool2d(input: Node, *arguments: Any, **named: Any) -> Node:
-    need(input.ndim != 3, "images without a batch axis")
     need(all(len(a) == 2 for a in arguments if isinstance(a, tuple)), "tuples of one number")
     return ops.avg_pool2d(input, *arguments, **named)
 
@@ -88,7 +84,7 @@ def _avg_pool2d(input: Node, *arguments: Any, **named: Any) -> Node:
 def _nearest(
     input: Node, size: Any = None, scale_factor: Any = None, mode: str = "nearest", **named: Any
 ) -> Node:
-    _images(input)
+    need(input.ndim == 4, "images of another dimension than two")
     if size is not None:
         sides = size if isinstance(size, Sequence) else (size, size)
         scale_factor = tuple(a / b for a, b in zip(sides, input.sizes[2:], strict=True))
@@ -129,6 +125,11 @@ def _flexible(function: Call) -> Call:
         return function(input, tuple(first) if isinstance(first, Sequence) else sizes)
 
     return call
+
+
+def _reshape(input: Node, shape: tuple[int, ...]) -> Node:
+    need(not {0, -1} <= set(shape), "-1 beside 0, which ours cancels with a size of 0")
+    return ops.reshape(input, shape)
 
 
 def _expand_as(input: Node, other: Any) -> Node:
@@ -209,8 +210,8 @@ CALLS: dict[str, Call] = {
     "sum": _reduction(ops.sum),
     "mean": _reduction(ops.mean),
     "sum_to_size": _flexible(lambda input, shape: ops.sum_to(input, shape=shape)),
-    "reshape": _flexible(ops.reshape),
-    "view": _flexible(ops.reshape),
+    "reshape": _flexible(_reshape),
+    "view": _flexible(_reshape),
     "expand": _flexible(ops.expand),
     "broadcast_to": _flexible(ops.expand),
     "expand_as": _expand_as,
@@ -224,10 +225,10 @@ CALLS: dict[str, Call] = {
     "clone": _clone,
     "full": _full,
     "nn.functional.unfold": ops.unfold,
-    "nn.functional.conv2d": _conv2d,
-    "nn.functional.conv_transpose2d": _conv_transpose2d,
-    "nn.functional.max_pool2d": _max_pool2d,
-    "nn.functional.avg_pool2d": _avg_pool2d,
+    "nn.functional.conv2d": _batched(ops.conv2d),
+    "nn.functional.conv_transpose2d": _batched(ops.conv_transpose2d),
+    "nn.functional.max_pool2d": _batched(_max_pool2d),
+    "nn.functional.avg_pool2d": _batched(_avg_pool2d),
     "nn.functional.interpolate.nearest": _nearest,
     "nn.functional.upsample_nearest": _nearest,
     "nn.functional.mse_loss": _loss(ops.mse),

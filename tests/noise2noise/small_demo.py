@@ -1,0 +1,19 @@
+"""The demonstration on small photographs; as a program, ``blockwright`` with them."""
+
+from __future__ import annotations
+
+from graphs.noise2noise import cli, photographs
+from graphs.noise2noise.images import to_bytes
+from graphs.noise2noise.photographs import PHOTOGRAPHS, load, scale_down
+
+SMALL = {name: to_bytes(scale_down(load(name), 4)) for name in PHOTOGRAPHS}
+
+
+def use_small_photographs() -> None:
+    """Let the application's photographs be a quarter as wide and high."""
+    photographs.PHOTOGRAPHS = {name: lambda name=name: SMALL[name] for name in SMALL}
+
+
+if __name__ == "__main__":
+    use_small_photographs()
+    cli.main()

@@ -1,0 +1,157 @@
+"""The command line: help, and one clear sentence for what it cannot work with."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from graphs import Conv2d, Sequential, save_weights
+from graphs.architectures import report_network
+from tests.noise2noise.scenes import blockwright, bytes_of, complaint, names, save, shots
+
+
+@pytest.mark.parametrize("command", ["", "demo", "train", "denoise"])
+def test_help_has_examples(command: str) -> None:
+    result = blockwright(*command.split(), "--help")
+    assert result.exit_code == 0
+    _, examples = result.stdout.split("Examples:\n")
+    lines = examples.split("\n\n")[0].splitlines()
+    assert lines
+    for line in lines:
+        program, used, *_ = shlex.split(line)
+        assert program == "blockwright"
+        assert used == command or not command
+
+
+def test_the_module_is_the_program(tmp_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "graphs.noise2noise.cli", "denoise", "none.png", "-o", "out.png"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert process.returncode == 2
+    assert process.stderr == "blockwright: there is no file none.png\n"
+    assert process.stdout == ""
+
+
+def test_without_a_command_it_shows_its_help() -> None:
+    result = blockwright()
+    assert "Usage: " in result.output
+    assert all(command in result.output for command in ("demo", "train", "denoise"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["denoise", "a.png"],
+        ["train", "a", "b"],
+        ["train", "a", "b", "-o", "w", "--steps", "0"],
+        ["demo", "--minutes", "long"],
+        ["undo"],
+    ],
+)
+def test_options_that_are_missing_or_wrong(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = blockwright(*arguments)
+    assert result.exit_code == 2
+    assert "Usage: blockwright" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert names(tmp_path) == []
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return save(tmp_path / "in" / "photo.png", bytes_of(20, 20, 3))
+
+
+def test_denoise_refuses_pictures(photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    none, text = tmp_path / "none.png", tmp_path / "text.png"
+    text.write_text("a diary")
+    assert complaint("denoise", none, "-o", out) == f"there is no file {none}"
+    # The good one is not written either: all are looked at first.
+    said = complaint("denoise", photo, text, "-o", out)
+    assert said == f"{text} is not a PNG, JPEG or TIFF picture"
+    other = photo.rename(photo.with_suffix(".dat"))
+    kinds = ".jpeg, .jpg, .png, .tif, .tiff"
+    said = complaint("denoise", other, "-o", out)
+    assert said == f"{other} does not end in one of {kinds}, as its result would have to"
+    half = save(tmp_path / "half.png", bytes_of(40, 40, 3))
+    half.write_bytes(half.read_bytes()[:2000])
+    assert complaint("denoise", half, "-o", out / "a.png").startswith(f"{half} cannot be read: ")
+    assert not out.exists()
+
+
+def test_denoise_refuses_outputs(photo: Path, tmp_path: Path) -> None:
+    kinds = ".jpeg, .jpg, .png, .tif, .tiff"
+    out = tmp_path / "out.bmp"
+    said = complaint("denoise", photo, "-o", out)
+    assert said == f"the output {out} is no kind of picture to write: {kinds}"
+    out = tmp_path / "out.png"
+    said = complaint("denoise", photo, photo, "-o", out)
+    assert said == f"the output {out} is one file for 2 pictures; name a folder"
+    said = complaint("denoise", photo, photo, "-o", tmp_path / "out")
+    assert said == "two of the pictures are named photo.png: their results would be one file"
+    said = complaint("denoise", photo, "-o", photo / "in.png")
+    assert said == f"the output folder {photo} cannot be made: {photo} is a file"
+    assert names(tmp_path) == ["in"]
+
+
+def test_denoise_refuses_weights(photo: Path, tmp_path: Path) -> None:
+    out, weights = tmp_path / "out.png", tmp_path / "w.safetensors"
+    arguments = ("denoise", photo, "-o", out, "-m", weights)
+    assert complaint(*arguments) == f"there is no file of weights {weights}"
+    weights.write_bytes(b"broken")
+    assert complaint(*arguments).startswith(f"{weights} is no safetensors file: ")
+    save_weights(report_network(), weights)
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert complaint(*arguments).startswith(f"{weights} is no safetensors file: ")
+    save_weights(Sequential(Conv2d(3, 3, 3)), weights)
+    said = complaint(*arguments)
+    assert said.startswith(f"{weights}: the weights do not fit Sequential: missing 2.weight, ")
+    save_weights(report_network(16), weights)
+    said = complaint(*arguments)
+    assert said.startswith(f"{weights}: ")
+    assert "[32, 3, 3, 3], got [16, 3, 3, 3]" in said
+    assert not out.exists()
+
+
+def test_train_refuses_folders(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    weights = tmp_path / "new" / "w.safetensors"
+    arguments = ("train", first, second, "-o", weights, "--steps", 1)
+    none = tmp_path / "none"
+    assert complaint("train", none, second, "-o", weights) == f"there is no folder {none}"
+    said = complaint(*arguments, "--minutes", 0)
+    assert said == "expected a training time above 0, got 0.0 seconds"
+    save(second / "alone.png", bytes_of(40, 40))
+    assert complaint(*arguments) == f"{second}/alone.png has no partner of that name in {first}"
+    save(first / "alone.png", bytes_of(40, 40, 3)[:, :30])
+    said = complaint(*arguments)
+    assert said.endswith("the two pictures differ in size, 30x40 and 40x40")
+    assert names(tmp_path) == ["a", "b"]
+
+
+def test_demo_refuses_a_file_as_its_folder(photo: Path) -> None:
+    said = complaint("demo", "-o", photo, "--steps", 1)
+    assert said == f"the output folder {photo} cannot be made: {photo} is a file"
+
+
+def test_a_full_disk_is_one_sentence_too(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> torch.Tensor:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("graphs.noise2noise.folders.write_picture", fail)
+    said = complaint("denoise", photo, "-o", tmp_path / "out.png")
+    assert said == "[Errno 28] No space left on device"

@@ -1,0 +1,86 @@
+"""A file is replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.files import replacing, require_folder, require_free
+from graphs.noise2noise.images import Picture, write_picture
+from tests.noise2noise.scenes import cat, names
+
+
+def test_the_new_file_takes_the_olds_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        assert temporary.parent == path.parent
+        assert temporary.suffix == ".txt"
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failing_writer_leaves_the_old_file(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half of the n")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_picture_whose_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_picture(tmp_path / "a.png", Picture(cat(8, 8)))
+    before = (tmp_path / "a.png").read_bytes()
+
+    def fail(_image: Image.Image, path: Path, **_options: object) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_picture(tmp_path / "a.png", Picture(cat(9, 9)))
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    write_picture(tmp_path / "new" / "newer" / "a.png", Picture(cat(8, 8)))
+    assert names(tmp_path / "new" / "newer") == ["a.png"]
+
+
+def test_what_is_no_place_for_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    require_free(tmp_path / "free", overwrite=False)
+    require_free(tmp_path / "new" / "free", overwrite=False)
+    require_free(tmp_path / "file", overwrite=True)
+    with pytest.raises(InputError, match=r"file exists already; --overwrite replaces it$"):
+        require_free(tmp_path / "file", overwrite=False)
+    for overwrite in (True, False):
+        with pytest.raises(InputError, match=r"is a folder, not a file$"):
+            require_free(tmp_path, overwrite)
+    with pytest.raises(InputError, match=r"folder .*file/in cannot be made: .*file is a file$"):
+        require_folder(tmp_path / "file" / "in")
+    with pytest.raises(InputError, match=r"file is a file$"):
+        require_free(tmp_path / "file" / "a.png", overwrite=False)
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match=r"cannot be written to$"):
+        require_free(tmp_path / "a.png", overwrite=False)

@@ -1,0 +1,111 @@
+"""Ctrl-C ends a training with what it has, and is nothing special anywhere else."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+from PIL import Image
+
+from graphs.noise2noise.interrupt import heeding_interrupts
+from tests.noise2noise.scenes import names, shots
+
+ROOT = Path(__file__).parents[2]
+STOPPED = "Stopped early; going on with what has been learned."
+
+
+def interrupted_while_training(*arguments: object) -> tuple[int, str, str]:
+    """Run the program, send it Ctrl-C once it trains; returns its status, stdout and stderr."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    with _running(command) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if " 0%" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        stdout, rest = process.communicate(timeout=180)
+        return process.returncode, stdout, "".join(said) + rest
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_demo(tmp_path: Path) -> None:
+    status, stdout, stderr = interrupted_while_training(
+        "tests.noise2noise.small_demo", "demo", "--minutes", 60, "-o", tmp_path
+    )
+    assert status == 0, stderr
+    assert STOPPED in stderr
+    assert "Traceback" not in stderr
+    assert "Blockwright" in stdout
+    assert names(tmp_path) == ["demo.png", "model.safetensors"]
+    with Image.open(tmp_path / "demo.png") as figure:
+        figure.load()
+    assert len(safetensors.torch.load_file(tmp_path / "model.safetensors")) == 8
+
+
+def test_train(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    weights = tmp_path / "w.safetensors"
+    status, stdout, stderr = interrupted_while_training(
+        "graphs.noise2noise.cli", "train", first, second, "-o", weights, "--minutes", 60
+    )
+    assert status == 0, stderr
+    assert STOPPED in stderr
+    assert "Traceback" not in stderr
+    assert ", stopped early\n" in stdout
+    assert len(safetensors.torch.load_file(weights)) == 8
+    assert names(tmp_path) == ["a", "b", "w.safetensors"]
+
+
+def test_the_first_is_a_wish_and_the_second_interrupts() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with heeding_interrupts() as asked:
+        assert not asked()
+        signal.raise_signal(signal.SIGINT)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_afterwards_and_after_an_error_it_interrupts_as_before() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), heeding_interrupts():
+        _ = 1 / 0
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_on_another_thread_nothing_is_asked() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    answers = []
+
+    def work() -> None:
+        with heeding_interrupts() as asked:
+            answers.append(asked())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert answers == [False]
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,168 @@
+"""Learning to predict one noisy shot from the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+
+import pytest
+import torch
+
+from graphs.module import Module
+from graphs.noise2noise.demo import seeded_network
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.noise import shoot_twice
+from graphs.noise2noise.pairs import NoisyPairs
+from graphs.noise2noise.training import Plan, Progress, Training, training_graph
+from tests.noise2noise.scenes import cat
+
+
+def pairs(seed: int = 0) -> NoisyPairs:
+    generator = torch.Generator().manual_seed(seed)
+    return NoisyPairs([shoot_twice(cat(48, 64), 25, generator)], seed, size=16)
+
+
+def trained(steps: int, seed: int = 0, net: Module | None = None) -> tuple[Module, Training]:
+    net = net or seeded_network(seed)
+    training = Training(net, pairs(seed), Plan(steps=steps, batch=4))
+    for _ in training.run():
+        pass
+    return net, training
+
+
+def state(net: Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in net.state().items()}
+
+
+def test_the_learning_rate_rises_then_falls_along_half_a_cosine() -> None:
+    plan = Plan(lr=0.5)
+    shares = [i / 1000 for i in range(1001)]
+    rates = [plan.rate(share) for share in shares]
+    assert rates[0] == pytest.approx(0.005)
+    assert rates[10] == pytest.approx(0.25)
+    assert rates[20] == max(rates) == pytest.approx(0.5)
+    assert rates[510] == pytest.approx(0.5 * 1.01 / 2)
+    assert rates[-1] == min(rates) == pytest.approx(0.005)
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert rates[:21] == sorted(rates[:21])
+
+
+def test_how_much_of_a_plan_is_done() -> None:
+    assert Plan(seconds=10).share(steps=999, seconds=2.5) == 0.25
+    assert Plan(seconds=10).share(steps=0, seconds=11) == 1
+    assert Plan(seconds=10, steps=8).share(steps=2, seconds=99) == 0.25
+    assert Plan(steps=8).share(steps=8, seconds=0) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seconds": 0}, "expected a training time above 0, got 0 seconds"),
+        ({"seconds": -1.5}, "expected a training time above 0, got -1.5 seconds"),
+        ({"seconds": math.nan}, "expected a training time above 0, got nan seconds"),
+        ({"steps": 0}, "expected at least 1 training step, got 0"),
+    ],
+)
+def test_impossible_plans(given: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}$"):
+        Plan(**given)
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit() -> None:
+    torch.manual_seed(1)
+    first, one = trained(12)
+    torch.manual_seed(2)
+    second, two = trained(12)
+    assert one.losses == two.losses
+    assert len(one.losses) == 12
+    assert all(map(torch.equal, state(first).values(), state(second).values()))
+    other, _ = trained(12, seed=1)
+    assert not any(map(torch.equal, state(first).values(), state(other).values()))
+
+
+def test_making_a_network_leaves_torchs_randomness_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    seeded_network(0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_it_learns() -> None:
+    _, training = trained(150)
+    first, last = sum(training.losses[:10]) / 10, sum(training.losses[-10:]) / 10
+    floor = (25 / 255) ** 2
+    assert floor < last < first / 2
+    assert last < 2 * floor
+
+
+def test_the_first_loss_is_that_of_the_stated_pair() -> None:
+    net = seeded_network(0)
+    before = state(net)
+    noisy, target = pairs().batch(4)
+    expected = float((net.forward(noisy) - target).square().mean())
+    net.load_state(before)
+    _, training = trained(1, net=net)
+    assert training.losses == [pytest.approx(expected, rel=1e-5)]
+
+
+def test_the_graph_takes_two_shots_and_nothing_else() -> None:
+    assert set(training_graph(seeded_network(0)).inputs) == {"noisy", "target"}
+
+
+def test_progress_tells_how_far_it_is() -> None:
+    plan = Plan(steps=10, batch=4)
+    training = Training(seeded_network(0), pairs(), plan, score=lambda: 12.5)
+    reports = list(training.run())
+    first, last = reports[0], reports[-1]
+    assert (first.share, first.steps, first.loss, first.seconds_left) == (0, 0, None, math.inf)
+    assert (last.share, last.steps, last.pairs, last.score) == (1, 10, 40, 12.5)
+    assert last.loss == pytest.approx(sum(training.losses) / 10)
+    assert last.seconds_left == 0
+    assert training.scores[0] == (0, 12.5)
+    assert training.scores[-1] == (10, 12.5)
+    assert [report.seconds for report in reports] == sorted(report.seconds for report in reports)
+
+
+def test_pace_and_time_left() -> None:
+    report = Progress(share=0.25, steps=50, pairs=200, seconds=4.0, loss=0.1, score=None)
+    assert report.pairs_per_second == 50
+    assert report.seconds_left == 12
+    assert dataclasses.replace(report, seconds=0.0, share=0.0).pairs_per_second == 0
+
+
+def test_a_time_ends_it() -> None:
+    start = time.perf_counter()
+    training = Training(seeded_network(0), pairs(), Plan(seconds=0.6, batch=4))
+    reports = list(training.run())
+    assert 0.6 <= time.perf_counter() - start < 10
+    assert reports[-1].share == 1
+    assert len(training.losses) == reports[-1].steps > 0
+    assert len(reports) >= 3
+
+
+def test_it_can_be_left_early() -> None:
+    net = seeded_network(0)
+    before = state(net)
+    training = Training(net, pairs(), Plan(seconds=1000, batch=4))
+    for report in training.run():
+        if report.steps:
+            break
+    assert len(training.losses) == report.steps > 0
+    assert not any(map(torch.equal, state(net).values(), before.values()))
+
+
+def test_a_score_has_no_influence() -> None:
+    plain, _ = trained(12)
+    scored = seeded_network(0)
+
+    def score() -> float:
+        torch.rand(7)
+        scored.forward(cat(16, 16)[None])
+        return 0.0
+
+    training = Training(scored, pairs(), Plan(steps=12, batch=4), score)
+    assert [report.share for report in training.run()][-1] == 1
+    assert len(training.scores) >= 2
+    assert all(map(torch.equal, state(plain).values(), state(scored).values()))
