@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from graphs.architectures import report_network
@@ -21,7 +22,7 @@ from graphs.noise2noise.images import (
     require_picture,
     write_picture,
 )
-from graphs.noise2noise.pairs import NoisyPairs, read_pairs
+from graphs.noise2noise.pairs import NoisyPairs, Pair, read_pairs
 from graphs.noise2noise.progress import watch
 from graphs.noise2noise.restore import Restorer
 from graphs.noise2noise.training import Plan, Training
@@ -63,6 +64,7 @@ def train_on_folders(
     require_free(weights, overwrite)
     pairs = read_pairs(first, second)
     net = seeded_network(seed)
+    _start_from_mean(net, pairs)
     training = Training(net, NoisyPairs(pairs, seed), plan)
     finished = watch(training, console)
     weights.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +117,17 @@ def load_network(weights: Path | None) -> Module:
     net = report_network()
     load_weights(net, path)
     return net
+
+
+def _start_from_mean(net: Module, pairs: Sequence[Pair]) -> None:
+    """Let a network that ends in a bias and a sigmoid begin with the pictures' mean colour.
+
+    Dark pictures would otherwise drive the sigmoid down so fast that it stays black for ever.
+    """
+    mean = torch.stack([shot.mean((1, 2)) for pair in pairs for shot in pair]).mean(0)
+    state = net.state()
+    last = list(state)[-1]
+    net.load_state(state | {last: mean.clamp(0.001, 0.999).logit()})
 
 
 def _targets(pictures: Sequence[Path], output: Path) -> list[Path]:

@@ -72,7 +72,7 @@ def _batched(function: Call) -> Call:
 
 
 def _max_pool2d(input: Node, *arguments: Any, return_indices: bool = False, **named: Any) -> Node:
-    need(not return_indices, "return_indices")
+    need(not return_indices, "return_indices, on the same images and windows again")
     return ops.max_pool2d(input, *arguments, **named)
 
 
