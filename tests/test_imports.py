@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import configparser
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,3 +164,39 @@ def test_the_check_finds_what_is_forbidden(source: str) -> None:
 )
 def test_the_check_lets_the_rest_through(source: str) -> None:
     assert violations(source) == []
+
+
+def top_level_imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+PUBLISHED_AS = {"PIL": "pillow", "skimage": "scikit-image"}
+"""Names of packages where they differ from what is imported."""
+
+
+@pytest.mark.parametrize(
+    ("folders", "extras"),
+    [(("ops", "engine"), ()), (("graphs",), ("app",)), (("benchmarks",), ("app", "bench"))],
+    ids=["engine", "application", "benchmarks"],
+)
+def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:
+    declared = configparser.ConfigParser()
+    declared.read(ROOT / "setup.cfg")
+    lines = declared["options"]["install_requires"].split()
+    for extra in extras:
+        lines += declared["options.extras_require"][extra].split()
+    known = {line.partition(">=")[0] for line in lines}
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    imported = {
+        name.partition(".")[0]
+        for path in paths
+        if "testing" not in path.parts  # the law kit is of the test extra
+        for name in top_level_imports(path)
+    }
+    ours = {"ops", "engine", "graphs", "benchmarks"}
+    outside = imported - set(sys.stdlib_module_names) - ours
+    assert {PUBLISHED_AS.get(name, name) for name in outside} <= known

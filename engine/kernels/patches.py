@@ -17,8 +17,9 @@ from engine.kernels.movement import VIEWS
 from ops import Node, Spec
 from ops.leaves import full
 
-TILE_BYTES = 1 << 20
-"""Aim for the gathered windows of one tile: half of a core's second-level cache."""
+TILE_BYTES = 4 << 20
+"""Aim for the gathered windows of one tile. Up to about this size they stay in the caches; smaller
+ones would only add moments at which threads wait for each other."""
 
 Pair = tuple[int, int]
 

@@ -15,7 +15,9 @@ _INTEGERS = {1: torch.uint8, 4: torch.int32, 8: torch.int64}
 
 def require_close(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
     """Refuse a tensor of another shape or dtype, or off by more than rounding; NaN equals NaN."""
-    require(_spec(actual) == _spec(expected), f"{what}: {_spec(actual)}, not {_spec(expected)}")
+    require(
+        spec_of(actual) == spec_of(expected), f"{what}: {spec_of(actual)}, not {spec_of(expected)}"
+    )
     if not actual.dtype.is_floating_point:
         require(
             torch.equal(actual, expected), f"{what}: {actual.tolist()}, not {expected.tolist()}"
@@ -30,7 +32,9 @@ def require_close(actual: torch.Tensor, expected: torch.Tensor, what: str) -> No
 
 def require_same_bits(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
     """Refuse a tensor that differs in shape, dtype or any bit."""
-    require(_spec(actual) == _spec(expected), f"{what}: {_spec(actual)}, not {_spec(expected)}")
+    require(
+        spec_of(actual) == spec_of(expected), f"{what}: {spec_of(actual)}, not {spec_of(expected)}"
+    )
     _require_all(bits(actual) == bits(expected), actual, expected, what)
 
 
@@ -51,5 +55,6 @@ def _require_all(
     )
 
 
-def _spec(tensor: torch.Tensor) -> Spec:
+def spec_of(tensor: torch.Tensor) -> Spec:
+    """A tensor's shape and dtype."""
     return Spec(tuple(tensor.shape), tensor.dtype)

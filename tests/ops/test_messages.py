@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator as operators
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,16 @@ import torch
 
 import ops
 from engine import Graph, gradient
-from ops import GradientError, GraphError, Node, SpecError, operator, same_as_input
+from ops import (
+    REGISTRY,
+    FeedError,
+    GradientError,
+    GraphError,
+    Node,
+    SpecError,
+    operator,
+    same_as_input,
+)
 from ops.leaves import input
 from tests.support import line_number
 
@@ -85,6 +95,8 @@ REFUSED: list[tuple[str, str, Callable[[], Any]]] = [
     ("sum", "expected axes from -2 to 1, got 2", lambda: ops.sum(_x(2, 3), 2)),
     ("mean", "expected distinct axes", lambda: ops.mean(_x(2, 3), (0, -2))),
     ("reshape", "expected a shape of 6 elements", lambda: ops.reshape(_x(2, 3), (4,))),
+    ("reshape", "cannot work out -1", lambda: ops.reshape(_x(2, 3), (0, -1))),
+    ("fold", "expected output_size (H, W)", lambda: ops.fold(_x(1, 9, 4), (4, 4, 4), 3)),
     ("reshape", "expected sizes of at least 0", lambda: ops.reshape(_x(2, 3), (-1, -1))),
     ("expand", "does not broadcast to [4]", lambda: ops.expand(_x(3), (4,))),
     ("slice", "a step of at least 1", lambda: ops.slice(_x(3), 0, step=0)),
@@ -159,3 +171,52 @@ def test_an_operators_name_is_taken_once() -> None:
 def test_no_gradient_names_inputs_that_exist() -> None:
     with pytest.raises(GraphError, match="has inputs x; no_gradient names z"):
         operator("wrong", infer=same_as_input, forward=lambda x: x, no_gradient=["z"])
+
+
+def test_a_forward_names_its_parameters() -> None:
+    with pytest.raises(GraphError, match="does not tell its parameters; wrap it"):
+        operator("hidden", infer=same_as_input, forward=torch.relu)
+    with pytest.raises(GraphError, match="must name its attributes"):
+        operator("open", infer=same_as_input, forward=lambda x, **attributes: x)
+
+
+def _failing_infer(spec: ops.Spec) -> ops.Spec:
+    return spec.with_shape(spec.shape[5])
+
+
+@pytest.mark.parametrize(
+    ("infer", "reason"),
+    [
+        (_failing_infer, "its infer failed: IndexError"),
+        (lambda spec: None, "gave no Spec but None"),
+    ],
+)
+def test_an_infer_that_fails(infer: Callable[..., Any], reason: str) -> None:
+    broken = operator("broken", infer=infer, forward=lambda x: x)
+    with pytest.raises(SpecError, match=f"broken: .*{reason}"):
+        broken(_x(2))
+
+
+def test_a_parameter_is_floating_point() -> None:
+    counts = ops.Parameter("counts", torch.zeros(2, dtype=torch.int64))
+    with pytest.raises(SpecError, match="expected float32 or float64, got int64"):
+        REGISTRY["parameter"](name="counts", parameter=counts)
+
+
+def test_an_input_has_no_value_of_its_own() -> None:
+    with pytest.raises(FeedError, match="input 'x' was given no value"):
+        REGISTRY["input"].forward(**_x(2).attributes)
+
+
+@pytest.mark.parametrize("calculate", [operators.add, operators.sub, operators.mul])
+def test_a_dimension_calculates_with_sizes_alone(calculate: Callable[..., Any]) -> None:
+    for pair in ((ops.Dim.named("N"), "3"), ("3", ops.Dim.named("N"))):
+        with pytest.raises(TypeError):
+            calculate(*pair)
+
+
+def test_representations() -> None:
+    weight = ops.Parameter("weight", torch.zeros(2, 3))
+    assert repr(weight) == "<parameter weight float32[2, 3]>"
+    assert repr(ops.relu) == "<operator relu>"
+    assert repr(_x(2) + 1) == "<add float32[2]>"

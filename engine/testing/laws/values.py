@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from engine.testing.case import Case
-from engine.testing.closeness import require_close
+from engine.testing.closeness import require_close, spec_of
 from engine.testing.subject import Law, Subject, require
 from ops import Dim, Node, Operator, SpecError
 from ops.dimension import Size
@@ -39,7 +39,7 @@ def _infers_what_comes(subject: Subject, case: Case) -> None:
 def _require_predicted(
     operator: Operator, tensors: list[torch.Tensor], case: Case, node: Node
 ) -> None:
-    given = [f"{spec(tensor)}" for tensor in tensors]
+    given = [f"{spec_of(tensor)}" for tensor in tensors]
     try:
         result = operator.forward(*tensors, **case.attributes)
     except Exception as error:
@@ -47,8 +47,8 @@ def _require_predicted(
             f"infer takes inputs {given} and gives {node.spec}, forward fails: {error}"
         ) from error
     require(
-        spec(result) == node.spec,
-        f"infer gives {node.spec} for inputs {given}, forward {spec(result)}",
+        spec_of(result) == node.spec,
+        f"infer gives {node.spec} for inputs {given}, forward {spec_of(result)}",
     )
 
 
@@ -58,7 +58,7 @@ def _require_same_with_names(
     # A size of 1 stays a number: a name does not broadcast.
     sizes = {f"D{size}": size for tensor in tensors for size in tensor.shape}
     named = [
-        spec(tensor).with_shape(
+        spec_of(tensor).with_shape(
             size if size == 1 else Dim.named(f"D{size}") for size in tensor.shape
         )
         for tensor in tensors
@@ -74,7 +74,7 @@ def _require_same_with_names(
 def _spoilt(tensors: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
     """The inputs with one of them of another rank, size or dtype."""
     for i, tensor in enumerate(tensors):
-        specs = [spec(tensor).with_shape(s) for s in _other_shapes(tuple(tensor.shape))]
+        specs = [spec_of(tensor).with_shape(s) for s in _other_shapes(tuple(tensor.shape))]
         specs += [Spec(tuple(tensor.shape), dtype) for dtype in _other_dtypes(tensor)]
         for other in specs:
             wrong = torch.ones(other.sizes, dtype=other.dtype)
@@ -98,11 +98,6 @@ def _require_located(operator: Operator, error: SpecError) -> None:
     message = str(error)
     complete = message.startswith(f"{operator.name}: ") and "given: " in message
     require(complete, f"a refusal that does not name the operator and what was given: {message}")
-
-
-def spec(tensor: torch.Tensor) -> Spec:
-    """A tensor's shape and dtype."""
-    return Spec(tuple(tensor.shape), tensor.dtype)
 
 
 ORACLE = Law(
