@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from itertools import starmap
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 
-from engine import Graph, Program, Update, compile_stages, gradient, rewrite
+from graphs.forward_backward import (
+    InputSpec,
+    Programs,
+    Trainable,
+    compile_forward_backward,
+)
 from ops import GraphError, Node, Parameter
-from ops.leaves import input as input_leaf
 from ops.leaves import parameter as parameter_leaf
-from ops.spec import FLOATS
 
 PROGRAMS_KEPT = 16
 """Shapes for which a module keeps its compiled programs; the least recently used goes first."""
@@ -27,21 +29,9 @@ PROGRAMS_KEPT = 16
 _scope: ContextVar[str] = ContextVar("scope", default="")
 
 
-class Trainable(NamedTuple):
-    """A parameter and the gradient that backward passes have added up for it."""
-
-    value: Parameter
-    gradient: Parameter
-
-
-class Programs(NamedTuple):
-    """A module compiled for one shape: ``backward`` continues in ``forward``'s memory."""
-
-    forward: Program
-    backward: Program
-
-
 Structure = tuple[tuple["Module", int], ...]
+
+_NOT_COPIED = {"_latest", "_programs", "_named", "_remembered", "_remembered_at"}
 
 
 class Module:
@@ -52,6 +42,9 @@ class Module:
     then on. A module is not safe to call from several threads, since ``backward`` refers to
     the latest ``forward``; programs compiled from its graph are.
     """
+
+    edits: ClassVar[int] = 0
+    """How often any module has been edited: until then structures and names are remembered."""
 
     takes: ClassVar[int] = 1
     """How many inputs."""
@@ -76,17 +69,19 @@ class Module:
             )
         if isinstance(value, Module):
             self.adopt(name, value)
-        self._edits += 1
+        self._edited()
 
     def _forget(self) -> None:
         self._latest: Programs | None = None
         self._versions: list[int] = []
+        self._remembered: Structure = ()
+        self._remembered_at = -1
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
         self._named = lru_cache(1)(self._name_trainable)
 
     def __getstate__(self) -> dict[str, Any]:
         # Programs are not copied: they belong to the parameters of the original.
-        return {k: v for k, v in vars(self).items() if k not in ("_latest", "_programs", "_named")}
+        return {k: v for k, v in vars(self).items() if k not in _NOT_COPIED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -213,14 +208,14 @@ class Module:
         value = Parameter(name, tensor)
         slope = Parameter(f"{name} gradient", torch.zeros_like(value.tensor))
         self._own[name] = Trainable(value, slope)
-        self._edits += 1
+        self._edited()
 
     def adopt(self, name: str, module: Module) -> None:
         """Keep a part, whose parameters are named ``<name>.<...>``."""
         if any(self is part for part, _ in module._structure()):
             raise GraphError(f"{type(self).__name__}: a module cannot be a part of itself")
         self._parts[name] = module
-        self._edits += 1
+        self._edited()
         self._latest = None
         module._name = name
 
@@ -230,8 +225,15 @@ class Module:
 
     def _structure(self) -> Structure:
         """This module and every part of its parts, with how often each has been edited."""
-        parts = (entry for part in self._parts.values() for entry in part._structure())
-        return ((self, self._edits), *parts)
+        if self._remembered_at != Module.edits:
+            parts = (entry for part in self._parts.values() for entry in part._structure())
+            self._remembered = ((self, self._edits), *parts)
+            self._remembered_at = Module.edits
+        return self._remembered
+
+    def _edited(self) -> None:
+        self._edits += 1
+        Module.edits += 1
 
     def _name_trainable(self, structure: Structure) -> dict[str, Trainable]:
         named = dict(self._own)
@@ -250,37 +252,11 @@ class Module:
             )
 
     def _compile(
-        self,
-        specs: tuple[tuple[torch.Size, torch.dtype], ...],
-        device: torch.device,
-        structure: Structure,
+        self, inputs: tuple[InputSpec, ...], device: torch.device, structure: Structure
     ) -> Programs:
-        inputs = {
-            f"input{i}": input_leaf(name=f"input{i}", shape=tuple(shape), dtype=dtype)
-            for i, (shape, dtype) in enumerate(specs)
-        }
-        output = rewrite(Graph({"output": self.build(*inputs.values())})).outputs["output"]
-        seed = input_leaf(name="gradient0", shape=output.shape, dtype=output.dtype)
-        wrt = [node for node in inputs.values() if node.dtype in FLOATS]
-        wrt = wrt[:1] if self.loss_input_only else wrt
-        leaves = Graph({"output": output}).parameters
-        slopes = gradient(output, [*wrt, *leaves.values()], seed)
-        outputs = {f"input_gradient{i}": slope for i, slope in enumerate(slopes[: len(wrt)])}
-        totals = {t.value: t.gradient for t in self.trainable()}
-        for name, leaf in leaves.items():
-            if leaf.attributes["parameter"] not in totals:
-                raise GraphError(
-                    f"{type(self).__name__}: build uses the parameter {name!r} of a module that is "
-                    "no part of this one; keep that module as an attribute"
-                )
-        sums: dict[Parameter, Node] = {}
-        for (name, leaf), slope in zip(leaves.items(), slopes[len(wrt) :], strict=True):
-            total = totals[leaf.attributes["parameter"]]
-            if total not in sums:
-                sums[total] = parameter_leaf(name=f"{name} gradient", parameter=total)
-            sums[total] = sums[total] + slope
-        graph = Graph({"output": output, **outputs}, tuple(starmap(Update, sums.items())))
-        return Programs(*compile_stages(graph, [["output"], list(outputs)], device=device))
+        return compile_forward_backward(
+            self.build, inputs, self.trainable(), device, self.loss_input_only
+        )
 
 
 @contextmanager

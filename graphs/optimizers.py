@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from engine import Graph, Program, Update, compile
-from graphs.module import PROGRAMS_KEPT, Module, Trainable
+from graphs.forward_backward import Trainable
+from graphs.module import PROGRAMS_KEPT, Module
 from ops import GraphError, Node, Parameter, sqrt, square
 from ops.leaves import parameter as parameter_leaf
 

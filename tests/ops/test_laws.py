@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ops
+from engine.kernels import patches
 from engine.testing import LAWS, Law
+from engine.testing.laws import KERNEL_EQUALITY
 from ops import REGISTRY
 from tests.ops.records import CASES, LAW_EXAMPLES
 from tests.ops.subjects import NO_FORWARD, SUBJECTS
@@ -39,3 +41,13 @@ def test_law(name: str, law: Law, data: st.DataObject) -> None:
     subject = SUBJECTS[name]
     law(subject, data.draw(subject.cases))
     CASES[name, law.name] += 1
+
+
+@pytest.mark.parametrize("tile_bytes", [1, 200, 1000])
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_input_gradient", "conv2d_weight_gradient"])
+@settings(max_examples=LAW_EXAMPLES)
+@given(data=st.data())
+def test_kernels_cut_into_tiles(name: str, tile_bytes: int, data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patches, "TILE_BYTES", tile_bytes)
+        KERNEL_EQUALITY(SUBJECTS[name], data.draw(SUBJECTS[name].cases))
