@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-Step = Callable[[], object]
+Step = Callable[[], torch.Tensor]
 
 
 def torch_network(channels: int = 32) -> nn.Sequential:

@@ -72,7 +72,7 @@ def contestants(noisy: torch.Tensor, target: torch.Tensor) -> dict[str, Step]:
 
 def require_same_loss(steps: dict[str, Step]) -> None:
     """Check that all compute the same before any is timed."""
-    losses = {name: float(step()) for name, step in steps.items()}  # type: ignore[arg-type]
+    losses = {name: float(step()) for name, step in steps.items()}
     expected = losses[BASELINE]
     for name, loss in losses.items():
         if abs(loss - expected) > 1e-5 * abs(expected):
