@@ -25,7 +25,7 @@ from graphs.noise2noise.noise import add_gaussian, shoot_twice
 from graphs.noise2noise.pairs import NoisyPairs
 from graphs.noise2noise.photographs import HELD_OUT, TRAINING, load, pieces, scale_down
 from graphs.noise2noise.progress import watch
-from graphs.noise2noise.restore import Restorer
+from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.training import Plan, Training
 from graphs.weights import save_weights
 

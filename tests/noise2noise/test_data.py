@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from graphs.noise2noise.folders import load_network
 from graphs.noise2noise.metrics import psnr
 from graphs.noise2noise.noise import add_gaussian
-from graphs.noise2noise.restore import Restorer
+from graphs.noise2noise.restoring.files import load_network
+from graphs.noise2noise.restoring.restorer import Restorer
 from tests.noise2noise.scenes import blockwright, load
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"

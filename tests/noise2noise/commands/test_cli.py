@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def test_the_module_is_the_program(tmp_path: Path) -> None:
         [sys.executable, "-m", "graphs.noise2noise.cli", "denoise", "none.png", "-o", "out.png"],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         check=False,
     )
     assert process.returncode == 2
@@ -152,6 +153,16 @@ def test_a_full_disk_is_one_sentence_too(
     def fail(*_arguments: object) -> torch.Tensor:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("graphs.noise2noise.folders.write_picture", fail)
+    monkeypatch.setattr("graphs.noise2noise.restoring.files.write_picture", fail)
     said = complaint("denoise", photo, "-o", tmp_path / "out.png")
     assert said == "[Errno 28] No space left on device"
+
+
+def test_results_for_machines(tmp_path: Path) -> None:
+    first, second = shots(tmp_path, count=1)
+    weights, clean = tmp_path / "w.safetensors", tmp_path / "clean.png"
+    result = blockwright("train", first, second, "-o", weights, "--steps", 1, "--json")
+    trained = {"weights": str(weights), "pairs": 1, "steps": 1, "finished": True}
+    assert json.loads(result.stdout) == trained
+    result = blockwright("denoise", first / "0.png", "-o", clean, "-m", weights, "--json")
+    assert json.loads(result.stdout)["output"] == str(clean)

@@ -1,0 +1,48 @@
+"""What the commands share: options, where they print, how they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ops import BlockwrightError
+
+Minutes = Annotated[float, typer.Option(help="How long to train.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Train for this many steps instead, the same on every machine.", min=1),
+]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+Json = Annotated[bool, typer.Option("--json", help="Print results as JSON, one object a line.")]
+
+
+@contextmanager
+def explaining() -> Iterator[None]:
+    """Bad input as one sentence on standard error and exit status 2."""
+    try:
+        yield
+    except (BlockwrightError, OSError) as error:
+        typer.echo(f"blockwright: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def progress_console() -> Console:
+    """Standard error: for progress and notes, never for results."""
+    return Console(stderr=True)
+
+
+def print_result(result: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    """Print a result to standard output.
+
+    Args:
+        result: what a program would want of it; paths and the like become strings.
+        text: what a person would.
+        as_json: which of the two.
+    """
+    typer.echo(json.dumps(result, default=str) if as_json else text)
