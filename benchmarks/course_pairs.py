@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from benchmarks.rivals import torch_network
+from benchmarks.rivals.pytorch import torch_network
 from graphs import Model, save_weights
 from graphs.architectures import report_network
 from graphs.model import PRETRAINED

@@ -14,7 +14,8 @@ import sys
 import torch
 
 from benchmarks.harness import interleaved, print_table, write
-from benchmarks.rivals import Step, Textbook, compiled, eager
+from benchmarks.rivals.pytorch import Step, compiled, eager
+from benchmarks.rivals.textbook import Textbook
 from engine import compile
 from graphs import MSE, SGD, GraphBuilder
 from graphs.architectures import report_network

@@ -1,0 +1,1 @@
+"""The same networks and steps as others compute them."""
