@@ -28,3 +28,8 @@ def uniform_by_fan_in(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
     # In PyTorch's order of operations, so that one seed gives the same weights to the last bit.
     bound = math.sqrt(3.0) * (math.sqrt(2.0 / 6.0) / math.sqrt(max(1, fan_in(shape))))
     return uniform_within(bound, shape, dtype)
+
+
+def normal_by_fan_in(gain: float, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    """Normal with standard deviation gain / sqrt(fan-in): He et al., 2015."""
+    return torch.empty(tuple(shape), dtype=dtype).normal_(0, gain / math.sqrt(fan_in(shape)))

@@ -1,5 +1,6 @@
 """Networks, one per file."""
 
 from graphs.architectures.report import report_network
+from graphs.architectures.unet import UNet
 
-__all__ = ["report_network"]
+__all__ = ["UNet", "report_network"]
