@@ -17,14 +17,14 @@ from rich.table import Table
 
 from graphs.architectures import report_network
 from graphs.module import Module
-from graphs.noise2noise.baselines import BASELINES
-from graphs.noise2noise.figure import Row, draw_figure
 from graphs.noise2noise.files import replacing, require_folder
-from graphs.noise2noise.metrics import Quality, psnr, quality
 from graphs.noise2noise.noise import add_gaussian, shoot_twice
 from graphs.noise2noise.pairs import NoisyPairs
 from graphs.noise2noise.photographs import HELD_OUT, TRAINING, load, pieces, scale_down
 from graphs.noise2noise.progress import watch
+from graphs.noise2noise.quality.baselines import BASELINES
+from graphs.noise2noise.quality.metrics import Quality, psnr, quality
+from graphs.noise2noise.report.figure import Row, draw_figure
 from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.training import Plan, Training
 from graphs.weights import save_weights

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from graphs.noise2noise.metrics import psnr
 from graphs.noise2noise.noise import add_gaussian
+from graphs.noise2noise.quality.metrics import psnr
 from graphs.noise2noise.restoring.files import load_network
 from graphs.noise2noise.restoring.restorer import Restorer
 from tests.noise2noise.scenes import blockwright, load

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from graphs.noise2noise.demo import seeded_network
-from graphs.noise2noise.metrics import psnr
+from graphs.noise2noise.quality.metrics import psnr
 from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save, shots
 
 

@@ -20,7 +20,7 @@ from graphs.noise2noise.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from graphs.noise2noise.metrics import Quality
+    from graphs.noise2noise.quality.metrics import Quality
 
 
 def demo(

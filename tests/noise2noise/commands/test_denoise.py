@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from graphs import Model
-from graphs.noise2noise.metrics import psnr
+from graphs.noise2noise.quality.metrics import psnr
 from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save
 
 

@@ -7,7 +7,7 @@ import torch
 
 from graphs import Model
 from graphs.noise2noise.demo import seeded_network
-from graphs.noise2noise.metrics import psnr
+from graphs.noise2noise.quality.metrics import psnr
 from graphs.noise2noise.restoring.restorer import PROGRAMS_KEPT, Restorer
 from tests.noise2noise.scenes import cat, noisy
 from tests.support import values

@@ -9,8 +9,8 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from graphs.noise2noise.baselines import BASELINES
-from graphs.noise2noise.metrics import psnr, quality, ssim
+from graphs.noise2noise.quality.baselines import BASELINES
+from graphs.noise2noise.quality.metrics import psnr, quality, ssim
 from tests.noise2noise.scenes import cat, noisy
 
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from graphs.noise2noise.images import to_bytes
-from graphs.noise2noise.metrics import quality
+from graphs.noise2noise.quality.metrics import quality
 
 WIDTH = 10.0
 CHART_HEIGHT = 2.6

@@ -1,0 +1,1 @@
+"""How good a result is: against a clean picture, beside other methods, or without either."""
