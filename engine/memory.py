@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
@@ -50,15 +51,16 @@ def place(buffers: Sequence[Buffer]) -> Placement:
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
     """The most bytes in use at any one step: no placement has a lower peak."""
-    changes: dict[int, int] = {}
+    return max(live_bytes(buffers), default=0)
+
+
+def live_bytes(buffers: Sequence[Buffer]) -> list[int]:
+    """The bytes in use at every step, from the first to the last."""
+    changes = [0] * (max((buffer.last for buffer in buffers), default=-1) + 2)
     for buffer in buffers:
-        changes[buffer.first] = changes.get(buffer.first, 0) + _aligned(buffer.nbytes)
-        changes[buffer.last + 1] = changes.get(buffer.last + 1, 0) - _aligned(buffer.nbytes)
-    live = peak = 0
-    for step in sorted(changes):
-        live += changes[step]
-        peak = max(peak, live)
-    return peak
+        changes[buffer.first] += _aligned(buffer.nbytes)
+        changes[buffer.last + 1] -= _aligned(buffer.nbytes)
+    return list(accumulate(changes[:-1]))
 
 
 def _aligned(nbytes: int) -> int:

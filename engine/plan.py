@@ -36,11 +36,13 @@ class Stage:
     Attributes:
         inputs, outputs: name -> node.
         steps: in order.
+        start: when the first of them runs, in the unit of the buffers' lifetimes: one per step.
     """
 
     inputs: Mapping[str, Node]
     outputs: Mapping[str, Node]
     steps: tuple[Step, ...]
+    start: int
 
 
 @dataclass(frozen=True)

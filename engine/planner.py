@@ -125,6 +125,7 @@ class _Planner:
         for node in inputs.values():
             self._allocate(node, node.spec)
         self.time += 1
+        start = self.time
         steps = []
         for node in self.schedules[index]:
             if node.operator is parameter:
@@ -139,7 +140,7 @@ class _Planner:
             for update in self.copies:
                 self._release(update.value)
         self.time += 1
-        return Stage(inputs, outputs, tuple(steps))
+        return Stage(inputs, outputs, tuple(steps), start)
 
     def _step(self, node: Node) -> Step:
         sources = list(dict.fromkeys(node.inputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,10 +11,11 @@ import torch
 
 from engine.feeds import require_feeds
 from engine.kernels.kernel import Run
-from engine.memory import lower_bound
+from engine.memory import live_bytes, lower_bound
 from engine.numerics import require_finite_leaves, run_checked
-from engine.report import StepReport, format_report, step_reports
+from engine.report import Span, StepReport, format_report, step_reports
 from engine.runtime import Runtime
+from engine.trace import trace, write_json
 from ops import GraphError, Node, Spec
 
 
@@ -36,7 +38,7 @@ class Program:
         specs = {name: node.spec for name, node in self._stage.inputs.items()}
         self._inputs = MappingProxyType(specs)
         self._check_numerics = check_numerics
-        self._seconds: dict[Node, float] = {}
+        self._spans: dict[Node, Span] = {}
 
     @property
     def peak_bytes(self) -> int:
@@ -87,19 +89,36 @@ class Program:
             return self._run(feeds)
 
     def profile(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Run as by a call, but without checking numerics, timing every step for :meth:`report`."""
+        """Run as by a call, but timing every step for :meth:`report` and :meth:`write_trace`.
+
+        Numerics are not checked.
+        """
         with self._runtime.lock:
             require_feeds(self._inputs, feeds)
             results = self._runtime.run(self._stage_index, feeds, self._clocked)
             return _owned(results)
 
     def steps(self) -> list[StepReport]:
-        """What each step is: order, kernel, shape, bytes, place in memory, time if profiled."""
-        return step_reports(self._runtime.plan, self._stage, self._seconds)
+        """What each step is: kernel, shape, bytes, place, work, origin, and time if profiled."""
+        return step_reports(self._runtime.plan, self._stage, self._spans)
 
     def report(self) -> str:
         """The steps as a table, with the time of each as of the last :meth:`profile`."""
         return format_report(self.steps(), self.peak_bytes, self.least_bytes)
+
+    def write_trace(self, path: str | os.PathLike[str]) -> None:
+        """Write the last :meth:`profile` as a timeline for https://ui.perfetto.dev.
+
+        It shows every step with what :meth:`steps` tells of it, and the bytes in use over time. The
+        file is JSON in the Trace Event Format, and is written as a whole or not at all.
+
+        Raises:
+            GraphError: nothing has been profiled, or the file cannot be written.
+        """
+        if not self._spans:
+            raise GraphError("there is no profile to write: call program.profile(...) first")
+        live = live_bytes(self._runtime.plan.buffers)[self._stage.start :]
+        write_json(path, trace(self.steps(), live, self._stage_index, str(self.device)))
 
     def replica(self) -> Program:
         """The same program over the same parameters with memory of its own, for another thread.
@@ -133,7 +152,7 @@ class Program:
         start = time.perf_counter()
         run()
         self._synchronize()
-        self._seconds[node] = time.perf_counter() - start
+        self._spans[node] = Span(start, time.perf_counter() - start)
 
     def _synchronize(self) -> None:
         if self.device.type == "cuda":

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from engine.plan import Plan, Stage
+from engine.plan import Plan, Stage, Step
+from engine.work import flops, traffic
 from ops import Node, Parameter
+
+
+class Span(NamedTuple):
+    """When a step ran and for how long, in seconds, by the clock of ``time.perf_counter``."""
+
+    start: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -19,8 +28,11 @@ class StepReport:
         nbytes, offset: size of the result and its place in the arena; no offset for a result that
             lies in a parameter's memory.
         scratch: bytes of scratch memory.
-        seconds: as last measured, if ever.
+        moved: bytes that it must read and write, scratch apart.
+        flops: floating-point operations.
+        span: when it ran, as last measured, if ever.
         phase: forward, gradient of an operator, or update.
+        rewrite: the rewrite that made it, or that made the node whose gradient it is.
         source: the user's line.
     """
 
@@ -30,70 +42,96 @@ class StepReport:
     nbytes: int
     offset: int | None
     scratch: int
-    seconds: float | None
+    moved: int
+    flops: int
+    span: Span | None
     phase: str
+    rewrite: str | None
     source: str
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, as last measured, if ever."""
+        return None if self.span is None else self.span.seconds
 
-def step_reports(plan: Plan, stage: Stage, seconds: Mapping[Node, float]) -> list[StepReport]:
+    @property
+    def gflops_per_second(self) -> float | None:
+        """Its rate: billions of floating-point operations per second."""
+        return self.flops / self.seconds / 1e9 if self.seconds else None
+
+
+def step_reports(plan: Plan, stage: Stage, spans: Mapping[Node, Span]) -> list[StepReport]:
     """A report on each step of a stage."""
-    reports = []
-    for step in stage.steps:
-        node, owner = step.node, plan.owners[step.node]
-        forward = node.provenance.forward
-        if forward is not None:
-            phase = f"gradient of {forward.operator.name}"
-        else:
-            phase = "update" if node.provenance.update else "forward"
-        reports.append(
-            StepReport(
-                operator=node.operator.name,
-                kernel=step.kernel.name if step.kernel is not None else "view",
-                spec=str(node.spec),
-                nbytes=node.spec.nbytes,
-                offset=None if isinstance(owner, Parameter) else plan.placement.offsets[owner],
-                scratch=sum(spec.nbytes for _, spec in step.workspaces),
-                seconds=seconds.get(node),
-                phase=phase,
-                source=str(node.provenance),
-            )
-        )
-    return reports
+    return [_report(plan, step, spans.get(step.node)) for step in stage.steps]
+
+
+def _report(plan: Plan, step: Step, span: Span | None) -> StepReport:
+    node, owner, is_view = step.node, plan.owners[step.node], step.kernel is None
+    return StepReport(
+        operator=node.operator.name,
+        kernel="view" if step.kernel is None else step.kernel.name,
+        spec=str(node.spec),
+        nbytes=node.spec.nbytes,
+        offset=None if isinstance(owner, Parameter) else plan.placement.offsets[owner],
+        scratch=sum(spec.nbytes for _, spec in step.workspaces),
+        moved=0 if is_view else traffic(node),
+        flops=flops(node),
+        span=span,
+        phase=_phase(node),
+        rewrite=node.provenance.rewrite,
+        source=str(node.provenance),
+    )
+
+
+def _phase(node: Node) -> str:
+    forward = node.provenance.forward
+    if forward is not None:
+        return f"gradient of {forward.operator.name}"
+    return "update" if node.provenance.update else "forward"
+
+
+_COLUMNS = ("#", "operator", "kernel", "result", "bytes", "offset", "scratch", "moved", "GFLOP",
+            "ms", "GFLOP/s", "for", "by rewrite", "at")  # fmt: skip
+_NUMERIC = ("#", "bytes", "offset", "scratch", "moved", "GFLOP", "ms", "GFLOP/s")
 
 
 def format_report(reports: Iterable[StepReport], peak_bytes: int, least_bytes: int) -> str:
     """The reports as a table, with the totals below."""
-    rows = [("#", "operator", "kernel", "result", "bytes", "offset", "scratch", "ms", "for", "at")]
     reports = list(reports)
-    for i, r in enumerate(reports):
-        rows.append(
-            (
-                str(i),
-                r.operator,
-                r.kernel,
-                r.spec,
-                f"{r.nbytes:,}",
-                "parameter" if r.offset is None else f"{r.offset:,}",
-                f"{r.scratch:,}" if r.scratch else "",
-                "" if r.seconds is None else f"{1e3 * r.seconds:.3f}",
-                r.phase,
-                "/".join(r.source.split("/")[-2:]),
-            )
-        )
+    rows = [_COLUMNS, *(_row(i, report) for i, report in enumerate(reports))]
+    total = f"{len(reports)} steps, {sum(r.flops for r in reports) / 1e9:.3f} GFLOP"
     timed = [r.seconds for r in reports if r.seconds is not None]
-    total = f", {1e3 * sum(timed):.3f} ms" if timed else ""
-    summary = f"peak {peak_bytes:,} bytes, at least {least_bytes:,}"
-    return f"{_table(rows)}\n{len(reports)} steps{total}; {summary}"
+    if timed:
+        total += f", {1e3 * sum(timed):.3f} ms"
+    return f"{_table(rows)}\n{total}; peak {peak_bytes:,} bytes, at least {least_bytes:,}"
+
+
+def _row(i: int, r: StepReport) -> tuple[str, ...]:
+    return (
+        str(i),
+        r.operator,
+        r.kernel,
+        r.spec,
+        f"{r.nbytes:,}",
+        "parameter" if r.offset is None else f"{r.offset:,}",
+        f"{r.scratch:,}" if r.scratch else "",
+        f"{r.moved:,}" if r.moved else "",
+        f"{r.flops / 1e9:.4f}" if r.flops else "",
+        "" if r.seconds is None else f"{1e3 * r.seconds:.3f}",
+        "" if not r.gflops_per_second else f"{r.gflops_per_second:.2f}",
+        r.phase,
+        r.rewrite or "",
+        "/".join(r.source.split("/")[-2:]),
+    )
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    numeric = {0, 4, 5, 6, 7}
     lines = []
     for row in rows:
         cells = [
-            cell.rjust(width) if i in numeric else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.rjust(width) if name in _NUMERIC else cell.ljust(width)
+            for name, cell, width in zip(_COLUMNS, row, widths, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ _ROOT = Path(__file__).parent.parent
 _OURS = tuple(str(_ROOT / package) + "/" for package in ("ops", "engine", "graphs"))
 _serials = itertools.count()
 _current: ContextVar[Callable[[], Provenance] | None] = ContextVar("provenance", default=None)
+_rewrite: ContextVar[str | None] = ContextVar("rewrite", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Provenance:
         filename, line: the user's source line that asked for it.
         forward: for a node of a gradient, the forward node whose gradient it computes.
         update: whether the node belongs to the update of a parameter.
+        rewrite: the rewrite that made the node, or that made the node whose gradient it computes.
         serial: orders nodes as they were asked for. A node that replaces another in a rewrite takes
             the place of the replaced one, so rewriting never shuffles a graph.
     """
@@ -37,10 +39,15 @@ class Provenance:
     line: int
     forward: Node | None = None
     update: bool = False
+    rewrite: str | None = None
     serial: int = field(default_factory=lambda: next(_serials))
 
     def __str__(self) -> str:
         return f"{self.filename}:{self.line}"
+
+    def rewritten(self) -> Provenance:
+        """The same origin, for a node that the rewrite being applied, if one is, makes anew."""
+        return replace(self, rewrite=_rewrite.get() or self.rewrite)
 
 
 def here() -> Provenance:
@@ -62,7 +69,9 @@ def gradient_of(node: Node) -> Iterator[None]:
     """Nodes made inside compute the gradient of ``node`` and carry its source line."""
     origin = node.provenance
     forward = node if origin.forward is None else origin.forward
-    with _attributed(lambda: Provenance(origin.filename, origin.line, forward)):
+    with _attributed(
+        lambda: Provenance(origin.filename, origin.line, forward, rewrite=origin.rewrite)
+    ):
         yield
 
 
@@ -76,8 +85,18 @@ def updating() -> Iterator[None]:
 @contextmanager
 def in_place_of(node: Node) -> Iterator[None]:
     """Nodes made inside replace ``node``: same source line, same place in the order."""
-    with _attributed(lambda: node.provenance):
+    with _attributed(node.provenance.rewritten):
         yield
+
+
+@contextmanager
+def rewriting(name: str) -> Iterator[None]:
+    """Nodes that take another's place inside carry the name of this rewrite."""
+    token = _rewrite.set(name)
+    try:
+        yield
+    finally:
+        _rewrite.reset(token)
 
 
 @contextmanager

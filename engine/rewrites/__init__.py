@@ -14,6 +14,7 @@ from engine.rewrites.constants import fold_constants
 from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.identities import simplify_identities
 from engine.rewrites.upsampled_convolution import convolve_before_upsampling
+from ops.provenance import rewriting
 
 Rewrite = Callable[[Graph], Graph]
 
@@ -29,6 +30,7 @@ REWRITES: tuple[Rewrite, ...] = (
 def rewrite(graph: Graph, rewrites: Iterable[Rewrite] = REWRITES) -> Graph:
     """Apply rewrites to a bound graph, in order, checking it after each."""
     for apply in rewrites:
-        graph = apply(graph)
+        with rewriting(getattr(apply, "__name__", str(apply))):
+            graph = apply(graph)
         graph.check()
     return graph

@@ -80,7 +80,7 @@ def _same_shape(node: Node) -> Node:
 def _reshape(node: Node) -> Node:
     (x,) = node.inputs
     if x.operator is node.operator:
-        node = replace(node, inputs=x.inputs)
+        node = replace(node, inputs=x.inputs, provenance=node.provenance.rewritten())
     return _same_shape(node)
 
 
@@ -88,7 +88,12 @@ def _permute(node: Node) -> Node:
     (x,) = node.inputs
     if x.operator is node.operator:
         order = tuple(x.attributes["dims"][d] for d in node.attributes["dims"])
-        node = replace(node, inputs=x.inputs, attributes={"dims": order})
+        node = replace(
+            node,
+            inputs=x.inputs,
+            attributes={"dims": order},
+            provenance=node.provenance.rewritten(),
+        )
     kept = tuple(d % node.ndim for d in node.attributes["dims"]) == tuple(range(node.ndim))
     return node.inputs[0] if kept else node
 

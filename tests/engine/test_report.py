@@ -100,3 +100,30 @@ def test_profiling_times_every_step_and_gives_the_results() -> None:
     assert timed
     assert all(s.seconds is not None and s.seconds > 0 for s in timed)
     assert " ms;" in program.report().splitlines()[-1]
+    table = program.report().splitlines()[1:-1]
+    for line, step in zip(table, program.steps(), strict=True):
+        if step.flops and step.seconds is not None:
+            assert step.gflops_per_second == step.flops / step.seconds / 1e9
+            assert f"{step.gflops_per_second:.2f}" in line
+        else:
+            assert not step.gflops_per_second
+
+
+def test_a_step_names_the_rewrite_that_made_it() -> None:
+    g = GraphBuilder("upsampled")
+    x, w = g.input("x", (1, 2, 4, 4)), g.parameter("w", (3, 2, 3, 3))
+    y = ops.tanh(ops.conv2d(ops.upsample_nearest(x, 2), w, padding=1))
+    flat = ops.reshape(ops.reshape(y, (-1, 8)), (-1,))
+    graph = g.build(loss=ops.mean(ops.square(flat)))
+    program = compile(graph, minimize="loss", optimizer=SGD(lr=0.1))
+    made = {(step.operator, step.phase): step.rewrite for step in program.steps()}
+    assert made["conv2d", "forward"] == "convolve_before_upsampling"
+    assert made["phase_weight", "forward"] == "convolve_before_upsampling"
+    assert made["reshape", "forward"] == "simplify_identities"
+    assert made["tanh", "forward"] is None
+    assert made["sub", "update"] is None
+    of_made = made["conv2d_weight_gradient", "gradient of conv2d"]
+    assert of_made == "convolve_before_upsampling"
+    assert "convolve_before_upsampling" in program.report()
+    plain = compile(graph, rewrites=[])
+    assert {step.rewrite for step in plain.steps()} == {None}
