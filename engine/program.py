@@ -55,6 +55,14 @@ class Program:
         return lower_bound(self._runtime.plan.buffers)
 
     @property
+    def pool_bytes(self) -> int:
+        """Bytes beyond ``peak_bytes`` that torch's kernels took when CUDA recorded the run.
+
+        Known after the second call; 0 on other devices.
+        """
+        return self._runtime.pool_bytes
+
+    @property
     def inputs(self) -> Mapping[str, Spec]:
         """What a call takes."""
         return self._inputs

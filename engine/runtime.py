@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import is_
 
 import torch
 
-from engine.kernels.kernel import Run
+from engine.cuda.capture import Captured, can_record
+from engine.kernels.kernel import Run, in_sequence
 from engine.layout import strides, view_of
 from engine.plan import Plan, Step
 from ops import GraphError, Node, Parameter
@@ -21,7 +23,8 @@ class Runtime:
     """The memory of a plan on a device, and its steps bound to that memory.
 
     Nothing is allocated before the first run; then the arena, ``peak_bytes`` long, once. The steps
-    are bound again when a parameter has been moved or given other storage.
+    are bound again when a parameter has been moved or given other storage. On a CUDA device each
+    stage becomes one graph, see :class:`engine.cuda.capture.Captured`.
     """
 
     def __init__(self, plan: Plan, device: torch.device) -> None:
@@ -31,9 +34,10 @@ class Runtime:
         self.tensors: dict[Node, torch.Tensor] = {}
         self._arena: torch.Tensor | None = None
         self._bound_at = -1
+        self._storages: list[torch.Tensor] = []
         self._next_stage = 0
         self._steps: list[list[tuple[Node, Run]]] = []
-        self._runs: list[list[Run]] = []
+        self._whole: list[Run] = []
         self._copies: list[Run] = []
 
     def run(
@@ -61,15 +65,19 @@ class Runtime:
         if ready is not None:
             ready()
         if around is None:
-            for run in self._runs[stage]:
-                run()
+            self._whole[stage]()
         else:
             for node, run in self._steps[stage]:
                 around(node, run)
-        if stage == len(self.plan.stages) - 1:
-            for copy in self._copies:
-                copy()
+            if stage == len(self.plan.stages) - 1:
+                for copy in self._copies:
+                    copy()
         return {name: self.tensors[node] for name, node in outputs.items()}
+
+    @property
+    def pool_bytes(self) -> int:
+        """What the graphs of a CUDA device keep beyond the arena."""
+        return sum(run.pool_bytes for run in self._whole if isinstance(run, Captured))
 
     def _bind(self) -> None:
         if self._bound_at == Parameter.moves:
@@ -77,6 +85,10 @@ class Runtime:
         for p in self.plan.parameters:
             p.to(self.device)
         self._bound_at = Parameter.moves
+        storages = [p.tensor for p in self.plan.parameters]
+        if self._arena is not None and all(map(is_, storages, self._storages)):
+            return  # other programs' parameters have moved
+        self._storages = storages
         if self._arena is None:
             size = self.plan.placement.peak_bytes
             self._arena = torch.empty(size, dtype=torch.uint8, device=self.device)
@@ -86,10 +98,13 @@ class Runtime:
             [(step.node, self._prepare(step)) for step in stage.steps if step.kernel is not None]
             for stage in stages
         ]
-        self._runs = [[run for _, run in steps] for steps in self._steps]
         self._copies = [
             partial(target.tensor.copy_, self.tensors[value]) for target, value in self.plan.copies
         ]
+        runs = [[run for _, run in steps] for steps in self._steps]
+        runs[-1] += self._copies
+        record = can_record(self.plan, self.device)
+        self._whole = [Captured(r, self.device) if record else in_sequence(r) for r in runs]
 
     def _bind_tensors(self, arena: torch.Tensor) -> None:
         views = {step.node for stage in self.plan.stages for step in stage.steps if not step.kernel}

@@ -1,0 +1,96 @@
+"""A run as one CUDA graph: recorded once, then launched as a whole.
+
+Launching a kernel takes the CPU several microseconds, which is longer than most steps of a small
+network take a GPU. A graph is launched once for all. Source: the CUDA programming guide, "CUDA
+Graphs"; Nguyen et al., "Accelerating PyTorch with CUDA Graphs", 2021.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from functools import cache
+
+import torch
+
+from engine.kernels.kernel import Run, in_sequence
+from engine.lowering import REFERENCE
+from engine.plan import Plan
+
+DEVICE_TYPE = "cuda"
+"""The type of device that records graphs."""
+
+_RECORDING = threading.Lock()
+"""CUDA records one graph at a time."""
+
+
+class Captured:
+    """Calls that work on fixed memory, recorded as one graph.
+
+    The first call runs them as they are, which compiles kernels and lets libraries make ready: what
+    must not happen while recording. The second records them, which runs nothing, and launches the
+    graph; every further call launches it on the caller's stream. Where recording fails, they run as
+    they are for ever.
+
+    Attributes:
+        pool_bytes: of the memory that torch's kernels took for themselves while recording, and that
+            the graph keeps; 0 until then.
+    """
+
+    def __init__(self, runs: Sequence[Run], device: torch.device) -> None:
+        self.pool_bytes = 0
+        self._device = device
+        self._run = in_sequence(runs)
+        self._next: Run = self._warm_up
+
+    def __call__(self) -> None:
+        self._next()
+
+    def _warm_up(self) -> None:
+        self._run()
+        self._next = self._record
+
+    def _record(self) -> None:
+        graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
+        # A stream of its own, so that workspaces, which libraries keep per stream, are its own.
+        stream = torch.cuda.Stream(self._device)
+        try:
+            # Around torch's own context, which does not restore the stream where recording fails.
+            with _RECORDING, torch.cuda.stream(stream):
+                stream.wait_stream(here)
+                # Other threads may allocate or synchronise meanwhile.
+                with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                    self._run()
+        except RuntimeError as error:
+            warn_once(f"a program runs without a CUDA graph, which could not be recorded: {error}")
+            self._next = self._run
+        else:
+            self._next = graph.replay
+            self.pool_bytes = _bytes_of(graph)
+        self._next()
+
+
+def can_record(plan: Plan, device: torch.device) -> bool:
+    """Whether the runs of a plan on a device can become graphs; warns where only a step hinders.
+
+    A step without a kernel does: its operator's ``forward`` allocates, and may wait for the device.
+    """
+    if device.type != DEVICE_TYPE:
+        return False
+    for step in (step for stage in plan.stages for step in stage.steps):
+        if step.kernel is REFERENCE:
+            name = step.node.operator.name
+            warn_once(f"a program runs without a CUDA graph: its operator {name!r} has no kernel")
+            return False
+    return True
+
+
+def _bytes_of(graph: torch.cuda.CUDAGraph) -> int:
+    return sum(segment["total_size"] for segment in torch.cuda.memory_snapshot(graph.pool()))
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Warn, but not again of the same."""
+    warnings.warn(message, stacklevel=2)
