@@ -92,10 +92,17 @@ def read_pairs(first: Path, second: Path, size: int = 32) -> list[Pair]:
         raise InputError(f"{here / alone[0]} has no partner of that name in {there}{more}")
     pairs = []
     for name in left:
-        pair = read_picture(left[name]).pixels, read_picture(right[name]).pixels
+        pair = _read_colours(left[name]), _read_colours(right[name])
         _require_fit(f"{name} in {first} and {second}", *pair, size)
         pairs.append(pair)
     return pairs
+
+
+def _read_colours(path: Path) -> torch.Tensor:
+    pixels = read_picture(path).pixels
+    if len(pixels) not in (1, 3):
+        raise InputError(f"{path} has {len(pixels)} channels; expected grey or RGB")
+    return pixels.expand(3, -1, -1)
 
 
 def _require_fit(name: str, first: torch.Tensor, second: torch.Tensor, size: int) -> None:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import replacing, require_folder, require_free
@@ -40,21 +39,6 @@ def test_a_failing_writer_leaves_the_old_file(tmp_path: Path, error: type[BaseEx
         fail()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
-
-
-def test_a_picture_whose_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_picture(tmp_path / "a.png", Picture(cat(8, 8)))
-    before = (tmp_path / "a.png").read_bytes()
-
-    def fail(_image: Image.Image, path: Path, **_options: object) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(OSError, match="No space left"):
-        write_picture(tmp_path / "a.png", Picture(cat(9, 9)))
-    assert (tmp_path / "a.png").read_bytes() == before
-    assert names(tmp_path) == ["a.png"]
 
 
 def test_folders_on_the_way_are_made(tmp_path: Path) -> None:

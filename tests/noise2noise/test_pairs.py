@@ -142,7 +142,7 @@ def test_folders_that_do_not_pair_up(tmp_path: Path) -> None:
     save(second / "also alone.png", bytes_of(31, 50))
     assert message().endswith("50x31 pixels; expected at least 32 a side")
     (second / "also alone.png").write_text("not a picture")
-    assert message() == f"{second}/also alone.png is not a PNG, JPEG or TIFF picture"
+    assert message() == f"{second}/also alone.png is not a PNG, JPEG, TIFF or .npy picture"
 
 
 def test_folders_that_are_none(tmp_path: Path) -> None:
@@ -150,5 +150,5 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=f"^there is no folder {re.escape(str(tmp_path))}/none$"):
         read_pairs(first, tmp_path / "none")
-    with pytest.raises(InputError, match=r"empty has no PNG, JPEG or TIFF pictures$"):
+    with pytest.raises(InputError, match=r"empty has no PNG, JPEG, TIFF or \.npy pictures$"):
         read_pairs(tmp_path / "empty", second)

@@ -1,25 +1,35 @@
 """Pictures: what they are in memory, and in files."""
 
+from graphs.noise2noise.images.eight_bit import from_bytes, to_bytes
 from graphs.noise2noise.images.files import (
     SUFFIXES,
-    Picture,
-    from_bytes,
+    creating,
     is_picture_name,
     list_pictures,
     read_picture,
-    require_picture,
-    to_bytes,
+    read_pictures,
+    read_raster,
+    require_fit,
     write_picture,
 )
+from graphs.noise2noise.images.picture import Picture, pictures_of
+from graphs.noise2noise.images.raster import Raster
+from graphs.noise2noise.images.scale import Scale
 
 __all__ = [
     "SUFFIXES",
     "Picture",
+    "Raster",
+    "Scale",
+    "creating",
     "from_bytes",
     "is_picture_name",
     "list_pictures",
+    "pictures_of",
     "read_picture",
-    "require_picture",
+    "read_pictures",
+    "read_raster",
+    "require_fit",
     "to_bytes",
     "write_picture",
 ]

@@ -1,80 +1,138 @@
-"""Pictures on disk: PNG, JPEG and TIFF, grey or RGB, 8 bits per channel."""
+"""Pictures in files: PNG, JPEG, TIFF and NumPy's ``.npy``."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from PIL import Image, ImageFile, UnidentifiedImageError
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import replacing
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
-_MODES = {
-    "1": "black and white without greys",
-    "P": "of palette colours",
-    "LA": "grey with transparency",
-    "RGBA": "RGB with transparency",
-    "I;16": "grey of 16 bits",
-    "I;16B": "grey of 16 bits",
-    "I": "grey of 32 bits",
-    "F": "grey of 32 bits",
-}
-_DAMAGED = (OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises on files that are not what they began as."""
-
-_KEPT = ("exif", "icc_profile", "dpi")
+from graphs.noise2noise.images import jpeg, npy, png, tiff
+from graphs.noise2noise.images.picture import Picture, pictures_of
+from graphs.noise2noise.images.raster import Raster, require_numbers
+from graphs.noise2noise.images.scale import Scale
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture as the network takes it.
+class Format:
+    """A kind of file.
 
     Attributes:
-        pixels: float32 in [0, 1], of shape (3, H, W); a grey picture has three equal channels.
-        grey: whether the file has one channel.
-        metadata: what is carried over to a file made from it: orientation, colour profile,
-            resolution.
+        suffixes: of its files' names.
+        starts: what its files begin with, one or the other.
+        read: a file's pixels, or an InputError.
+        refusal: why a raster cannot be such a file.
+        creating: lends a raster to fill, arranged like another, and completes the file.
     """
 
-    pixels: torch.Tensor
-    grey: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    name: str
+    suffixes: tuple[str, ...]
+    starts: tuple[bytes, ...]
+    read: Callable[[Path], Raster]
+    refusal: Callable[[Raster], str | None]
+    creating: Callable[[Path, Raster], AbstractContextManager[Raster]]
 
 
-def read_picture(path: Path) -> Picture:
-    """Read a picture.
+FORMATS = (
+    Format("PNG", (".png",), (b"\x89PNG\r\n\x1a\n",), png.read, png.refusal, png.creating),
+    Format("JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",), jpeg.read, jpeg.refusal, jpeg.creating),
+    Format(
+        "TIFF",
+        (".tif", ".tiff"),
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        tiff.read,
+        tiff.refusal,
+        tiff.creating,
+    ),
+    Format("NumPy", (".npy",), (b"\x93NUMPY",), npy.read, npy.refusal, npy.creating),
+)
+SUFFIXES = {suffix: kind for kind in FORMATS for suffix in kind.suffixes}
+
+
+def read_raster(path: Path) -> Raster:
+    """Read a file, whose content and not its name tells what it is.
 
     Raises:
-        InputError: it is no PNG, JPEG or TIFF file, is damaged, or is neither 8-bit grey nor RGB.
+        InputError: it is no picture to work with: damaged, of another kind, or with values that are
+            no finite numbers.
     """
-    with _opened(path) as image:
-        pixels = np.asarray(image)
-        metadata = {key: image.info[key] for key in _KEPT if key in image.info}
-    return Picture(from_bytes(pixels), pixels.ndim == 2, metadata)
+    raster = _format_of(path).read(path)
+    require_numbers(raster, str(path))
+    return raster
 
 
-def require_picture(path: Path) -> None:
-    """Raise the InputError of :func:`read_picture` that can be known without decoding the file."""
-    with _opened(path):
-        pass
+@contextmanager
+def creating(path: Path, like: Raster) -> Iterator[Raster]:
+    """Lend a raster of ``like``'s shape, dtype and metadata to fill, opacity already copied.
+
+    It becomes the file ``path``, in the format that the suffix names, if the block ends well;
+    otherwise nothing is left of it and an earlier file stays. Large ones are kept on disk.
+
+    Raises:
+        InputError: such a file cannot hold it.
+        OSError: it cannot be written there.
+    """
+    require_fit(path, like)
+    with (
+        replacing(path) as temporary,
+        SUFFIXES[path.suffix.lower()].creating(temporary, like) as raster,
+    ):
+        if like.alpha:
+            for frame in range(like.frames):
+                raster.opacity(frame)[...] = like.opacity(frame)
+        yield raster
+
+
+def require_fit(path: Path, raster: Raster) -> None:
+    """Check that a file of that name can hold a raster.
+
+    Raises:
+        InputError: its format cannot, or there is no such format.
+    """
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"the output {path} is no kind of picture to write: {', '.join(SUFFIXES)}")
+    if reason := kind.refusal(raster):
+        holders = [other for other in FORMATS if not other.refusal(raster)]
+        known = ", ".join(suffix for other in holders for suffix in other.suffixes)
+        raise InputError(f"{path} cannot hold {reason}, being {kind.name}; these can: {known}")
+
+
+def read_picture(path: Path, scale: Scale | None = None) -> Picture:
+    """Read a file of one picture.
+
+    Args:
+        path: the file.
+        scale: by default the dtype's, see :func:`pictures_of`.
+
+    Raises:
+        InputError: see :func:`read_raster`; or it holds several pictures.
+    """
+    pictures = read_pictures(path, scale)
+    if len(pictures) > 1:
+        raise InputError(f"{path} holds {len(pictures)} pictures; expected one")
+    return pictures[0]
+
+
+def read_pictures(path: Path, scale: Scale | None = None) -> list[Picture]:
+    """Read a file of any number of pictures, such as a stack of repeats.
+
+    Raises:
+        InputError: see :func:`read_raster`.
+    """
+    return pictures_of(read_raster(path), scale)
 
 
 def write_picture(path: Path, picture: Picture) -> None:
-    """Write a picture in the format that the suffix names, in place of what was there."""
-    pixels = picture.pixels.mean(0) if picture.grey else picture.pixels
-    options: dict[str, Any] = dict(picture.metadata)
-    if path.suffix.lower() in {".jpg", ".jpeg"}:
-        options |= {"quality": 95, "subsampling": 0}
-    with replacing(path) as temporary:
-        Image.fromarray(to_bytes(pixels)).save(temporary, **options)
+    """Write a picture as the kind that it was, in the format that the suffix names.
+
+    Raises:
+        InputError, OSError: see :func:`creating`.
+    """
+    with creating(path, picture.kind) as raster:
+        raster.planes()[...] = picture.scale.from_unit(picture.pixels, raster.dtype)
 
 
 def list_pictures(folder: Path) -> dict[str, Path]:
@@ -87,7 +145,7 @@ def list_pictures(folder: Path) -> dict[str, Path]:
         raise InputError(f"there is no folder {folder}")
     found = {p.name: p for p in sorted(folder.iterdir()) if is_picture_name(p)}
     if not found:
-        raise InputError(f"the folder {folder} has no PNG, JPEG or TIFF pictures")
+        raise InputError(f"the folder {folder} has no PNG, JPEG, TIFF or .npy pictures")
     return found
 
 
@@ -96,54 +154,15 @@ def is_picture_name(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def from_bytes(pixels: np.ndarray) -> torch.Tensor:
-    """8-bit pixels (H, W) or (H, W, 3) as float32 in [0, 1] of shape (3, H, W)."""
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-    return torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / 255)
-
-
-def to_bytes(pixels: torch.Tensor) -> np.ndarray:
-    """The nearest 8-bit pixels, (H, W) or (H, W, 3), of values meant to lie in [0, 1]."""
-    last = pixels.movedim(0, -1) if pixels.ndim == 3 else pixels
-    return (last * 255).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _format_of(path: Path) -> Format:
     try:
-        with _quietly(), Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
-            _require_plain(image, path)
-            yield image
-    except InputError:
-        raise
+        with path.open("rb") as file:
+            start = file.read(max(len(start) for kind in FORMATS for start in kind.starts))
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path} is not a PNG, JPEG or TIFF picture") from None
-    except _DAMAGED as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-
-
-def _quietly() -> warnings.catch_warnings[None]:
-    """Without Pillow's warnings of damage: what cannot be read is an error, the rest is read."""
-    return warnings.catch_warnings(action="ignore", category=UserWarning)
-
-
-def _require_plain(image: ImageFile.ImageFile, path: Path) -> None:
-    if kind := _other_kind(image):
-        raise InputError(f"{path} is {kind}; expected 8-bit grey or RGB")
-    # A camera's JPEG may hold a preview or a depth map beside the photograph, which comes first.
-    if image.format in ("PNG", "TIFF") and getattr(image, "n_frames", 1) > 1:
-        raise InputError(f"{path} holds several pictures; expected one")
-
-
-def _other_kind(image: ImageFile.ImageFile) -> str | None:
-    if image.mode not in ("L", "RGB"):
-        return _MODES.get(image.mode, image.mode)
-    # Pillow opens these as "L" and "RGB" too, and drops the lower bits and the transparency.
-    if ";16" in str(image.tile):
-        return f"{image.mode} of 16 bits"
-    if "transparency" in image.info:
-        return f"{image.mode} with a transparent colour"
-    return None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    for kind in FORMATS:
+        if start.startswith(kind.starts):
+            return kind
+    raise InputError(f"{path} is not a PNG, JPEG, TIFF or .npy picture")

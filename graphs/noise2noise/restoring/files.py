@@ -15,7 +15,7 @@ from graphs.noise2noise.images import (
     SUFFIXES,
     is_picture_name,
     read_picture,
-    require_picture,
+    require_fit,
     write_picture,
 )
 from graphs.noise2noise.restoring.restorer import Restorer
@@ -45,8 +45,8 @@ def denoise_files(
     targets = _targets(pictures, output)
     for target in targets:
         require_free(target, overwrite)
-    for picture in pictures:
-        require_picture(picture)
+    for picture, target in zip(pictures, targets, strict=True):
+        require_fit(target, read_picture(picture).kind)
     restore = Restorer(load_network(weights))
     for picture, target in zip(pictures, targets, strict=True):
         source = read_picture(picture)
@@ -76,7 +76,7 @@ def _targets(pictures: Sequence[Path], output: Path) -> list[Path]:
                 f"the output {output} is one file for {len(pictures)} pictures; name a folder"
             )
         return [output]
-    known = ", ".join(sorted(SUFFIXES))
+    known = ", ".join(SUFFIXES)
     if output.suffix and not output.is_dir():
         raise InputError(f"the output {output} is no kind of picture to write: {known}")
     if other := next((path for path in pictures if path.suffix.lower() not in SUFFIXES), None):

@@ -31,7 +31,14 @@ class Restorer:
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
 
     def __call__(self, noisy: torch.Tensor) -> torch.Tensor:
-        """The pictures cleaned: (3, H, W) or (N, 3, H, W) in, the same shape out."""
+        """The pictures cleaned: (C, H, W) or (N, C, H, W) in, the same shape out.
+
+        A network of colours sees any other channel, alone, as three equal ones.
+        """
+        if noisy.shape[-3] != 3:
+            parts = noisy.split(1, -3)
+            grey = [self(part.expand(*part.shape[:-3], 3, -1, -1)) for part in parts]
+            return torch.cat([part.mean(-3, keepdim=True) for part in grey], -3)
         batch = noisy if noisy.ndim == 4 else noisy[None]
         height, width = batch.shape[2:]
         padded = extend_to_multiple(batch, MULTIPLE)

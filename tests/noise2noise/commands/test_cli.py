@@ -81,9 +81,9 @@ def test_denoise_refuses_pictures(photo: Path, tmp_path: Path) -> None:
     assert complaint("denoise", none, "-o", out) == f"there is no file {none}"
     # The good one is not written either: all are looked at first.
     said = complaint("denoise", photo, text, "-o", out)
-    assert said == f"{text} is not a PNG, JPEG or TIFF picture"
+    assert said == f"{text} is not a PNG, JPEG, TIFF or .npy picture"
     other = photo.rename(photo.with_suffix(".dat"))
-    kinds = ".jpeg, .jpg, .png, .tif, .tiff"
+    kinds = ".png, .jpg, .jpeg, .tif, .tiff, .npy"
     said = complaint("denoise", other, "-o", out)
     assert said == f"{other} does not end in one of {kinds}, as its result would have to"
     half = save(tmp_path / "half.png", bytes_of(40, 40, 3))
@@ -93,7 +93,7 @@ def test_denoise_refuses_pictures(photo: Path, tmp_path: Path) -> None:
 
 
 def test_denoise_refuses_outputs(photo: Path, tmp_path: Path) -> None:
-    kinds = ".jpeg, .jpg, .png, .tif, .tiff"
+    kinds = ".png, .jpg, .jpeg, .tif, .tiff, .npy"
     out = tmp_path / "out.bmp"
     said = complaint("denoise", photo, "-o", out)
     assert said == f"the output {out} is no kind of picture to write: {kinds}"

@@ -3,88 +3,71 @@
 from __future__ import annotations
 
 import re
-import struct
-import zlib
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import list_pictures, read_picture, require_picture
-from tests.noise2noise.scenes import bytes_of, save
+from graphs.noise2noise.images import (
+    Raster,
+    creating,
+    list_pictures,
+    read_picture,
+    read_pictures,
+    read_raster,
+    require_fit,
+)
+from tests.noise2noise.images.kinds import Writer, animated, encode, numbers, of_mode, of_two_kinds
+from tests.noise2noise.scenes import bytes_of, names, save
 
-Writer = Callable[[Path], object]
-
-
-def of_mode(mode: str, **options: object) -> Writer:
-    pixels = Image.fromarray(bytes_of(8, 8, 3))
-    return lambda path: pixels.convert(mode).save(path, **options)
-
-
-def sixteen_bit_grey(path: Path) -> None:
-    Image.frombytes("I;16", (8, 8), bytes(range(128))).save(path)
-
-
-def sixteen_bit_rgb(path: Path) -> None:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checked = kind + content
-        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    header = struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)
-    rows = zlib.compress(bytes(8 * (1 + 8 * 6)))
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+NO_KIND = "is not a PNG, JPEG, TIFF or .npy picture"
 
 
-def with_a_next_page_of_nothing(path: Path) -> None:
-    Image.fromarray(bytes_of(8, 8, 3)).save(path)
-    content = bytearray(path.read_bytes())
-    (entries,) = struct.unpack_from("<H", content, 8)
-    struct.pack_into("<I", content, 10 + 12 * entries, len(content))
-    path.write_bytes(content + bytes(6))
+def unusual(value: float, **options: object) -> Writer:
+    pixels = np.zeros((4, 4), np.float32)
+    pixels[1, 2] = value
+    return lambda path: encode(path, pixels)
 
 
-def several(path: Path) -> None:
-    pages = [Image.fromarray(bytes_of(8, 8, 3, seed=i)) for i in range(2)]
-    pages[0].save(path, save_all=True, append_images=pages[1:])
+def array(values: np.ndarray) -> Writer:
+    return lambda path: np.save(path, values)
 
 
 KINDS: dict[str, tuple[str, Writer, str]] = {
-    "RGBA": ("a.png", of_mode("RGBA"), "is RGB with transparency; expected 8-bit grey or RGB"),
-    "LA": ("a.png", of_mode("LA"), "is grey with transparency; expected 8-bit grey or RGB"),
-    "P": ("a.png", of_mode("P"), "is of palette colours; expected 8-bit grey or RGB"),
-    "1": ("a.png", of_mode("1"), "is black and white without greys; expected 8-bit grey or RGB"),
-    "CMYK": ("a.jpg", of_mode("CMYK"), "is CMYK; expected 8-bit grey or RGB"),
-    "CMYK TIFF": ("a.tif", of_mode("CMYK"), "is CMYK; expected 8-bit grey or RGB"),
-    "float": ("a.tif", of_mode("F"), "is grey of 32 bits; expected 8-bit grey or RGB"),
+    "P": ("a.png", of_mode("P"), "is of palette colours; expected grey or RGB"),
+    "1": ("a.png", of_mode("1"), "is grey of 1 bits; expected 8 or 16"),
+    "1 TIFF": ("a.tif", of_mode("1"), "holds bool; expected integers of at most 32 bits or floats"),
+    "P TIFF": ("a.tif", of_mode("P"), "is of palette colours; expected grey or RGB"),
+    "CMYK": ("a.jpg", of_mode("CMYK"), "is CMYK; expected grey or RGB"),
+    "CMYK TIFF": ("a.tif", of_mode("CMYK"), "is CMYK; expected grey or RGB"),
     "one colour transparent": (
         "a.png",
         of_mode("RGB", transparency=(1, 2, 3)),
-        "is RGB with a transparent colour; expected 8-bit grey or RGB",
+        "has a transparent colour; expected an alpha channel or none",
     ),
-    "16 bits": ("a.png", sixteen_bit_grey, "is grey of 16 bits; expected 8-bit grey or RGB"),
-    "16 bits TIFF": ("a.tif", sixteen_bit_grey, "is grey of 16 bits; expected 8-bit grey or RGB"),
-    "16 bits RGB": ("a.png", sixteen_bit_rgb, "is RGB of 16 bits; expected 8-bit grey or RGB"),
-    "pages": ("a.tif", several, "holds several pictures; expected one"),
-    "frames": ("a.png", several, "holds several pictures; expected one"),
-    "text": (
-        "a.png",
-        lambda path: path.write_text("a diary"),
-        "is not a PNG, JPEG or TIFF picture",
+    "frames": ("a.png", animated, "is animated; expected one picture"),
+    "sizes": ("a.tif", of_two_kinds, "holds pictures of 2 kinds; expected one kind"),
+    "NaN": ("a.tif", unusual(float("nan")), "has 1 values that are NaN or infinite"),
+    "infinity": ("a.npy", unusual(float("inf")), "has 1 values that are NaN or infinite"),
+    "complex": ("a.npy", array(np.ones((3, 3), complex)), "holds complex128; expected integers"),
+    "words": ("a.npy", array(np.array([["a"]])), "holds str"),
+    "objects": (
+        "a.npy",
+        array(np.array([[{}]])),
+        "cannot be read: Array can't be memory-mapped",
     ),
-    "empty": ("a.png", lambda path: path.touch(), "is not a PNG, JPEG or TIFF picture"),
-    "another format": (
-        "a.png",
-        of_mode("RGB", format="BMP"),
-        "is not a PNG, JPEG or TIFF picture",
-    ),
-    "empty page": ("a.tif", with_a_next_page_of_nothing, "cannot be read: Missing dimensions"),
-    "folder": ("a.png", lambda path: path.mkdir(), "cannot be read: [Errno 21] Is a directory"),
+    "a line": ("a.npy", array(np.ones(3)), "has 1 axes; expected 2 to 4"),
+    "nothing": ("a.npy", array(np.ones((0, 3))), "has no pixels"),
+    "text": ("a.png", lambda path: path.write_text("a diary"), NO_KIND),
+    "empty": ("a.png", lambda path: path.touch(), NO_KIND),
+    "another format": ("a.png", of_mode("RGB", format="BMP"), NO_KIND),
+    "folder": ("a.png", lambda path: path.mkdir(), "cannot be read: Is a directory"),
 }
 
 
@@ -92,11 +75,17 @@ KINDS: dict[str, tuple[str, Writer, str]] = {
 def test_refused(kind: str, tmp_path: Path) -> None:
     name, write, expected = KINDS[kind]
     write(tmp_path / name)
-    for look in (read_picture, require_picture):
-        with pytest.raises(InputError) as error:
-            look(tmp_path / name)
-        assert str(error.value).startswith(f"{tmp_path / name} {expected}")
-        assert "\n" not in str(error.value)
+    with pytest.raises(InputError) as error:
+        read_raster(tmp_path / name)
+    assert str(error.value).startswith(f"{tmp_path / name} {expected}")
+    assert "\n" not in str(error.value)
+
+
+def test_several_where_one_is_expected(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", bytes_of(3, 8, 9), photometric="minisblack")
+    assert len(read_pictures(tmp_path / "a.tif")) == 3
+    with pytest.raises(InputError, match=r"a\.tif holds 3 pictures; expected one$"):
+        read_picture(tmp_path / "a.tif")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
@@ -104,30 +93,71 @@ def test_a_missing_file(tmp_path: Path) -> None:
         read_picture(tmp_path / "none.png")
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
-def test_a_truncated_file(suffix: str, tmp_path: Path) -> None:
-    path = save(tmp_path / f"half.{suffix}", bytes_of(40, 40, 3))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=rf"half\.{suffix} (cannot be read: |is not a)"):
-        read_picture(path)
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.npy", "packed.tif"])
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.9])
+def test_a_truncated_file(name: str, part: float, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "packed.tif":
+        tifffile.imwrite(path, bytes_of(40, 40, 3), compression="zlib", rowsperstrip=4)
+    elif name == "a.npy":
+        np.save(path, bytes_of(40, 40))
+    else:
+        save(path, bytes_of(40, 40, 3))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+    with pytest.raises(InputError, match=rf"{re.escape(name)} (cannot be read: |is not a)"):
+        read_raster(path)
 
 
 @pytest.mark.filterwarnings("error")
-@given(st.sampled_from(["png", "jpg", "tif"]), st.data())
+@given(st.sampled_from(["png", "jpg", "tif", "npy"]), st.data())
 def test_a_damaged_file_is_a_picture_or_an_input_error(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject
 ) -> None:
-    path = save(tmp_path_factory.getbasetemp() / f"damaged.{suffix}", bytes_of(9, 7, 3))
+    path = tmp_path_factory.getbasetemp() / f"damaged.{suffix}"
+    if suffix == "jpg":
+        save(path, bytes_of(9, 7, 3))
+    else:
+        encode(path, bytes_of(9, 7, 3))
     content = bytearray(path.read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=3)):
         content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     with suppress(InputError):
-        read_picture(path)
+        read_raster(path)
 
 
 def test_folders_without_pictures(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^there is no folder .*/none$"):
         list_pictures(tmp_path / "none")
-    with pytest.raises(InputError, match=r"^the folder .* has no PNG, JPEG or TIFF pictures$"):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"has no PNG, JPEG, TIFF or \.npy pictures$"):
         list_pictures(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "raster", "reason"),
+    [
+        ("a.jpg", Raster(numbers((4, 4), "uint16"), "YX"), "numbers of type uint16, being JPEG"),
+        ("a.jpg", Raster(bytes_of(4, 4, 4), "YXS", alpha=True), "an alpha channel, being JPEG"),
+        ("a.png", Raster(numbers((4, 4), "float32"), "YX"), "numbers of type float32, being PNG"),
+        ("a.png", Raster(bytes_of(4, 4, 5), "YXS"), "5 channels, being PNG"),
+        ("a.png", Raster(bytes_of(3, 4, 4), "IYX"), "3 frames, being PNG"),
+    ],
+)
+def test_what_a_format_cannot_hold(name: str, raster: Raster, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    for attempt in (lambda: require_fit(path, raster), lambda: creating(path, raster).__enter__()):
+        with pytest.raises(InputError) as error:
+            attempt()
+        assert str(error.value).startswith(f"{path} cannot hold {reason}; these can: ")
+        assert ".tif" in str(error.value)
+    assert names(tmp_path) == []
+
+
+def test_pictures_above_pillows_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    for name in ("a.png", "a.jpg"):
+        save(tmp_path / name, bytes_of(8, 9, 3))
+    for name in ("a.png", "a.jpg"):
+        assert read_picture(tmp_path / name).pixels.shape == (3, 8, 9)
+    assert Image.MAX_IMAGE_PIXELS == 10

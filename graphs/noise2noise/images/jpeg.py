@@ -1,0 +1,64 @@
+"""JPEG files: grey or RGB."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images.metadata import Metadata
+from graphs.noise2noise.images.pillow import opened
+from graphs.noise2noise.images.raster import Raster
+from graphs.noise2noise.images.spool import spooled
+
+_CARRIED = ("exif", "icc_profile", "dpi", "xmp", "comment")
+_LARGEST = 65500
+_OPTIONS = {"quality": 95, "subsampling": 0}
+
+
+def read(path: Path) -> Raster:
+    """Read a JPEG file. Of several pictures, as previews and depth maps, the first counts.
+
+    Raises:
+        InputError: it is damaged, or neither grey nor RGB.
+    """
+    with opened(path, "JPEG") as image:
+        if image.mode not in ("L", "RGB"):
+            raise InputError(f"{path} is {image.mode}; expected grey or RGB")
+        pixels = np.asarray(image)
+        info = {key: image.info[key] for key in _CARRIED if key in image.info}
+    return Raster(pixels, "YX" if pixels.ndim == 2 else "YXS", metadata=Metadata(info))
+
+
+def refusal(raster: Raster) -> str | None:
+    """Why a raster cannot be a JPEG file, if so."""
+    if raster.dtype != np.uint8:
+        return f"numbers of type {raster.dtype.name}"
+    if raster.frames > 1:
+        return f"{raster.frames} frames"
+    if raster.alpha:
+        return "an alpha channel"
+    if raster.channels not in (1, 3):
+        return f"{raster.channels} channels"
+    if max(raster.size) > _LARGEST:
+        return f"sides above {_LARGEST} pixels"
+    return None
+
+
+@contextmanager
+def creating(path: Path, like: Raster) -> Iterator[Raster]:
+    """Lend a raster to fill; it is written as the block ends."""
+    grey = like.channels == 1
+    shape = like.size if grey else (*like.size, 3)
+    with spooled(path.parent, shape, like.dtype) as pixels:
+        yield Raster(pixels, "YX" if grey else "YXS")
+        info = {key: value for key, value in like.metadata.info.items() if key in _CARRIED}
+        # Not to the file itself: where the disk fills up, Pillow may not say so.
+        content = io.BytesIO()
+        Image.fromarray(pixels).save(content, "JPEG", **_OPTIONS, **info)
+        path.write_bytes(content.getbuffer())

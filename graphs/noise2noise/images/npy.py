@@ -1,0 +1,66 @@
+"""NumPy files, ``.npy``: arrays of numbers and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images.raster import Raster
+from graphs.noise2noise.images.spool import reserve
+
+MOST_CHANNELS = 4
+"""An axis of so many is taken for channels: the last one, or the one before rows and columns."""
+
+
+def read(path: Path) -> Raster:
+    """Map a NumPy file.
+
+    An array of two axes is a grey picture; of three, (H, W, C) or (C, H, W) with at most four
+    channels, or else (frames, H, W); of four, (frames, H, W, C) or (frames, C, H, W).
+
+    Raises:
+        InputError: it is damaged, holds objects, or has another number of axes.
+    """
+    try:
+        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # whatever a damaged header leads NumPy's parser to
+        raise InputError(f"{path} cannot be read: {error}") from None
+    return Raster(pixels, _axes(path, pixels.shape))
+
+
+def refusal(_raster: Raster) -> str | None:
+    """Any raster can be a NumPy file."""
+    return None
+
+
+@contextmanager
+def creating(path: Path, like: Raster) -> Iterator[Raster]:
+    """Lend a raster to fill, mapped from the file itself."""
+    header = {
+        "descr": np.lib.format.dtype_to_descr(like.dtype),
+        "fortran_order": False,
+        "shape": like.pixels.shape,
+    }
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        reserve(file, like.pixels.nbytes)
+    pixels = np.lib.format.open_memmap(path, "r+")
+    yield like.with_pixels(pixels)
+    pixels.flush()
+
+
+def _axes(path: Path, shape: tuple[int, ...]) -> str:
+    if len(shape) == 2:
+        return "YX"
+    if len(shape) in (3, 4):
+        frames = "I" if len(shape) == 4 else ""
+        if shape[-1] <= MOST_CHANNELS:
+            return f"{frames}YXS"
+        if len(shape) == 4 or shape[-3] <= MOST_CHANNELS:
+            return f"{frames}CYX"
+        return "IYX"
+    raise InputError(f"{path} has {len(shape)} axes; expected 2 to 4")

@@ -1,0 +1,49 @@
+"""Opening files with Pillow, its complaints turned into ours."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from graphs.noise2noise.errors import InputError
+
+_DAMAGED = (OSError, SyntaxError, TypeError, ValueError)
+"""What Pillow raises on files that are not what they began as."""
+
+
+@contextmanager
+def opened(path: Path, kind: str) -> Iterator[ImageFile.ImageFile]:
+    """A file opened and its header read; its pixels are decoded when the block asks for them.
+
+    Args:
+        path: the file, of any size.
+        kind: the format it has to be of, by Pillow's name.
+
+    Raises:
+        InputError: it is damaged, so far as the block looks.
+    """
+    try:
+        with _unhindered(), Image.open(path, formats=(kind,)) as image:
+            yield image
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise InputError(f"{path} cannot be read: its {kind} header is damaged") from None
+    except _DAMAGED as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+
+
+@contextmanager
+def _unhindered() -> Iterator[None]:
+    """Without warnings of damage, which is an error or harmless, and without a limit of size."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit

@@ -1,0 +1,117 @@
+"""Pixels as a file has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images.metadata import Metadata
+
+REPEATS = frozenset("TIQR")
+"""Axes along which one scene is taken again: time, image, repetition, and those without a name."""
+
+ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """Pixels in a file's own numbers and order, perhaps mapped from it and not yet read.
+
+    Attributes:
+        pixels: the array.
+        axes: a letter for each of its axes, as tifffile names them: Y rows, X columns, S samples or
+            C channels; all others count frames.
+        alpha: whether the last sample is opacity, which is kept and never denoised.
+        metadata: what else the file says.
+    """
+
+    pixels: np.ndarray
+    axes: str
+    alpha: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the numbers."""
+        return self.pixels.dtype
+
+    @property
+    def frames(self) -> int:
+        """How many pictures it holds."""
+        return prod(self._frame_sizes)
+
+    @property
+    def channels(self) -> int:
+        """Of each picture, opacity not among them."""
+        axis = self._channel_axis
+        return (self.pixels.shape[self.axes.index(axis)] if axis else 1) - self.alpha
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        shape = dict(zip(self.axes, self.pixels.shape, strict=True))
+        return shape["Y"], shape["X"]
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether its frames are, by what the file says, several shots of one scene."""
+        return self.frames > 1 and set(self._frame_axes) <= REPEATS
+
+    def planes(self, frame: int = 0) -> np.ndarray:
+        """A frame's channels, (C, H, W), without opacity: a view to read or to write."""
+        return self._whole(frame)[: self.channels]
+
+    def opacity(self, frame: int = 0) -> np.ndarray:
+        """A frame's opacity, (1, H, W), or (0, H, W) if it has none: a view."""
+        return self._whole(frame)[self.channels :]
+
+    def bands(self) -> Iterator[np.ndarray]:
+        """All pixels but opacity, some rows at a time."""
+        for frame in range(self.frames):
+            planes = self.planes(frame)
+            for top in range(0, self.size[0], ROWS_AT_ONCE):
+                yield planes[:, top : top + ROWS_AT_ONCE]
+
+    def with_pixels(self, pixels: np.ndarray) -> Raster:
+        """Other pixels in the same arrangement."""
+        return replace(self, pixels=pixels)
+
+    @property
+    def _channel_axis(self) -> str:
+        return next((axis for axis in "SC" if axis in self.axes), "")
+
+    @property
+    def _frame_axes(self) -> str:
+        return "".join(axis for axis in self.axes if axis not in {"Y", "X", self._channel_axis})
+
+    @property
+    def _frame_sizes(self) -> tuple[int, ...]:
+        return tuple(self.pixels.shape[self.axes.index(axis)] for axis in self._frame_axes)
+
+    def _whole(self, frame: int) -> np.ndarray:
+        order = self._frame_axes + self._channel_axis + "YX"
+        arranged = self.pixels.transpose([self.axes.index(axis) for axis in order])
+        chosen = arranged[np.unravel_index(frame, self._frame_sizes)]
+        return chosen if self._channel_axis else chosen[None]
+
+
+def require_numbers(raster: Raster, name: str) -> None:
+    """Check that a raster can be worked with.
+
+    Raises:
+        InputError: it has no pixels, its dtype is none of real numbers, or not all are finite.
+    """
+    if 0 in raster.pixels.shape or raster.channels < 1:
+        raise InputError(f"{name} has no pixels")
+    if raster.dtype.kind not in "uif" or (raster.dtype.kind in "ui" and raster.dtype.itemsize > 4):
+        raise InputError(
+            f"{name} holds {raster.dtype.name}; expected integers of at most 32 bits or floats"
+        )
+    if raster.dtype.kind == "f":
+        unusable = sum(int(np.count_nonzero(~np.isfinite(band))) for band in raster.bands())
+        if unusable:
+            raise InputError(f"{name} has {unusable} values that are NaN or infinite")

@@ -1,0 +1,45 @@
+"""Arrays to fill before they become a file, on disk if they are large."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+IN_MEMORY = 1 << 26
+"""Bytes up to which an array is simply kept in memory."""
+
+_ZEROS_AT_ONCE = 1 << 22
+
+
+@contextmanager
+def spooled(folder: Path, shape: Sequence[int], dtype: np.dtype) -> Iterator[np.ndarray]:
+    """An array of zeros: in memory, or mapped from an unnamed file in a folder.
+
+    Raises:
+        OSError: the disk has no room for it.
+    """
+    size = prod(shape) * dtype.itemsize
+    if size <= IN_MEMORY:
+        yield np.zeros(shape, dtype)
+        return
+    with tempfile.TemporaryFile(dir=folder) as file:
+        reserve(file, size)
+        yield np.memmap(file, dtype, "r+", shape=tuple(shape))
+
+
+def reserve(file: BinaryIO, size: int) -> None:
+    """Write zeros from where a file stands.
+
+    A mapped file that the disk turns out to have no room for kills the process when it is written
+    to. Writing it beforehand makes that an OSError.
+    """
+    zeros = bytes(min(size, _ZEROS_AT_ONCE))
+    for start in range(0, size, _ZEROS_AT_ONCE):
+        file.write(zeros[: size - start])
+    file.flush()

@@ -1,0 +1,176 @@
+"""TIFF files: any number of channels and pages; what ImageJ and OME say of them is kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images.metadata import Metadata, Tag, TiffLayout
+from graphs.noise2noise.images.raster import Raster
+from graphs.noise2noise.images.spool import IN_MEMORY, reserve, spooled
+
+_CARRIED = frozenset(
+    {269, 270, 271, 272, 274, 285, 305, 306, 315, 316}  # description, orientation, author, ...
+    | {700, 33432, 33723, 34377, 34675}  # XMP, copyright, IPTC, Photoshop, ICC profile
+    | {33550, 33922, 34735, 34736, 34737, 42112, 42113}  # GeoTIFF and GDAL
+    | {50838, 50839, 51123}  # ImageJ, Micro-Manager
+)
+_X_RESOLUTION, _Y_RESOLUTION, _ICC_PROFILE = 282, 283, 34675
+_PER_INCH: dict[int, float] = {RESUNIT.INCH: 1.0, RESUNIT.CENTIMETER: 2.54}
+_KEPT_COMPRESSIONS = {
+    COMPRESSION.LZW,
+    COMPRESSION.DEFLATE,
+    COMPRESSION.ADOBE_DEFLATE,
+    COMPRESSION.PACKBITS,
+    COMPRESSION.ZSTD,
+}
+_PLAIN = {PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB}
+_KINDS: dict[int, str] = {PHOTOMETRIC.SEPARATED: "CMYK", PHOTOMETRIC.PALETTE: "of palette colours"}
+_OPACITY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+"""Its warnings are of damage, which is an error or harmless."""
+
+
+def read(path: Path) -> Raster:
+    """Map an uncompressed TIFF file, or decode a compressed one.
+
+    Raises:
+        InputError: it is damaged, holds pictures of several kinds, or other than grey, RGB or
+            channels.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            _require_plain(path, file)
+            series = file.series[0]
+            page = series.keyframe
+            alpha = "S" in series.axes and _OPACITY.issuperset(page.extrasamples[-1:] or [None])
+            metadata = Metadata(_info(page), tiff=_layout(file, page))
+            return Raster(_pixels(path, series), series.axes, alpha, metadata)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a damaged file leads tifffile and its decoders to
+        raise InputError(f"{path} cannot be read: {error}") from None
+
+
+def refusal(_raster: Raster) -> str | None:
+    """Any raster can be a TIFF file."""
+    return None
+
+
+@contextmanager
+def creating(path: Path, like: Raster) -> Iterator[Raster]:
+    """Lend a raster to fill: mapped from the file itself, or compressed as the block ends."""
+    layout = like.metadata.tiff
+    options = _options_from(layout) if layout else _options_for(like)
+    dtype = like.dtype.newbyteorder(options["byteorder"])
+    shape = like.pixels.shape
+    if options.get("compression"):
+        with spooled(path.parent, shape, dtype) as pixels:
+            yield like.with_pixels(pixels)
+            tifffile.imwrite(path, pixels, **options)
+        return
+    place = tifffile.imwrite(path, shape=shape, dtype=dtype, returnoffset=True, **options)
+    assert place is not None, "uncompressed pixels are in one piece"
+    with path.open("r+b") as file:
+        file.seek(place[0])
+        reserve(file, like.pixels.nbytes)
+    yield like.with_pixels(np.memmap(path, dtype, "r+", place[0], shape))
+
+
+def _require_plain(path: Path, file: tifffile.TiffFile) -> None:
+    if len(file.series) != 1:
+        raise InputError(f"{path} holds pictures of {len(file.series)} kinds; expected one kind")
+    series = file.series[0]
+    if not {"Y", "X"} <= set(series.axes) or {"S", "C"} <= set(series.axes):
+        raise InputError(f"{path} has axes {series.axes}; expected Y and X, with S or C or neither")
+    photometric = series.keyframe.photometric
+    if photometric == PHOTOMETRIC.YCBCR and series.keyframe.compression == COMPRESSION.JPEG:
+        return  # decoded to RGB
+    if photometric not in _PLAIN:
+        kind = _KINDS.get(photometric, f"of photometric interpretation {photometric}")
+        raise InputError(f"{path} is {kind}; expected grey or RGB")
+
+
+def _pixels(path: Path, series: tifffile.TiffPageSeries) -> np.ndarray:
+    if series.dataoffset is not None:
+        dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+        return np.memmap(path, dtype, "r", series.dataoffset, series.shape)
+    return series.asarray(out="memmap" if series.nbytes > IN_MEMORY else None)
+
+
+def _layout(file: tifffile.TiffFile, page: tifffile.TiffPage) -> TiffLayout:
+    resolution = None
+    if _X_RESOLUTION in page.tags and _Y_RESOLUTION in page.tags:
+        resolution = page.tags[_X_RESOLUTION].value, page.tags[_Y_RESOLUTION].value
+    return TiffLayout(
+        byteorder=file.byteorder,
+        photometric=min(page.photometric, PHOTOMETRIC.RGB),  # YCbCr has been decoded to RGB
+        planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
+        extrasamples=page.extrasamples,
+        compression=page.compression if page.compression in _KEPT_COMPRESSIONS else None,
+        predictor=page.predictor,
+        resolution=resolution,
+        resolutionunit=page.resolutionunit,
+        tags=tuple(_packed(tag) for tag in page.tags if tag.code in _CARRIED),
+    )
+
+
+def _packed(tag: tifffile.TiffTag) -> Tag:
+    handle = tag.parent.filehandle
+    handle.seek(tag.valueoffset)
+    return tag.code, tag.dtype, tag.count, handle.read(tag.valuebytecount), True
+
+
+def _info(page: tifffile.TiffPage) -> dict[str, Any]:
+    """What other formats can hold of it."""
+    info: dict[str, Any] = {}
+    if _ICC_PROFILE in page.tags:
+        info["icc_profile"] = page.tags[_ICC_PROFILE].value
+    if page.resolutionunit in _PER_INCH:
+        factor = _PER_INCH[page.resolutionunit]
+        info["dpi"] = tuple(factor * resolution for resolution in page.get_resolution())
+    return info
+
+
+def _options_from(layout: TiffLayout) -> dict[str, Any]:
+    """How tifffile writes a file as another is arranged."""
+    return {
+        "byteorder": layout.byteorder,
+        "photometric": layout.photometric,
+        "planarconfig": layout.planarconfig,
+        "extrasamples": layout.extrasamples or None,
+        "compression": layout.compression,
+        "predictor": layout.predictor if layout.compression and layout.predictor > 1 else None,
+        "resolution": layout.resolution,
+        "resolutionunit": layout.resolutionunit if layout.resolution else None,
+        "extratags": layout.tags,
+        "metadata": None,
+        "software": False,
+    }
+
+
+def _options_for(raster: Raster) -> dict[str, Any]:
+    """How tifffile writes what was no TIFF file."""
+    samples = raster.channels + raster.alpha if "S" in raster.axes else 1
+    colours = 3 if raster.channels == 3 and samples > 1 else 1
+    extra = ["unassalpha"] * raster.alpha
+    extra = ["unspecified"] * (samples - colours - len(extra)) + extra
+    return {
+        "byteorder": "<",
+        "photometric": "rgb" if colours == 3 else "minisblack",
+        "planarconfig": "contig" if samples > 1 else None,
+        "extrasamples": extra or None,
+        "resolution": raster.metadata.info.get("dpi"),
+        "iccprofile": raster.metadata.info.get("icc_profile"),
+        "metadata": {"axes": raster.axes},
+        "software": False,
+    }
