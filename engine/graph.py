@@ -105,12 +105,17 @@ class Graph:
         return self.transform(bound)
 
     def transform(self, visit: Callable[[Node], Node]) -> Graph:
-        """Rebuild the graph: ``visit`` gets each node, its inputs replaced, and returns its own."""
+        """Rebuild the graph: ``visit`` gets each node, its inputs replaced, and returns its own.
+
+        A graph of which every node stays as it is comes back itself.
+        """
         replaced: dict[Node, Node] = {}
         for node in self.nodes:
             inputs = tuple(replaced[source] for source in node.inputs)
             current = node if inputs == node.inputs else replace(node, inputs=inputs)
             replaced[node] = visit(current)
+        if all(old is new for old, new in replaced.items()):
+            return self
         return Graph(
             {name: replaced[node] for name, node in self.outputs.items()},
             tuple(Update(target, replaced[value]) for target, value in self.updates),

@@ -27,6 +27,21 @@ def topological(roots: Iterable[Node]) -> tuple[Node, ...]:
     updates: following the user's and the transformations' own order gives the classic schedule.
     """
     nodes = reachable(roots)
+    as_asked = sorted(nodes, key=lambda node: (node.order, id(node)))
+    return tuple(as_asked if _follow_inputs(as_asked) else _inputs_first(nodes))
+
+
+def _follow_inputs(nodes: Iterable[Node]) -> bool:
+    done: set[Node] = set()
+    for node in nodes:
+        if not done.issuperset(node.inputs):
+            return False
+        done.add(node)
+    return True
+
+
+def _inputs_first(nodes: Iterable[Node]) -> list[Node]:
+    """Kahn's algorithm, taking of the nodes that are ready the one asked for first."""
     consumers: dict[Node, list[Node]] = {node: [] for node in nodes}
     missing = {node: len(set(node.inputs)) for node in nodes}
     for node in nodes:
@@ -42,4 +57,4 @@ def topological(roots: Iterable[Node]) -> tuple[Node, ...]:
             missing[consumer] -= 1
             if not missing[consumer]:
                 heapq.heappush(ready, (consumer.order, id(consumer), consumer))
-    return tuple(ordered)
+    return ordered

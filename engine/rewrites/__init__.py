@@ -28,9 +28,11 @@ REWRITES: tuple[Rewrite, ...] = (
 
 
 def rewrite(graph: Graph, rewrites: Iterable[Rewrite] = REWRITES) -> Graph:
-    """Apply rewrites to a bound graph, in order, checking it after each."""
+    """Apply rewrites to a bound graph, in order, checking it after each that changes it."""
     for apply in rewrites:
         with rewriting(getattr(apply, "__name__", str(apply))):
-            graph = apply(graph)
-        graph.check()
+            rewritten = apply(graph)
+        if rewritten is not graph:
+            rewritten.check()
+        graph = rewritten
     return graph
