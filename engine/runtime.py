@@ -38,6 +38,8 @@ class Runtime:
         self._next_stage = 0
         self._steps: list[list[tuple[Node, Run]]] = []
         self._whole: list[Run] = []
+        self._inputs: list[list[tuple[str, torch.Tensor]]] = []
+        self._outputs: list[list[tuple[str, torch.Tensor]]] = []
         self._copies: list[Run] = []
 
     def run(
@@ -58,10 +60,11 @@ class Runtime:
         if stage and stage != self._next_stage:
             raise GraphError("this stage continues the one before it: run that one first")
         self._next_stage = (stage + 1) % len(self.plan.stages)
-        self._bind()
-        inputs, outputs = self.plan.stages[stage].inputs, self.plan.stages[stage].outputs
-        for name, node in inputs.items():
-            self.tensors[node].copy_(feeds[name].detach())
+        if self._bound_at != Parameter.moves:
+            self._bind()
+        for name, tensor in self._inputs[stage]:
+            feed = feeds[name]
+            tensor.copy_(feed.detach() if feed.requires_grad else feed)
         if ready is not None:
             ready()
         if around is None:
@@ -69,10 +72,10 @@ class Runtime:
         else:
             for node, run in self._steps[stage]:
                 around(node, run)
-            if stage == len(self.plan.stages) - 1:
+            if self._next_stage == 0:
                 for copy in self._copies:
                     copy()
-        return {name: self.tensors[node] for name, node in outputs.items()}
+        return dict(self._outputs[stage])
 
     @property
     def pool_bytes(self) -> int:
@@ -80,8 +83,6 @@ class Runtime:
         return sum(run.pool_bytes for run in self._whole if isinstance(run, Captured))
 
     def _bind(self) -> None:
-        if self._bound_at == Parameter.moves:
-            return
         for p in self.plan.parameters:
             p.to(self.device)
         self._bound_at = Parameter.moves
@@ -98,6 +99,8 @@ class Runtime:
             [(step.node, self._prepare(step)) for step in stage.steps if step.kernel is not None]
             for stage in stages
         ]
+        self._inputs = [self._named(stage.inputs) for stage in stages]
+        self._outputs = [self._named(stage.outputs) for stage in stages]
         self._copies = [
             partial(target.tensor.copy_, self.tensors[value]) for target, value in self.plan.copies
         ]
@@ -105,6 +108,9 @@ class Runtime:
         runs[-1] += self._copies
         record = can_record(self.plan, self.device)
         self._whole = [Captured(r, self.device) if record else in_sequence(r) for r in runs]
+
+    def _named(self, nodes: Mapping[str, Node]) -> list[tuple[str, torch.Tensor]]:
+        return [(name, self.tensors[node]) for name, node in nodes.items()]
 
     def _bind_tensors(self, arena: torch.Tensor) -> None:
         views = {step.node for stage in self.plan.stages for step in stage.steps if not step.kernel}

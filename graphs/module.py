@@ -31,7 +31,7 @@ _scope: ContextVar[str] = ContextVar("scope", default="")
 
 Structure = tuple[tuple["Module", int], ...]
 
-_NOT_COPIED = {"_latest", "_programs", "_named", "_remembered", "_remembered_at"}
+_NOT_COPIED = {"_latest", "_programs", "_named", "_unique", "_remembered", "_remembered_at"}
 
 
 class Module:
@@ -78,6 +78,7 @@ class Module:
         self._remembered_at = -1
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
         self._named = lru_cache(1)(self._name_trainable)
+        self._unique = lru_cache(1)(self._list_trainable)
 
     def __getstate__(self) -> dict[str, Any]:
         # Programs are not copied: they belong to the parameters of the original.
@@ -119,13 +120,14 @@ class Module:
             SpecError: a shape or dtype does not fit.
         """
         self._require_count(input)
+        specs = []
         for value in input:
             if not isinstance(value, torch.Tensor):
                 raise GraphError(
                     f"{type(self).__name__}.forward: expected tensors, got {type(value).__name__}"
                 )
-        specs = tuple((value.shape, value.dtype) for value in input)
-        self._latest = self._programs(specs, input[0].device, self._structure())
+            specs.append((value.shape, value.dtype))
+        self._latest = self._programs(tuple(specs), input[0].device, self._structure())
         self._versions = self._parameter_versions()
         return self._latest.forward(**_named("input", input))["output"]
 
@@ -165,7 +167,7 @@ class Module:
 
     def trainable(self) -> list[Trainable]:
         """Every parameter with its gradient; one that is shared stands once."""
-        return list(dict.fromkeys(self.named_trainable().values()))
+        return list(self._unique(self._structure()))
 
     def named_trainable(self) -> dict[str, Trainable]:
         """The same by name, as in a PyTorch ``state_dict``: ``0.weight``."""
@@ -241,9 +243,12 @@ class Module:
             named |= {f"{part}.{name}": t for name, t in module.named_trainable().items()}
         return named
 
+    def _list_trainable(self, structure: Structure) -> tuple[Trainable, ...]:
+        return tuple(dict.fromkeys(self._named(structure).values()))
+
     def _parameter_versions(self) -> list[int]:
         """torch's count of the writes to each parameter."""
-        return [t.value.tensor._version for t in self.named_trainable().values()]
+        return [value.tensor._version for value, _ in self._unique(self._structure())]
 
     def _require_count(self, inputs: Sequence[object]) -> None:
         if len(inputs) != self.takes:

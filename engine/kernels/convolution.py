@@ -200,9 +200,9 @@ def _scatter_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Te
         for group in range(groups):
             runs.append(partial(torch.mm, part[:, group], per_group[group], out=matrix))
             pixels = matrix.view(windows.select(-2, group).shape)
-            for i, j in product(*map(range, window.kernel_size)):
-                target = windows[:, :, :, i, j, group]
-                runs.append(partial(target.add_, pixels[:, :, :, i, j]))
+            for taps in window.disjoint_taps():
+                target = windows[:, :, :, *taps, group]
+                runs.append(partial(target.add_, pixels[:, :, :, *taps]))
         runs.append(partial(dx[n0:n1].copy_, window.interior(image, dx.shape[1:3])))
     return in_sequence(runs)
 

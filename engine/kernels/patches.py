@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import torch
 
@@ -63,6 +64,15 @@ class Window:
             (n, rows, columns, kh, kw, channels),
             (image, sh * row, sw * pixel, dh * row, dw * pixel, 1),
         )
+
+    def disjoint_taps(self) -> Iterator[tuple[slice, slice]]:
+        """Rows and columns of taps, in blocks in which no two windows share a pixel."""
+
+        def blocks(axis: int) -> list[slice]:
+            block = self.stride[axis] if self.dilation[axis] == 1 else 1
+            return [slice(i, i + block) for i in range(0, self.kernel_size[axis], block)]
+
+        return product(blocks(0), blocks(1))
 
     def interior(self, canvas: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         """The image within its padded NHWC canvas."""
