@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from ops.arithmetic import square
 from ops.comparison import where
+from ops.node import Node
 from ops.operator import operator
 from ops.spec import same_as_input
 
@@ -17,13 +20,21 @@ relu = operator(
     doc="""Rectified linear unit, elementwise: ``max(x, 0)``. Its derivative at 0 is 0.""",
 )
 
+
+def _leaky_relu_vjp(gradient: Node, y: Node, x: Node, *, negative_slope: float) -> Node:
+    # y > 0 exactly where x > 0, unless the slope turns signs around or makes 0 a NaN. Reading y
+    # leaves x's memory free.
+    sign = y if 0 <= negative_slope < math.inf else x
+    return where(sign > 0, gradient, gradient * negative_slope)
+
+
 leaky_relu = operator(
     "leaky_relu",
     infer=same_as_input,
     forward=lambda input, *, negative_slope=0.01: torch.where(
         input > 0, input, input * negative_slope
     ),
-    vjp=lambda gradient, y, x, *, negative_slope: where(x > 0, gradient, gradient * negative_slope),
+    vjp=_leaky_relu_vjp,
     doc="""Leaky ReLU, elementwise: x where x > 0, else ``negative_slope * x``.
 
     Its derivative at 0 is ``negative_slope``.""",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -110,6 +111,15 @@ KERNELS: dict[str, list[Kernel]] = {
 } | {
     "square": [Kernel("torch.mul", _square, elementwise=True)],
     "relu": [Kernel("torch.clamp_min", _relu, elementwise=True)],
-    "leaky_relu": [Kernel("torch.clamp", _leaky_relu, lambda node: (node.spec,), elementwise=True)],
+    "leaky_relu": [
+        Kernel(
+            "torch.clamp",
+            _leaky_relu,
+            lambda node: (node.spec,),
+            elementwise=True,
+            # Its product with 0 must be 0.
+            supports=lambda node: math.isfinite(node.attributes["negative_slope"]),
+        )
+    ],
     "softplus": [Kernel("torch.log1p", _softplus, _softplus_workspace, elementwise=True)],
 }

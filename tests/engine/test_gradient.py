@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,7 +14,7 @@ from engine import Graph, compile, gradient, interpret
 from graphs import GraphBuilder
 from ops import GradientError, Node, operator, same_as_input
 from tests.engine.random_graphs import RandomGraph, random_graphs
-from tests.support import DOUBLE, assert_near, parameter_of, torch_gradients, values
+from tests.support import DOUBLE, assert_near, parameter_of, same_bits, torch_gradients, values
 
 
 def builder() -> GraphBuilder:
@@ -204,3 +206,29 @@ def test_gradient_nodes_name_the_forward_node_they_belong_to() -> None:
     assert {str(n.provenance) for n in new if n.provenance.forward is hidden} == {
         str(hidden.provenance)
     }
+
+
+AWKWARD = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 1e308, -1e308]
+SLOPES = [0.1, 0.0, -0.0, 1.0, 3.0, 5e-324, 1e300, math.inf, -0.1, -math.inf, math.nan]
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+def test_leaky_relus_derivative_is_that_of_its_input_for_every_slope(slope: float) -> None:
+    g = builder()
+    x, upstream = g.input("x", (len(AWKWARD),)), g.input("upstream", (len(AWKWARD),))
+    y = ops.leaky_relu(x, negative_slope=slope)
+    (by_x,) = gradient(y, [x], seed=upstream)
+    graph = Graph({"by_x": by_x})
+    t, u = torch.tensor(AWKWARD, dtype=DOUBLE), values(len(AWKWARD))
+    expected = torch.where(t > 0, u, u * slope)
+    for results in (interpret(graph, {"x": t, "upstream": u}), compile(graph)(x=t, upstream=u)):
+        assert same_bits(results["by_x"], expected)
+
+
+@pytest.mark.parametrize(("slope", "read"), [(0.1, "leaky_relu"), (-0.1, "exp")])
+def test_leaky_relu_frees_its_input_where_signs_stay(slope: float, read: str) -> None:
+    g = builder()
+    x = g.input("x", (3,))
+    (by_x,) = gradient(ops.sum(ops.leaky_relu(ops.exp(x), negative_slope=slope)), [x])
+    (comparison,) = (n for n in Graph({"by_x": by_x}).nodes if n.operator is ops.greater)
+    assert comparison.inputs[0].operator.name == read
