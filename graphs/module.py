@@ -6,9 +6,7 @@ every shape it meets, its gradient, and its use as a part of larger graphs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -20,14 +18,12 @@ from graphs.forward_backward import (
     Trainable,
     compile_forward_backward,
 )
+from graphs.scope import scope, scoped
 from ops import GraphError, Node, Parameter
 from ops.leaves import parameter as parameter_leaf
 
 PROGRAMS_KEPT = 16
 """Shapes for which a module keeps its compiled programs; the least recently used goes first."""
-
-_scope: ContextVar[str] = ContextVar("scope", default="")
-
 
 Structure = tuple[tuple["Module", int], ...]
 
@@ -223,7 +219,7 @@ class Module:
 
     def node(self, name: str) -> Node:
         """An own parameter as a node of the graph that is being built."""
-        return parameter_leaf(name=_scope.get() + name, parameter=self._own[name].value)
+        return parameter_leaf(name=scoped(name), parameter=self._own[name].value)
 
     def _structure(self) -> Structure:
         """This module and every part of its parts, with how often each has been edited."""
@@ -262,16 +258,6 @@ class Module:
         return compile_forward_backward(
             self.build, inputs, self.trainable(), device, self.loss_input_only
         )
-
-
-@contextmanager
-def scope(name: str) -> Iterator[None]:
-    """Prefix the names of parameters of the modules built inside with ``<name>.``."""
-    token = _scope.set(f"{_scope.get()}{name}." if name else _scope.get())
-    try:
-        yield
-    finally:
-        _scope.reset(token)
 
 
 def _named(name: str, tensors: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:

@@ -41,9 +41,10 @@ from ops.linear_algebra import matmul
 from ops.losses import l0_annealed, l1, masked_mse, mse
 from ops.max_pooling import max_pool2d, pool_route, pool_select
 from ops.node import Node
-from ops.operator import REGISTRY, Operator, operator
+from ops.operator import Operator, operator
 from ops.phases import interleave_phases, phase_weight, phase_weight_adjoint, separate_phases
 from ops.reductions import mean, sum
+from ops.registry import REGISTRY
 from ops.resampling import downsample_sum, upsample_nearest
 from ops.shape import copy, expand, permute, reshape, sum_to
 from ops.spec import Spec, require_float, require_ndim, require_same_shape, same_as_input

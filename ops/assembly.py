@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import torch
 
+from ops.arguments import as_nodes, named_in_errors
 from ops.dimension import Dim, Size, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import Operator, as_nodes, named_in_errors, operator
+from ops.operator import Operator, operator
 from ops.shape import normalize_axes
 from ops.spec import Spec, dtype_name, require_float
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ops.arguments import as_nodes, named_in_errors, require_one_dtype
 from ops.assembly import pad
 from ops.convolution import conv2d_input_gradient, convolution
 from ops.dimension import Size, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, named_in_errors, require_one_dtype
 from ops.shape import reshape
 from ops.spec import require_ndim
 from ops.windows import Pair, pairs

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from ops.arguments import as_nodes, named_in_errors
 from ops.dimension import surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import Operator, as_nodes, named_in_errors, operator
+from ops.operator import Operator, operator
 from ops.shape import permute, reshape
 from ops.spec import Spec, broadcast_shapes, require_float
 

@@ -6,9 +6,9 @@ without Clean Data", ICML 2018, for which loss fits which noise and for the anne
 
 from __future__ import annotations
 
+from ops.arguments import as_nodes, named_in_errors
 from ops.arithmetic import abs, maximum, mul, pow, square, sub
 from ops.node import Node, Scalar
-from ops.operator import as_nodes, named_in_errors
 from ops.reductions import mean, sum
 from ops.shape import expand, reshape
 from ops.spec import require_float, require_same_shape

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from ops.arguments import as_nodes, named_in_errors
 from ops.node import Node
-from ops.operator import as_nodes, named_in_errors, operator
+from ops.operator import operator
 from ops.pooling import infer_pool, pool_attributes, pool_windows, require_pooled, unpool_windows
 from ops.spec import Spec, require_float, require_same_shape
 from ops.windows import Pair

@@ -12,6 +12,7 @@ import torch
 
 from ops.dimension import Dim, Shape
 from ops.provenance import Provenance
+from ops.registry import REGISTRY
 from ops.spec import Spec
 
 if TYPE_CHECKING:
@@ -131,6 +132,4 @@ class Node:
 
 
 def _apply(name: str, *arguments: Node | Scalar) -> Node:
-    from ops.operator import REGISTRY
-
     return REGISTRY[name](*arguments)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec
+from typing import Any
 
 import torch
 
-from ops.dimension import Dim
+from ops.arguments import as_nodes, located, require_one_dtype
 from ops.errors import GraphError, SpecError
 from ops.node import Node, Scalar
-from ops.provenance import here, user_line
-from ops.spec import DTYPES, FLOATS, Spec, dtype_name
-
-P = ParamSpec("P")
-
-REGISTRY: dict[str, Operator] = {}
-"""Every operator declared in this process, by name."""
+from ops.provenance import here
+from ops.registry import REGISTRY
+from ops.spec import Spec
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -177,77 +172,8 @@ def _parameters(name: str, forward: Callable[..., torch.Tensor]) -> list[inspect
     return parameters
 
 
-def as_nodes(values: Iterable[Any]) -> tuple[Node, ...]:
-    """Inputs as nodes: numbers take the dtype of the nodes they stand beside.
-
-    Raises:
-        SpecError: a value is neither a node, a number nor a tensor, or there is no node at all.
-    """
-    values = tuple(values)
-    dtypes = [v.dtype for v in values if isinstance(v, Node | torch.Tensor)]
-    if values and not dtypes:
-        raise SpecError("expected at least one node or tensor among the inputs")
-    dtype = next((d for d in dtypes if d in FLOATS), torch.float32)
-    return tuple(_as_node(value, dtype) for value in values)
-
-
-def located(
-    error: SpecError, name: str, arguments: Iterable[Any], attributes: Mapping[str, Any]
-) -> SpecError:
-    """The error with the operator, what it was given and the user's line in its message."""
-    given = ", ".join(
-        [_describe(a) for a in arguments]
-        + [f"{key}={value!r}" for key, value in attributes.items() if value is not None]
-    )
-    filename, line = user_line()
-    message = f"{name}: {error.reason}\n  given: {name}({given})\n  at {filename}:{line}"
-    return SpecError(message, error.reason)
-
-
-def named_in_errors(function: Callable[P, Node]) -> Callable[P, Node]:
-    """Errors from within speak of this function as it was called, not of what it is made of."""
-
-    @functools.wraps(function)
-    def called(*arguments: P.args, **attributes: P.kwargs) -> Node:
-        try:
-            return function(*arguments, **attributes)
-        except SpecError as error:
-            raise located(error, function.__name__, arguments, attributes) from None
-
-    return called
-
-
 def _frozen(value: Any) -> Any:
     """An attribute as it is now, whatever becomes of what the user passed."""
     if isinstance(value, torch.Tensor):
         return value.detach().clone()
     return tuple(map(_frozen, value)) if isinstance(value, list | range) else value
-
-
-def _as_node(value: Any, dtype: torch.dtype) -> Node:
-    if isinstance(value, Node):
-        return value
-    if isinstance(value, torch.Tensor):
-        return REGISTRY["constant"](value=value)
-    if isinstance(value, int | float | Dim):
-        return REGISTRY["full"](value=value, shape=(), dtype=dtype)
-    raise SpecError(f"expected a node, a number or a tensor, got {type(value).__name__}")
-
-
-def _describe(argument: Any) -> str:
-    if isinstance(argument, Node):
-        return str(argument.spec) if argument.name is None else f"{argument.name}: {argument.spec}"
-    if isinstance(argument, torch.Tensor):
-        return f"tensor {Spec(tuple(argument.shape), argument.dtype)}"
-    return repr(argument)
-
-
-def require_one_dtype(inputs: Iterable[Node]) -> None:
-    """Refuse values of both float dtypes together, and dtypes that the engine does not know."""
-    inputs = tuple(inputs)
-    for node in inputs:
-        if node.dtype not in DTYPES:
-            raise SpecError(f"expected float32, float64 or bool, got {dtype_name(node.dtype)}")
-    floats = sorted({dtype_name(node.dtype) for node in inputs if node.dtype in FLOATS})
-    if len(floats) > 1:
-        raise SpecError(f"mixed dtypes {' and '.join(floats)}: convert one to the other's dtype")

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import torch
 
+from ops.arguments import as_nodes, named_in_errors
 from ops.dimension import Shape, product
 from ops.node import Node
-from ops.operator import as_nodes, named_in_errors, operator
+from ops.operator import operator
 from ops.shape import Axes, expand, normalize_axes, reshape
 from ops.spec import Spec, require_float
 

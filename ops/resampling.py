@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from ops.arguments import as_nodes, named_in_errors
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import Operator, as_nodes, named_in_errors, operator
+from ops.operator import Operator, operator
 from ops.spec import Spec, require_float, require_ndim
 from ops.windows import Pair, pairs
 

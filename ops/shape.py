@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ops.arguments import as_nodes, named_in_errors
 from ops.dimension import Shape, Size, product, surely_differ, to_shape
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import Operator, as_nodes, named_in_errors, operator
+from ops.operator import Operator, operator
 from ops.spec import Spec, format_shape, require_float
 
 Axes = tuple[int, ...]

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch.nn.functional as tensor_functions  # for unfold and fold alone
 
+from ops.arguments import as_nodes, named_in_errors
 from ops.dimension import Size, surely_differ, to_shape
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import as_nodes, named_in_errors, operator
+from ops.operator import operator
 from ops.spec import Spec, require_float, require_ndim
 
 Pair = tuple[int, int]

@@ -1,0 +1,24 @@
+"""The scope of names: what the parameters of the module that is being built are prefixed with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_scope: ContextVar[str] = ContextVar("scope", default="")
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Prefix the names of parameters of the modules built inside with ``<name>.``."""
+    token = _scope.set(f"{_scope.get()}{name}." if name else _scope.get())
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def scoped(name: str) -> str:
+    """A parameter's name with the prefix of the module that is being built."""
+    return _scope.get() + name
