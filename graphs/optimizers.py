@@ -8,7 +8,7 @@ rate can change between steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -63,6 +63,32 @@ class Optimizer:
         for rate in self._rates.values():
             rate.tensor.fill_(self._lr)
 
+    def state(self, model: Module) -> dict[str, torch.Tensor]:
+        """A copy of what is kept beside each parameter of a model: ``<parameter>/<what>``.
+
+        Nothing is kept before a program that updates the parameter has been compiled. The learning
+        rate is no part of it.
+        """
+        return {
+            name: kept.tensor.clone(memory_format=torch.contiguous_format)
+            for name, kept in self._named_state(model).items()
+        }
+
+    def load_state(self, model: Module, state: Mapping[str, torch.Tensor]) -> None:
+        """Assign what :meth:`state` gave; nothing is changed if it does not fit.
+
+        Raises:
+            GraphError: a name is missing or unknown.
+            FeedError: a shape differs.
+        """
+        named = self._named_state(model)
+        if differing := sorted(named.keys() ^ state.keys()):
+            raise GraphError(f"the optimizer's state does not fit the model: {differing[0]}")
+        for name, kept in named.items():
+            kept.require_shape(state[name], name)
+        for name, kept in named.items():
+            kept.assign(state[name])
+
     def updates(self, parameter: Node, gradient: Node) -> list[Update]:
         """The updates of a parameter and of the state that belongs to it."""
         raise NotImplementedError
@@ -76,6 +102,14 @@ class Optimizer:
         if self._model is None:
             raise GraphError(f"{type(self).__name__}.step() needs a model: pass one, as model=net")
         self._program(tuple(self._model.named_trainable().items()), self._model.device)()
+
+    def _named_state(self, model: Module) -> dict[str, Parameter]:
+        names = {t.value: name for name, t in model.named_trainable().items()}
+        return {
+            f"{names[owner]}/{what}": kept
+            for (owner, what), kept in self._state.items()
+            if owner in names
+        }
 
     def _compile(self, trainable: Iterable[tuple[str, Trainable]], device: torch.device) -> Program:
         first_names = {t: name for name, t in reversed(tuple(trainable))}

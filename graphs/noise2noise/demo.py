@@ -15,21 +15,23 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from graphs.architectures import report_network
-from graphs.module import Module
+from graphs.noise2noise.data.noise import Gaussian
+from graphs.noise2noise.data.photographs import HELD_OUT, TRAINING, load, pieces, scale_down
+from graphs.noise2noise.data.randomness import generator_for
+from graphs.noise2noise.data.sources import RepeatedShots
 from graphs.noise2noise.files import replacing, require_folder
-from graphs.noise2noise.noise import add_gaussian, shoot_twice
-from graphs.noise2noise.pairs import NoisyPairs
-from graphs.noise2noise.photographs import HELD_OUT, TRAINING, load, pieces, scale_down
-from graphs.noise2noise.progress import watch
+from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.quality.baselines import BASELINES
 from graphs.noise2noise.quality.metrics import Quality, psnr, quality
 from graphs.noise2noise.report.figure import Row, draw_figure
 from graphs.noise2noise.restoring.restorer import Restorer
-from graphs.noise2noise.training import Plan, Training
-from graphs.weights import save_weights
+from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.progress import watch
+from graphs.noise2noise.training.training import Training
+from graphs.noise2noise.training.validation import Score
 
 SIGMA = 25.0
+NOISE = Gaussian(SIGMA, SIGMA)
 SCORED_PIECES = 96
 OURS = "Blockwright"
 
@@ -90,41 +92,38 @@ def run_demo(
     """
     require_folder(folder)
     held_out = {name: load(name) for name in held_out_names}
-    pairs = noisy_pairs(training_names, SIGMA, seed)
-    net = seeded_network(seed)
+    pairs = noisy_pairs(training_names, seed)
+    architecture = Architecture()
+    net = architecture.build(seed)
     restore = Restorer(net)
-    training = Training(net, pairs, plan, score=_scorer(restore, held_out.values(), seed))
+    score = _scorer(restore, held_out.values(), seed)
+    training = Training(net, pairs, plan, validate=score, seed=seed)
     console.print(
         f"{len(training_names)} photographs, two noisy shots of each; no clean one is shown. "
         f"Held out: {', '.join(held_out_names)}."
     )
-    finished = watch(training, console)
+    finished = watch(training.run(), console)
     console.print("Cleaning the held-out photographs ...")
     generator = torch.Generator().manual_seed(seed + 1)
     restored = [
-        _restore(name, clean, restore, add_gaussian(clean, SIGMA, generator))
+        _restore(name, clean, restore, NOISE(clean[None], generator).pixels[0])
         for name, clean in held_out.items()
     ]
     figure, weights = folder / "demo.png", folder / "model.safetensors"
     with replacing(figure) as temporary:
         rows = [Row(r.name, r.clean, r.results["noisy"], r.results[OURS]) for r in restored]
-        draw_figure(temporary, rows, training.losses, training.scores, SIGMA)
-    save_weights(net, weights)
+        scores = [(step, score.psnr) for step, score in training.scores if score.psnr is not None]
+        draw_figure(temporary, rows, training.losses, scores, SIGMA)
+    save_network(weights, net, architecture)
     return Demo(finished, restored, training, figure, weights)
 
 
-def noisy_pairs(names: Iterable[str], sigma: float, seed: int) -> NoisyPairs:
+def noisy_pairs(names: Iterable[str], seed: int) -> RepeatedShots:
     """Two noisy shots of each photograph as it is, and two of it at half the size."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = generator_for(seed)
     scenes = (scale_down(load(name), factor) for name in names for factor in (1, 2))
-    return NoisyPairs([shoot_twice(scene, sigma, generator) for scene in scenes], seed)
-
-
-def seeded_network(seed: int) -> Module:
-    """The report's network with first weights that depend on the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return report_network()
+    twice = (scene.expand(2, -1, -1, -1) for scene in scenes)
+    return RepeatedShots([NOISE(shots, generator).pixels for shots in twice])
 
 
 def quality_table(restored: Sequence[Restored]) -> Table:
@@ -142,12 +141,17 @@ def quality_table(restored: Sequence[Restored]) -> Table:
     return table
 
 
-def _scorer(restore: Restorer, held_out: Iterable[torch.Tensor], seed: int) -> Callable[[], float]:
-    """The PSNR of pieces of the held-out photographs, scaled down by two, once cleaned."""
+def _scorer(restore: Restorer, held_out: Iterable[torch.Tensor], seed: int) -> Callable[[], Score]:
+    """By the PSNR of pieces of the held-out photographs, scaled down by two, once cleaned."""
     generator = torch.Generator().manual_seed(seed + 2)
     clean = pieces([scale_down(photo, 2) for photo in held_out], SCORED_PIECES, generator)
-    noisy = add_gaussian(clean, SIGMA, generator)
-    return lambda: psnr(restore(noisy), clean)
+    noisy = NOISE(clean, generator).pixels
+
+    def score() -> Score:
+        measured = psnr(restore(noisy), clean)
+        return Score(-measured, measured)
+
+    return score
 
 
 def _restore(name: str, clean: torch.Tensor, restore: Restorer, noisy: torch.Tensor) -> Restored:

@@ -16,14 +16,27 @@ def replacing(path: Path) -> Iterator[Path]:
     """Lend a temporary path beside ``path``, which takes its place if the block ends well.
 
     Folders on the way are made. The temporary name keeps the suffix, which many writers go by.
+    What was written is on the disk before it takes the place, so that a crash, too, leaves the one
+    or the other.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, path)
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the system put a file, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def require_free(path: Path, overwrite: bool) -> None:

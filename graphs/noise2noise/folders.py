@@ -1,4 +1,4 @@
-"""A user's own pictures: trained on from two folders, cleaned one by one."""
+"""A user's own pictures, trained on from two folders."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import torch
 from rich.console import Console
 
 from graphs.module import Module
-from graphs.noise2noise.demo import seeded_network
+from graphs.noise2noise.data.sources import RepeatedShots
+from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import require_free
-from graphs.noise2noise.pairs import NoisyPairs, Pair, read_pairs
-from graphs.noise2noise.progress import watch
-from graphs.noise2noise.training import Plan, Training
-from graphs.weights import save_weights
+from graphs.noise2noise.images import list_pictures, read_picture
+from graphs.noise2noise.networks import Architecture, save_network
+from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.progress import watch
+from graphs.noise2noise.training.training import Training
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,51 @@ def train_on_folders(
     """
     require_free(weights, overwrite)
     pairs = read_pairs(first, second)
-    net = seeded_network(seed)
+    architecture = Architecture()
+    net = architecture.build(seed)
     _start_from_mean(net, pairs)
-    training = Training(net, NoisyPairs(pairs, seed), plan)
-    finished = watch(training, console)
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(net, weights)
+    training = Training(net, RepeatedShots(pairs), plan, seed=seed)
+    finished = watch(training.run(), console)
+    save_network(weights, net, architecture)
     return Trained(len(pairs), training, finished)
 
 
-def _start_from_mean(net: Module, pairs: Sequence[Pair]) -> None:
+def read_pairs(first: Path, second: Path, size: int = 32) -> list[torch.Tensor]:
+    """The pictures of two folders, paired by file name, (2, 3, H, W) each.
+
+    Raises:
+        InputError: a folder or a picture cannot be read, a name is in one folder only, the two of a
+            name differ in size, or one is smaller than ``size`` a side.
+    """
+    left, right = list_pictures(first), list_pictures(second)
+    if alone := sorted(set(left) ^ set(right)):
+        here, there = (first, second) if alone[0] in left else (second, first)
+        more = f" ({len(alone)} names are unpaired)" if len(alone) > 1 else ""
+        raise InputError(f"{here / alone[0]} has no partner of that name in {there}{more}")
+    pairs = []
+    for name in left:
+        pair = _read_colours(left[name]), _read_colours(right[name])
+        _require_fit(f"{name} in {first} and {second}", *pair, size)
+        pairs.append(torch.stack(pair))
+    return pairs
+
+
+def _read_colours(path: Path) -> torch.Tensor:
+    pixels = read_picture(path).pixels
+    if len(pixels) not in (1, 3):
+        raise InputError(f"{path} has {len(pixels)} channels; expected grey or RGB")
+    return pixels.expand(3, -1, -1)
+
+
+def _require_fit(name: str, first: torch.Tensor, second: torch.Tensor, size: int) -> None:
+    sizes = [f"{picture.shape[2]}x{picture.shape[1]}" for picture in (first, second)]
+    if first.shape != second.shape:
+        raise InputError(f"{name}: the two pictures differ in size, {sizes[0]} and {sizes[1]}")
+    if min(first.shape[1:]) < size:
+        raise InputError(f"{name}: {sizes[0]} pixels; expected at least {size} a side")
+
+
+def _start_from_mean(net: Module, pairs: Sequence[torch.Tensor]) -> None:
     """Let a network that ends in a bias and a sigmoid begin with the pictures' mean colour.
 
     Dark pictures would otherwise drive the sigmoid down so fast that it stays black for ever.

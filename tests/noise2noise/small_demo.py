@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from graphs.noise2noise import cli, photographs
+from graphs.noise2noise import cli
+from graphs.noise2noise.data import photographs
+from graphs.noise2noise.data.photographs import PHOTOGRAPHS, load, scale_down
 from graphs.noise2noise.images import to_bytes
-from graphs.noise2noise.photographs import PHOTOGRAPHS, load, scale_down
 
 SMALL = {name: to_bytes(scale_down(load(name), 4)) for name in PHOTOGRAPHS}
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from graphs.noise2noise.noise import add_gaussian
+from graphs.noise2noise.data.noise import Gaussian
 from graphs.noise2noise.quality.metrics import psnr
 from graphs.noise2noise.restoring.files import load_network
 from graphs.noise2noise.restoring.restorer import Restorer
@@ -30,7 +30,7 @@ def test_photographs_with_noise_added_are_cleaned() -> None:
     gains = []
     for path in sorted((DATA / "cbsd68").glob("*.png"))[::8]:
         clean = load(path)
-        shot = add_gaussian(clean, 25, generator)
+        shot = Gaussian(25, 25)(clean[None], generator).pixels[0]
         gains.append(psnr(restore(shot), clean) - psnr(shot, clean))
     assert len(gains) == 9
     assert min(gains) > 2

@@ -17,8 +17,8 @@ from PIL import Image
 
 from graphs import Model, load_weights
 from graphs.noise2noise import demo
-from graphs.noise2noise.pairs import NoisyPairs
-from graphs.noise2noise.photographs import HELD_OUT, TRAINING
+from graphs.noise2noise.data.photographs import HELD_OUT, TRAINING
+from graphs.noise2noise.data.sources import RepeatedShots
 from tests.noise2noise import small_demo
 from tests.noise2noise.scenes import blockwright, names
 
@@ -28,7 +28,7 @@ METHODS = ("noisy", "Blockwright", "total variation", "non-local means")
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, np.ndarray]:
-    monkeypatch.setattr("graphs.noise2noise.photographs.PHOTOGRAPHS", {})  # undone afterwards
+    monkeypatch.setattr("graphs.noise2noise.data.photographs.PHOTOGRAPHS", {})  # undone afterwards
     small_demo.use_small_photographs()
     return small_demo.SMALL
 
@@ -112,7 +112,7 @@ def test_held_out_photographs_take_no_part_in_the_training(
     changed = dict(small)
     changed |= {name: 255 - small[name] for name in HELD_OUT}
     monkeypatch.setattr(
-        "graphs.noise2noise.photographs.PHOTOGRAPHS",
+        "graphs.noise2noise.data.photographs.PHOTOGRAPHS",
         {name: lambda name=name: changed[name] for name in changed},
     )
     assert weights("two") == expected
@@ -122,14 +122,14 @@ def test_held_out_photographs_take_no_part_in_the_training(
 def test_the_training_is_given_noisy_shots_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[tuple[torch.Tensor, torch.Tensor]] = []
+    given: list[torch.Tensor] = []
 
-    class Watched(NoisyPairs):
-        def __init__(self, pairs: list[tuple[torch.Tensor, torch.Tensor]], seed: int) -> None:
-            given.extend(pairs)
-            super().__init__(pairs, seed)
+    class Watched(RepeatedShots):
+        def __init__(self, scenes: list[torch.Tensor]) -> None:
+            given.extend(scenes)
+            super().__init__(scenes)
 
-    monkeypatch.setattr(demo, "NoisyPairs", Watched)
+    monkeypatch.setattr(demo, "RepeatedShots", Watched)
     assert blockwright("demo", "--steps", 1, "-o", tmp_path).exit_code == 0
     assert len(given) == 2 * len(TRAINING)
     for first, second in given:

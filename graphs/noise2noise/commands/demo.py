@@ -44,7 +44,7 @@ def demo(
       blockwright demo --minutes 0.5 -o quick
     """
     from graphs.noise2noise.demo import quality_table, run_demo
-    from graphs.noise2noise.training import Plan
+    from graphs.noise2noise.training.plan import Plan
 
     with explaining():
         plan = Plan(seconds=60 * minutes, steps=steps)

@@ -43,7 +43,7 @@ def train(
       blockwright train shots-a shots-b -o model.safetensors --minutes 60 --overwrite
     """
     from graphs.noise2noise.folders import train_on_folders
-    from graphs.noise2noise.training import Plan
+    from graphs.noise2noise.training.plan import Plan
 
     with explaining():
         plan = Plan(seconds=60 * minutes, steps=steps)

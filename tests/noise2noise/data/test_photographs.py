@@ -1,4 +1,4 @@
-"""Noise as it is stated, and the photographs that it is put on."""
+"""The photographs that come along, and how they are cut."""
 
 from __future__ import annotations
 
@@ -9,46 +9,21 @@ from typing import NoReturn
 import pytest
 import torch
 
+from graphs.noise2noise.data.photographs import (
+    HELD_OUT,
+    PHOTOGRAPHS,
+    TRAINING,
+    load,
+    pieces,
+    scale_down,
+)
 from graphs.noise2noise.demo import SIGMA, noisy_pairs
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.noise import add_gaussian, shoot_twice
-from graphs.noise2noise.photographs import HELD_OUT, PHOTOGRAPHS, TRAINING, load, pieces, scale_down
 from tests.noise2noise.scenes import cat
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.mark.parametrize("sigma", [5.0, 25.0, 75.0])
-def test_noise_has_mean_zero_and_the_stated_deviation(sigma: float) -> None:
-    clean = torch.full((3, 300, 300), 0.98)
-    noise = (add_gaussian(clean, sigma, seeded()) - clean).double() * 255
-    assert abs(float(noise.mean())) < 4 * sigma / noise.numel() ** 0.5
-    assert float(noise.std()) == pytest.approx(sigma, rel=0.01)
-    # Not clipped: as much above white as its share of a normal distribution.
-    assert float((noise > 0.02 * 255).double().mean()) == pytest.approx(
-        float(torch.special.ndtr(torch.tensor(-0.02 * 255 / sigma))), abs=0.01
-    )
-
-
-def test_noise_depends_on_the_seed_alone() -> None:
-    clean = cat(20, 20)
-    torch.manual_seed(1)
-    first = add_gaussian(clean, 25, seeded(3))
-    torch.manual_seed(2)
-    assert torch.equal(add_gaussian(clean, 25, seeded(3)), first)
-    assert not torch.equal(add_gaussian(clean, 25, seeded(4)), first)
-    assert torch.equal(clean, cat(20, 20))
-
-
-def test_the_noise_of_two_shots_is_independent() -> None:
-    clean = torch.zeros(3, 300, 300)
-    first, second = (shot.flatten() for shot in shoot_twice(clean, 25, seeded()))
-    correlation = torch.corrcoef(torch.stack([first, second]))[0, 1]
-    assert abs(float(correlation)) < 4 / first.numel() ** 0.5
-    between_pixels = torch.corrcoef(torch.stack([first[1:], first[:-1]]))[0, 1]
-    assert abs(float(between_pixels)) < 4 / first.numel() ** 0.5
 
 
 def test_no_photograph_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,12 +51,13 @@ def test_training_pairs_hold_no_clean_pixels() -> None:
     names = ("camera", "rocket")
     scenes = [scale_down(load(name), factor) for name in names for factor in (1, 2)]
     clean = torch.cat([scene.permute(1, 2, 0).reshape(-1, 3) for scene in scenes])
-    pairs = noisy_pairs(names, SIGMA, seed=0)
-    tensors = [value for value in vars(pairs).values() if isinstance(value, torch.Tensor)]
+    tensors = vars(vars(noisy_pairs(names, seed=0))["_crops"]).values()
     # All that it has of three values a pixel are the two shots, with all of their noise.
-    (pixels,) = [value for value in tensors if value.shape[-1] == 3]
+    (pixels,) = [t for t in tensors if isinstance(t, torch.Tensor) and t.shape[-1] == 3]
     assert pixels.shape == (2 * len(clean), 3)
-    shots = pixels.reshape(2, -1, 3)
+    areas = [scene.shape[1] * scene.shape[2] for scene in scenes]
+    pieces = pixels.split([area for area in areas for _ in range(2)])
+    shots = torch.cat(pieces[::2]), torch.cat(pieces[1::2])
     for shot in shots:
         assert float((shot - clean).std() * 255) == pytest.approx(SIGMA, rel=0.01)
         assert float((shot == clean).double().mean()) < 1e-4

@@ -7,7 +7,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from graphs.noise2noise.demo import seeded_network
+from graphs.noise2noise.networks import Architecture
 from graphs.noise2noise.quality.metrics import psnr
 from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save, shots
 
@@ -49,7 +49,7 @@ def test_the_seed_decides(tmp_path: Path) -> None:
         return safetensors.torch.load_file(path)
 
     one, two, other = weights("one", 3), weights("two", 3), weights("other", 4)
-    assert one.keys() == seeded_network(0).state().keys()
+    assert one.keys() == Architecture().build(0).state().keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
 

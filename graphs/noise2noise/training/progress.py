@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 
 from rich import progress as bars
 from rich.console import Console
 
 from graphs.noise2noise.interrupt import heeding_interrupts
-from graphs.noise2noise.training import Progress, Training
+from graphs.noise2noise.training.training import Progress
 
 PLAIN_SECONDS = 10.0
 
 Show = Callable[[Progress], None]
 
 
-def watch(training: Training, console: Console) -> bool:
-    """Run a training and show it; returns False if Ctrl-C ended it before its time."""
+def watch(steps: Generator[Progress], console: Console) -> bool:
+    """Run a training and show it; returns False if Ctrl-C ended it before its time.
+
+    Args:
+        steps: the training, as from :meth:`Training.run`; closed at the end.
+        console: where it is shown.
+    """
     finished = False
-    with heeding_interrupts() as interrupted, _display(console) as show:
-        for state in training.run():
+    with heeding_interrupts() as interrupted, _display(console) as show, closing(steps):
+        for state in steps:
             show(state)
             finished = state.share == 1
             if interrupted():
@@ -35,10 +40,14 @@ def describe(state: Progress) -> str:
     figures = []
     if state.loss is not None:
         figures.append(f"loss {state.loss:.5f}")
-    if state.score is not None:
-        figures.append(f"held-out {state.score:.2f} dB")
+    if state.latest is not None:
+        held_out = state.latest
+        if held_out.psnr is not None:
+            figures.append(f"held-out {held_out.psnr:.2f} dB")
+        else:
+            figures.append(f"held-out loss {held_out.loss:.5f}")
     if state.steps:
-        figures.append(f"{state.pairs_per_second:.0f} pairs/s")
+        figures.append(f"{state.examples_per_second:.0f} pairs/s")
         figures.append(f"{state.seconds_left:.0f} s left")
     return "  ".join(figures)
 

@@ -5,27 +5,32 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from typing import Any
 
 import pytest
 import torch
 
 from graphs.module import Module
-from graphs.noise2noise.demo import seeded_network
+from graphs.noise2noise.data.noise import Gaussian
+from graphs.noise2noise.data.randomness import generator_for
+from graphs.noise2noise.data.sources import RepeatedShots
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.noise import shoot_twice
-from graphs.noise2noise.pairs import NoisyPairs
-from graphs.noise2noise.training import Plan, Progress, Training, training_graph
+from graphs.noise2noise.networks import Architecture
+from graphs.noise2noise.training.objectives import shots_objective
+from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.training import Progress, Training
+from graphs.noise2noise.training.validation import Score
 from tests.noise2noise.scenes import cat
 
 
-def pairs(seed: int = 0) -> NoisyPairs:
-    generator = torch.Generator().manual_seed(seed)
-    return NoisyPairs([shoot_twice(cat(48, 64), 25, generator)], seed, size=16)
+def pairs(seed: int = 0) -> RepeatedShots:
+    twice = cat(48, 64).expand(2, -1, -1, -1)
+    return RepeatedShots([Gaussian(25, 25)(twice, generator_for(seed)).pixels], size=16)
 
 
 def trained(steps: int, seed: int = 0, net: Module | None = None) -> tuple[Module, Training]:
-    net = net or seeded_network(seed)
-    training = Training(net, pairs(seed), Plan(steps=steps, batch=4))
+    net = net or Architecture().build(seed)
+    training = Training(net, pairs(seed), Plan(steps=steps, batch=4), seed=seed)
     for _ in training.run():
         pass
     return net, training
@@ -62,9 +67,16 @@ def test_how_much_of_a_plan_is_done() -> None:
         ({"seconds": -1.5}, "expected a training time above 0, got -1.5 seconds"),
         ({"seconds": math.nan}, "expected a training time above 0, got nan seconds"),
         ({"steps": 0}, "expected at least 1 training step, got 0"),
+        ({"batch": 0}, "expected at least 1 example in a step, got 0"),
+        ({"patience": 0}, "expected at least 1 validation of patience, got 0"),
+        ({"lr": 0}, "expected a learning rate above 0, got 0"),
+        (
+            {"schedule": "flat"},
+            "there is no schedule 'flat'; expected one of constant, cosine, step, ramp-down",
+        ),
     ],
 )
-def test_impossible_plans(given: dict[str, float], message: str) -> None:
+def test_impossible_plans(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=f"^{message}$"):
         Plan(**given)
 
@@ -85,7 +97,7 @@ def test_making_a_network_leaves_torchs_randomness_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    seeded_network(0)
+    Architecture().build(0)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -98,9 +110,9 @@ def test_it_learns() -> None:
 
 
 def test_the_first_loss_is_that_of_the_stated_pair() -> None:
-    net = seeded_network(0)
+    net = Architecture().build(0)
     before = state(net)
-    noisy, target = pairs().batch(4)
+    noisy, target = pairs().batch(4, generator_for(0, 0)).values()
     expected = float((net.forward(noisy) - target).square().mean())
     net.load_state(before)
     _, training = trained(1, net=net)
@@ -108,33 +120,36 @@ def test_the_first_loss_is_that_of_the_stated_pair() -> None:
 
 
 def test_the_graph_takes_two_shots_and_nothing_else() -> None:
-    assert set(training_graph(seeded_network(0)).inputs) == {"noisy", "target"}
+    objective = shots_objective(Architecture().build(0), 3)
+    assert set(objective.graph.inputs) == {"noisy", "target"}
 
 
 def test_progress_tells_how_far_it_is() -> None:
     plan = Plan(steps=10, batch=4)
-    training = Training(seeded_network(0), pairs(), plan, score=lambda: 12.5)
+    training = Training(Architecture().build(0), pairs(), plan, validate=lambda: Score(0.1, 12.5))
     reports = list(training.run())
     first, last = reports[0], reports[-1]
     assert (first.share, first.steps, first.loss, first.seconds_left) == (0, 0, None, math.inf)
-    assert (last.share, last.steps, last.pairs, last.score) == (1, 10, 40, 12.5)
+    assert (last.share, last.steps, last.examples, last.latest) == (1, 10, 40, Score(0.1, 12.5))
     assert last.loss == pytest.approx(sum(training.losses) / 10)
     assert last.seconds_left == 0
-    assert training.scores[0] == (0, 12.5)
-    assert training.scores[-1] == (10, 12.5)
+    assert training.scores[0] == (0, Score(0.1, 12.5))
+    assert training.scores[-1] == (10, Score(0.1, 12.5))
     assert [report.seconds for report in reports] == sorted(report.seconds for report in reports)
 
 
 def test_pace_and_time_left() -> None:
-    report = Progress(share=0.25, steps=50, pairs=200, seconds=4.0, loss=0.1, score=None)
-    assert report.pairs_per_second == 50
+    report = Progress(
+        share=0.25, steps=50, examples=200, seconds=4.0, rate=0.1, loss=0.1, latest=None
+    )
+    assert report.examples_per_second == 50
     assert report.seconds_left == 12
-    assert dataclasses.replace(report, seconds=0.0, share=0.0).pairs_per_second == 0
+    assert dataclasses.replace(report, seconds=0.0, share=0.0).examples_per_second == 0
 
 
 def test_a_time_ends_it() -> None:
     start = time.perf_counter()
-    training = Training(seeded_network(0), pairs(), Plan(seconds=0.6, batch=4))
+    training = Training(Architecture().build(0), pairs(), Plan(seconds=0.6, batch=4))
     reports = list(training.run())
     assert 0.6 <= time.perf_counter() - start < 10
     assert reports[-1].share == 1
@@ -143,7 +158,7 @@ def test_a_time_ends_it() -> None:
 
 
 def test_it_can_be_left_early() -> None:
-    net = seeded_network(0)
+    net = Architecture().build(0)
     before = state(net)
     training = Training(net, pairs(), Plan(seconds=1000, batch=4))
     for report in training.run():
@@ -155,14 +170,14 @@ def test_it_can_be_left_early() -> None:
 
 def test_a_score_has_no_influence() -> None:
     plain, _ = trained(12)
-    scored = seeded_network(0)
+    scored = Architecture().build(0)
 
-    def score() -> float:
+    def score() -> Score:
         torch.rand(7)
         scored.forward(cat(16, 16)[None])
-        return 0.0
+        return Score(0.0)
 
-    training = Training(scored, pairs(), Plan(steps=12, batch=4), score)
+    training = Training(scored, pairs(), Plan(steps=12, batch=4), validate=score)
     assert [report.share for report in training.run()][-1] == 1
     assert len(training.scores) >= 2
     assert all(map(torch.equal, state(plain).values(), state(scored).values()))

@@ -1,0 +1,177 @@
+"""Networks as files: weights that say which network they are of, and of which values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+
+from graphs.architectures import UNet, report_network
+from graphs.model import PRETRAINED
+from graphs.module import Module
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.files import replacing
+from ops import FeedError, GraphError, Node, SpecError
+
+NetworkName = Literal["report", "unet"]
+NETWORKS: tuple[NetworkName, ...] = ("report", "unet")
+KEY = "architecture"
+"""Of the safetensors metadata."""
+
+SHIPPED = PRETRAINED.with_name("denoiser.safetensors")
+"""The weights that come along, if a better network than the report's has been shipped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """All that it takes to build a network again.
+
+    Attributes:
+        network: ``report``, the report's, or ``unet``, the Noise2Noise paper's U-Net.
+        width: channels of the first convolution.
+        depth: how often the pictures are halved; the report's network always halves them twice.
+        channels: of the pictures.
+        offset, scale: of the pictures' values v, the network sees (v - offset) / scale, which
+            should lie about within 0 and 1.
+
+    Raises:
+        InputError: there is no such network, or a number is out of its range.
+    """
+
+    network: NetworkName = "report"
+    width: int = 32
+    depth: int = 2
+    channels: int = 3
+    offset: float = 0.0
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise InputError(
+                f"there is no network {self.network!r}; expected one of {', '.join(NETWORKS)}"
+            )
+        for name in ("width", "depth", "channels"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise InputError(f"expected a {name} of at least 1, got {value!r}")
+        if self.network == "report" and self.depth != 2:
+            raise InputError(f"the report's network has depth 2; got {self.depth}")
+        if not self.scale > 0:
+            raise InputError(f"expected a scale above 0, got {self.scale}")
+
+    @property
+    def multiple(self) -> int:
+        """The sides of the pictures must be divisible by this."""
+        return int(2**self.depth)
+
+    def build(self, seed: int = 0) -> Module:
+        """The network for values from 0 to 1, with first weights that depend on the seed alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self.network == "report":
+                return report_network(self.width, self.channels)
+            return Rescaled(UNet(self.width, self.depth, self.channels, self.channels), 0.5, 1.0)
+
+
+class Rescaled(Module):
+    """A network of values (v - offset) / scale as one of the values v themselves."""
+
+    def __init__(self, network: Module, offset: float, scale: float) -> None:
+        super().__init__()
+        self.network = network
+        self.offset, self.scale = offset, scale
+
+    def build(self, *inputs: Node) -> Node:
+        """See :meth:`Module.build`."""
+        (x,) = inputs
+        return self.network((x - self.offset) / self.scale) * self.scale + self.offset
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network read from a file.
+
+    Attributes:
+        network: from pictures [N, C, H, W], in the values that the training's pictures had when
+            read, to pictures of the same shape.
+        architecture: with the channels it takes and the multiple that the sides must be of.
+    """
+
+    network: Module
+    architecture: Architecture
+
+
+def save_network(
+    path: Path,
+    network: Module,
+    architecture: Architecture,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write a network's weights with its architecture, in place of what was there.
+
+    Args:
+        path: a safetensors file.
+        network: as built by the architecture.
+        architecture: kept in the file's metadata.
+        notes: more metadata, for people.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    metadata = dict(notes or {}) | {KEY: json.dumps(asdict(architecture))}
+    with replacing(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(network.state(), metadata))
+
+
+def load_network(path: Path | None = None) -> Loaded:
+    """Read a network; a run's folder stands for its best weights, None for what comes along.
+
+    A file that does not say its architecture is taken for the report's network of 32 channels.
+
+    Raises:
+        InputError: there is no such file, or it holds no weights of a known network.
+    """
+    path = path or (SHIPPED if SHIPPED.exists() else PRETRAINED)
+    file = path / "best.safetensors" if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"there is no file of weights {file}")
+    state, metadata = _read(file)
+    architecture = _architecture(file, metadata)
+    network = architecture.build()
+    try:
+        network.load_state(state)
+    except (GraphError, FeedError):
+        what = (
+            f"its own architecture, {architecture.network} of width {architecture.width}"
+            if KEY in metadata
+            else "the report's network of 32 channels, and it names no other"
+        )
+        raise InputError(f"the weights in {file} do not fit {what}") from None
+    if (architecture.offset, architecture.scale) != (0.0, 1.0):
+        network = Rescaled(network, architecture.offset, architecture.scale)
+    return Loaded(network, architecture)
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, "pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return state, file.metadata() or {}
+    except SafetensorError as error:
+        raise InputError(f"{path} is no safetensors file of weights: {error}") from None
+
+
+def _architecture(path: Path, metadata: Mapping[str, str]) -> Architecture:
+    if KEY not in metadata:
+        return Architecture()
+    try:
+        fields: dict[str, Any] = json.loads(metadata[KEY])
+        return Architecture(**fields)
+    except (TypeError, ValueError, SpecError) as error:
+        raise InputError(f"{path} has an architecture unknown to this version: {error}") from None

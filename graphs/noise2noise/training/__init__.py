@@ -1,0 +1,1 @@
+"""Learning from noisy pictures: how, until when, and what is kept of it."""

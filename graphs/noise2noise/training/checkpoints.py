@@ -1,0 +1,97 @@
+"""Checkpoints: all that a training needs to go on, written whole and verified when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.files import replacing
+from graphs.noise2noise.training.training import Position
+
+KEPT = 3
+"""The newest so many stay."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training in a file: see :meth:`Training.restore`."""
+
+    state: Mapping[str, torch.Tensor]
+    position: Position
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write ``step-XXXXXXXX.safetensors`` and drop the oldest of more than three.
+
+    The metadata holds the position, and the SHA-256 of it and of every tensor.
+    """
+    path = folder / f"step-{checkpoint.position.step:08}.safetensors"
+    position = json.dumps(asdict(checkpoint.position))
+    metadata = {"position": position, "sha256": _digest(checkpoint.state, position)}
+    with replacing(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(dict(checkpoint.state), metadata))
+    for old in list_checkpoints(folder)[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint.
+
+    Raises:
+        InputError: it is not what was written.
+    """
+    try:
+        content = path.read_bytes()
+        state = safetensors.torch.load(content)
+        metadata = _metadata(content)
+        position = metadata["position"]
+        expected = metadata["sha256"]
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise InputError(f"the checkpoint {path} is damaged: {error}") from None
+    if _digest(state, position) != expected:
+        raise InputError(f"the checkpoint {path} is damaged: its SHA-256 is another")
+    return Checkpoint(state, Position(**json.loads(position)))
+
+
+def read_newest(folder: Path, tell: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that is whole, or None if there is none; ``tell`` hears of the others.
+
+    Damaged ones are removed, so that they do not count among those that are kept.
+    """
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            return read_checkpoint(path)
+        except InputError as error:
+            tell(f"{error}; going on from the one before it")
+            path.unlink()
+    return None
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """The files of checkpoints in a folder, the oldest first."""
+    return sorted(folder.glob("step-*.safetensors"))
+
+
+def _digest(state: Mapping[str, torch.Tensor], position: str) -> str:
+    digest = hashlib.sha256(position.encode())
+    for name in sorted(state):
+        value = state[name]
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Of a safetensors file: its length in eight bytes, then a header in JSON."""
+    length = int.from_bytes(content[:8], "little")
+    header: dict[str, dict[str, str]] = json.loads(content[8 : 8 + length])
+    return header.get("__metadata__", {})

@@ -1,0 +1,65 @@
+"""How to train, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.training.schedules import SCHEDULES, ScheduleName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to train, and for how long.
+
+    Attributes:
+        seconds: when to end. Ignored if ``steps`` is given.
+        steps: when to end, so that the result depends on the seed and not on the machine's speed.
+        batch: examples in a step.
+        lr: the highest learning rate.
+        schedule: how the learning rate goes; see :data:`schedules.SCHEDULES`.
+        validate_every: steps between validations.
+        threads: to compute with; None for as many as torch has, or, without a number of steps, for
+            what the first few steps find fastest.
+        patience: validations without a new best after which the training ends; None for never.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+
+    seconds: float = 100.0
+    steps: int | None = None
+    batch: int = 32
+    lr: float = 1e-2
+    schedule: ScheduleName = "cosine"
+    validate_every: int = 250
+    threads: int | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise InputError(f"expected a training time above 0, got {self.seconds} seconds")
+        if not self.lr > 0:
+            raise InputError(f"expected a learning rate above 0, got {self.lr}")
+        if self.schedule not in SCHEDULES:
+            known = ", ".join(SCHEDULES)
+            raise InputError(f"there is no schedule {self.schedule!r}; expected one of {known}")
+        counts = {
+            "training step": self.steps,
+            "example in a step": self.batch,
+            "step between validations": self.validate_every,
+            "validation of patience": self.patience,
+            "thread": self.threads,
+        }
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise InputError(f"expected at least 1 {name}, got {count}")
+
+    def share(self, steps: int, seconds: float) -> float:
+        """How much of the training is done, from 0 to 1."""
+        done = seconds / self.seconds if self.steps is None else steps / self.steps
+        return min(done, 1.0)
+
+    def rate(self, share: float) -> float:
+        """The learning rate at that point."""
+        return self.lr * SCHEDULES[self.schedule](share)

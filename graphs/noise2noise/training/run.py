@@ -1,0 +1,73 @@
+"""A training kept in a folder: gone on with from where it stood, its best weights at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+from graphs.module import Module
+from graphs.noise2noise.networks import Architecture, save_network
+from graphs.noise2noise.training.checkpoints import Checkpoint, read_newest, write_checkpoint
+from graphs.noise2noise.training.run_folder import RunFolder
+from graphs.noise2noise.training.training import Progress, Training
+
+
+def resume(training: Training, folder: RunFolder, tell: Callable[[str], None]) -> None:
+    """Bring a training to the newest whole checkpoint in a folder, if there is one.
+
+    Args:
+        training: of the network and the plan that the checkpoint is of.
+        folder: what is in it from after the checkpoint is dropped, to be made again.
+        tell: hears of damaged checkpoints, each named.
+
+    Raises:
+        GraphError, FeedError: the checkpoint is of another network.
+    """
+    folder.remove_leftovers()
+    checkpoint = read_newest(folder.checkpoints, tell)
+    if checkpoint is not None:
+        training.restore(checkpoint.state, checkpoint.position)
+    folder.drop_metrics_after(training.position.step if checkpoint is not None else -1)
+
+
+def keep(
+    training: Training, net: Module, architecture: Architecture, folder: RunFolder
+) -> Generator[Progress]:
+    """Run a training, and keep in a folder what each validation brings.
+
+    What the folder holds is enough, at any moment, to go on and end with the same weights to the
+    last bit, provided that the plan has a number of steps and of threads. If the loop is left, the
+    latest step is kept too.
+    """
+    kept = training.position.step
+    try:
+        for progress in training.run():
+            if progress.score is not None:
+                _keep_metrics(progress, folder)
+                if progress.is_best:
+                    save_network(folder.best, net, architecture)
+                _keep_checkpoint(training, folder)
+                kept = progress.steps
+            yield progress
+    except GeneratorExit:
+        if training.position.step != kept:
+            training.settle()
+            _keep_checkpoint(training, folder)
+        raise
+
+
+def _keep_metrics(progress: Progress, folder: RunFolder) -> None:
+    assert progress.score is not None
+    folder.add_metrics(
+        {
+            "step": progress.steps,
+            "seconds": round(progress.seconds, 2),
+            "lr": progress.rate,
+            "loss": progress.loss,
+            "validation_loss": progress.score.loss,
+            "estimated_psnr": progress.score.psnr,
+        }
+    )
+
+
+def _keep_checkpoint(training: Training, folder: RunFolder) -> None:
+    write_checkpoint(folder.checkpoints, Checkpoint(training.state(), training.position))

@@ -1,0 +1,132 @@
+"""The folder of a training run.
+
+    config.toml        the configuration, every setting of it; paths are absolute
+    command.txt        the command line that started the run
+    environment.json   versions, processor, threads
+    data.json          {"files": {path: SHA-256}}, of every file trained on
+    metrics.csv        a row for each validation: step, seconds, lr, loss (mean over the steps since
+                       the row before), validation_loss, estimated_psnr (empty where the noise
+                       allows no estimate)
+    checkpoints/step-XXXXXXXX.safetensors   the newest three, to go on from
+    best.safetensors   the weights of the best validation, with their architecture
+    report.html        written from the files above
+
+All but ``metrics.csv`` are replaced whole. A row of metrics is on the disk before the checkpoint of
+its step, and rows after the checkpoint that a run goes on from are dropped.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphs.noise2noise.files import replacing
+
+COLUMNS = ("step", "seconds", "lr", "loss", "validation_loss", "estimated_psnr")
+Cell = int | float | None
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names and files of a run's folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.path / "config.toml"
+
+    @property
+    def command(self) -> Path:
+        """The command line."""
+        return self.path / "command.txt"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, processor, threads."""
+        return self.path / "environment.json"
+
+    @property
+    def data(self) -> Path:
+        """Hashes of the files trained on."""
+        return self.path / "data.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A row for each validation."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The best weights."""
+        return self.path / "best.safetensors"
+
+    def add_metrics(self, row: Mapping[str, Cell]) -> None:
+        """Append a row of :data:`COLUMNS`, and have it on the disk."""
+        is_new = not self.metrics.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.metrics.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            if is_new:
+                writer.writeheader()
+            writer.writerow(row)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def drop_metrics_after(self, step: int) -> None:
+        """Keep the rows up to a step; one that a crash cut short goes too."""
+        if not self.metrics.exists():
+            return
+        kept = [row for row in read_metrics(self.metrics) if row["step"] <= step]
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(kept)
+        write_text(self.metrics, text.getvalue())
+
+    def remove_leftovers(self) -> None:
+        """Remove temporary files of a run that was killed while it wrote."""
+        for folder in (self.path, self.checkpoints):
+            for path in folder.glob(".*-????????.*"):
+                path.unlink()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The whole rows of a metrics file, numbers as numbers and empty cells as None."""
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    rows = csv.DictReader(io.StringIO(whole))
+    return [
+        {name: _number(name, cell) for name, cell in row.items() if name is not None}
+        for row in rows
+        if len(row) == len(COLUMNS) and None not in row.values()
+    ]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file as a whole."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file as a whole."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def _number(name: str, cell: str) -> Cell:
+    if not cell:
+        return None
+    return int(cell) if name == "step" else float(cell)

@@ -1,0 +1,50 @@
+"""How the learning rate goes over a training: factors of the highest by the share that is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+ScheduleName = Literal["constant", "cosine", "step", "ramp-down"]
+
+WARM_UP = 0.02
+LAST_RATE = 0.01
+STEP_SHARES = (0.5, 0.75, 0.9)
+STEP_FACTOR = 0.3
+RAMP_DOWN_SHARE = 0.3
+
+
+def constant(share: float) -> float:
+    """Always the highest."""
+    return 1.0
+
+
+def cosine(share: float) -> float:
+    """Up from 1 % within the first 2 %, then along half a cosine down to 1 %."""
+    if share < WARM_UP:
+        return max(share / WARM_UP, LAST_RATE)
+    fall = (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP))) / 2
+    return LAST_RATE + (1 - LAST_RATE) * fall
+
+
+def step(share: float) -> float:
+    """Times 0.3 after a half, three quarters and nine tenths of the training."""
+    return float(STEP_FACTOR ** sum(share >= at for at in STEP_SHARES))
+
+
+def ramp_down(share: float) -> float:
+    """The highest, but over the last 30 % smoothly down to zero, as in the Noise2Noise paper.
+
+    Source: the paper's published code, ``((1 + cos(pi t)) / 2)**2`` for t from 0 to 1.
+    """
+    t = max(0.0, (share - (1 - RAMP_DOWN_SHARE)) / RAMP_DOWN_SHARE)
+    return max(((1 + math.cos(math.pi * t)) / 2) ** 2, 1e-6)
+
+
+SCHEDULES: Mapping[ScheduleName, Callable[[float], float]] = {
+    "constant": constant,
+    "cosine": cosine,
+    "step": step,
+    "ramp-down": ramp_down,
+}
