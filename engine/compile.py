@@ -7,6 +7,7 @@ from typing import Protocol
 
 import torch
 
+from engine.cuda import kernels_for
 from engine.gradient import gradient
 from engine.graph import Graph, Update
 from engine.planner import plan
@@ -32,6 +33,7 @@ def compile(
     minimize: str | None = None,
     optimizer: Optimizer | None = None,
     device: str | torch.device = "cpu",
+    compute: str = "float32",
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,
     **sizes: int,
@@ -45,12 +47,15 @@ def compile(
             every parameter it depends on.
         optimizer: how; needed with ``minimize``.
         device: where. Parameters move to the device of the program that runs.
+        compute: "float32", or on CUDA "tf32" or "bfloat16": what the factors of float32 matrix
+            products and convolutions are rounded to. They are added up, and kept, in float32.
         check_numerics: stop at the first NaN or infinity and say where it came from; slow.
         rewrites: the rewrites to apply; all by default.
         **sizes: a size for each named dimension, as ``N=100``.
 
     Raises:
-        GraphError: an output does not exist, or of ``minimize`` and ``optimizer`` one is missing.
+        GraphError: an output does not exist, of ``minimize`` and ``optimizer`` one is missing, or
+            there is no such device or ``compute``.
         FeedError: a dimension has no size.
         SpecError: with these sizes an operator's inputs do not fit.
         GradientError: an operator on the way to the loss has no derivative rule.
@@ -71,7 +76,7 @@ def compile(
     if minimize is not None and optimizer is not None:
         updates += _updates(bound, minimize, optimizer)
     chosen = Graph(bound.select(shown).outputs, updates)
-    return _compile(chosen, [shown], device, check_numerics, rewrites)[0]
+    return _compile(chosen, [shown], device, compute, check_numerics, rewrites)[0]
 
 
 def compile_stages(
@@ -79,6 +84,7 @@ def compile_stages(
     stages: Sequence[Sequence[str]],
     *,
     device: str | torch.device = "cpu",
+    compute: str = "float32",
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,
     **sizes: int,
@@ -92,24 +98,27 @@ def compile_stages(
     Args:
         graph: what to compute.
         stages: the names of each stage's outputs.
-        device, check_numerics, rewrites, **sizes: as for :func:`compile`.
+        device, compute, check_numerics, rewrites, **sizes: as for :func:`compile`.
 
     Raises:
         As :func:`compile`.
     """
     names = [name for stage in stages for name in stage]
     bound = _bound(Graph(graph.select(names).outputs, graph.updates), graph, sizes)
-    return _compile(bound, stages, device, check_numerics, rewrites)
+    return _compile(bound, stages, device, compute, check_numerics, rewrites)
 
 
 def _compile(
     graph: Graph,
     stages: Sequence[Sequence[str]],
     device: str | torch.device,
+    compute: str,
     check_numerics: bool,
     rewrites: Iterable[Rewrite],
 ) -> tuple[Program, ...]:
-    runtime = Runtime(plan(rewrite(graph, rewrites), stages), _device(device))
+    where = _device(device)
+    planned = plan(rewrite(graph, rewrites), stages, kernels_for(where, compute))
+    runtime = Runtime(planned, where)
     return tuple(Program(runtime, i, check_numerics) for i in range(len(stages)))
 
 

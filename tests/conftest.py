@@ -1,12 +1,16 @@
-"""Shared by all tests: one thread, and how many examples Hypothesis draws.
+"""Shared by all tests: one thread, how many examples Hypothesis draws, Triton without a GPU.
 
 ``pytest --hypothesis-profile=thorough`` is the long run.
 """
+
+import os
 
 import torch
 from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # read when Triton is first imported
 
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(

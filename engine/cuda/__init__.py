@@ -1,1 +1,49 @@
 """CUDA: a program's run as one graph, and kernels written in Triton."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from shutil import which
+
+import torch
+
+from engine.cuda import convolution, elementwise
+from engine.cuda.capture import warn_once
+from engine.lowering import Kernels
+from ops import GraphError
+
+COMPUTE = ("float32", "tf32", "bfloat16")
+"""How the factors of matrix products and convolutions are rounded; sums are always in float32."""
+
+
+def kernels_for(device: torch.device, compute: str) -> Kernels:
+    """The Triton kernels for a device, to be preferred to torch's; none where they cannot run.
+
+    Raises:
+        GraphError: ``compute`` is unknown, or not to be had here.
+    """
+    if compute not in COMPUTE:
+        raise GraphError(f"unknown compute {compute!r}: expected {', '.join(map(repr, COMPUTE))}")
+    lacking = _lacking(device, compute)
+    if lacking is None:
+        return elementwise.KERNELS | convolution.kernels(compute)
+    if compute != "float32":
+        raise GraphError(f"compute={compute!r} needs {lacking}")
+    if device.type == "cuda":
+        warn_once(f"programs on {device} run by torch's kernels alone: faster ones need {lacking}")
+    return {}
+
+
+def _lacking(device: torch.device, compute: str) -> str | None:
+    """What the kernels would need and there is not."""
+    if device.type != "cuda":
+        return f"a CUDA device, and the device is {str(device)!r}"
+    if find_spec("triton") is None:
+        return "Triton, which is not installed"
+    if not (os.environ.get("CC") or which("gcc") or which("clang")):
+        return "a C compiler, gcc or clang, for Triton"
+    least = (7, 0) if compute == "float32" else (8, 0)
+    if torch.cuda.get_device_capability(device) < least:
+        return f"a GPU of compute capability {least[0]}.{least[1]}"
+    return None

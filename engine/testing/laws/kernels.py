@@ -23,14 +23,19 @@ def _kernels_equal_forward(subject: Subject, case: Case) -> None:
     """Every kernel and the compiled program give what forward gives, and write all of it."""
     candidates = KERNELS.get(subject.operator.name) or [REFERENCE]
     for kernel in candidates:
-        arranged = Arrangement(subject.operator, case)
-        if not kernel.supports(arranged.node):
-            continue
-        _require_equal(subject, case, arranged, kernel)
-        if kernel.elementwise:
-            _require_in_place(subject, case, kernel)
+        require_kernel_equals_forward(subject, case, kernel)
     if without_gradient(subject) is None:
         _require_compiled(subject, case)
+
+
+def require_kernel_equals_forward(subject: Subject, case: Case, kernel: Kernel) -> None:
+    """Refuse a kernel, if it supports the case, that gives something else than ``forward``."""
+    arranged = Arrangement(subject.operator, case)
+    if not kernel.supports(arranged.node):
+        return
+    _require_equal(subject, case, arranged, kernel)
+    if kernel.elementwise:
+        _require_in_place(subject, case, kernel)
 
 
 def _require_equal(subject: Subject, case: Case, arranged: Arrangement, kernel: Kernel) -> None:

@@ -1,0 +1,190 @@
+"""Triton kernels without a GPU: run by Triton's interpreter, and compiled for one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ops
+from engine import compile, cuda
+from engine.cuda import convolution, elementwise
+from engine.testing import Case, Sample
+from engine.testing.laws.kernels import require_kernel_equals_forward
+from graphs import SGD, GraphBuilder
+from ops import GraphError
+from tests.engine.test_allocation import feeds, network
+from tests.ops.records import LAW_EXAMPLES
+from tests.ops.subjects import SUBJECTS
+from tests.support import assert_near, assert_runs_as_interpreted, parameter_of
+
+needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+interpreted = pytest.mark.skipif(
+    find_spec("triton") is None or os.environ.get("TRITON_INTERPRET") != "1",
+    reason="Triton is not installed, or TRITON_INTERPRET=1 does not choose its interpreter",
+)
+
+KERNELS = elementwise.KERNELS | convolution.kernels("float32")
+
+
+def prefer_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have programs of the CPU run by the kernels made for CUDA."""
+    module = sys.modules["engine.compile"]
+    monkeypatch.setattr(module, "kernels_for", lambda device, compute: KERNELS)
+
+
+def require_kernels(name: str, case: Case, kernels: cuda.Kernels = KERNELS) -> None:
+    for kernel in kernels[name]:
+        require_kernel_equals_forward(SUBJECTS[name], case.as_dtype(torch.float32), kernel)
+
+
+@interpreted
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of NaN and infinity
+@pytest.mark.parametrize("name", sorted(KERNELS))
+@settings(max_examples=LAW_EXAMPLES)
+@given(data=st.data())
+def test_kernels_equal_forward(name: str, data: st.DataObject) -> None:
+    require_kernels(name, data.draw(SUBJECTS[name].cases))
+
+
+IMAGES, WEIGHT, RESULT = Sample((2, 12, 12, 13)), Sample((66, 12, 3, 2)), Sample((2, 66, 6, 7))
+WINDOW: dict[str, Any] = {"stride": (2, 2), "padding": (1, 1), "dilation": (1, 2), "groups": 1}
+LARGE = {
+    "conv2d": Case(IMAGES, WEIGHT, **WINDOW),
+    "conv2d_input_gradient": Case(RESULT, WEIGHT, size=(12, 13), **WINDOW),
+    "conv2d_weight_gradient": Case(RESULT, IMAGES, kernel_size=(3, 2), **WINDOW),
+    "matmul": Case(Sample((2, 66, 34)), Sample((34, 65))),
+}
+"""More than a block along every axis."""
+
+
+def mend_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's multiplies the bits of bfloat16 numbers as if they were integers."""
+    from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
+
+    def floats(handle: Any) -> Any:
+        return (handle.data.astype(np.uint32) << 16).view(np.float32)
+
+    def create_dot(self: Any, a: Any, b: Any, total: Any, *options: Any) -> Any:
+        product = np.matmul(floats(a), floats(b))
+        return TensorHandle(product + total.data, total.dtype.scalar)
+
+    monkeypatch.setattr(InterpreterBuilder, "create_dot", create_dot)
+
+
+@interpreted
+@pytest.mark.parametrize(
+    ("compute", "name"),
+    [(c, name) for c in cuda.COMPUTE for name in LARGE if name in convolution.kernels(c)],
+)
+def test_several_blocks(compute: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if compute == "bfloat16":
+        mend_interpreter(monkeypatch)
+    values = Sample.values
+    # Small whole numbers are exact in every format, and so are their sums in float32.
+    monkeypatch.setattr(Sample, "values", lambda sample: values(sample).mul(4).round())
+    require_kernels(name, LARGE[name], convolution.kernels(compute))
+
+
+@interpreted
+@pytest.mark.parametrize("programs", [1, 8, 256])
+def test_sums_cut_into_parts(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "PROGRAMS", programs)
+    attributes = {"kernel_size": (3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
+    case = Case(Sample((2, 4, 15, 18)), Sample((2, 6, 15, 18)), groups=2, **attributes)
+    require_kernels("conv2d_weight_gradient", case)
+
+
+@interpreted
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("value", [0.0, -0.0, -2.5, 1e-42, 1e38, float("inf"), float("nan")])
+def test_numbers_in_the_source(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefer_triton(monkeypatch)
+    g = GraphBuilder("numbers")
+    x = g.input("x", (2, 3, 4, 5))
+    graph = g.build(y=1 / (x * value), z=ops.where(x > 0, value, 1.5), m=ops.maximum(x, value))
+    assert_runs_as_interpreted(graph, {"x": torch.randn(2, 3, 4, 5)}, rewrites=())
+
+
+@interpreted
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    trained = network()
+    expected = compile(trained, minimize="loss", optimizer=SGD(0.01))
+    prefer_triton(monkeypatch)
+    torch.manual_seed(0)
+    graph = network()
+    step = compile(graph, minimize="loss", optimizer=SGD(0.01))
+    assert sum("Triton" in report.kernel for report in step.steps()) > 30
+    results = step(**feeds())
+    for name, value in expected(**feeds()).items():
+        assert_near(results[name], value, scale=50)
+    for name, node in trained.parameters.items():
+        assert_near(parameter_of(graph, name).tensor, node.attributes["parameter"].tensor, scale=50)
+
+
+@needs_triton
+@pytest.mark.parametrize("architecture", [pytest.param(80, marks=pytest.mark.slow), 90])
+def test_every_kernel_compiles(architecture: int, tmp_path: Path) -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.engine.triton_compile", str(architecture)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    compiled = done.stdout.splitlines()
+    assert {"correlate bfloat16", "correlate_weight tf32", "add_parts "} <= set(compiled)
+    assert compiled.count("kernel ") == len(elementwise.KERNELS)
+
+
+CUDA = torch.device("cuda", 0)
+
+
+@pytest.fixture
+def a_gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(cuda, "find_spec", lambda name: object())
+    monkeypatch.setattr(cuda, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    cuda.warn_once.cache_clear()
+    return monkeypatch
+
+
+def test_a_gpu_gets_triton_kernels(a_gpu: pytest.MonkeyPatch) -> None:
+    for compute in cuda.COMPUTE:
+        names = {kernel.name for k in cuda.kernels_for(CUDA, compute).values() for kernel in k}
+        assert names == {"Triton, elementwise", f"Triton, implicit unfold, {compute}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "replacement", "lacking"),
+    [
+        ("engine.cuda.find_spec", lambda name: None, "Triton, which is not installed"),
+        ("engine.cuda.which", lambda name: None, "a C compiler, gcc or clang, for Triton"),
+        ("torch.cuda.get_device_capability", lambda device: (3, 7), "a GPU of compute capability"),
+    ],
+)
+def test_without_triton_torch_does_it_and_that_is_said_once(
+    name: str, replacement: Any, lacking: str, a_gpu: pytest.MonkeyPatch
+) -> None:
+    a_gpu.setattr(name, replacement)
+    a_gpu.delenv("CC", raising=False)
+    with pytest.warns(UserWarning, match=f"faster ones need {lacking}") as caught:
+        assert [cuda.kernels_for(CUDA, "float32") for _ in range(2)] == [{}, {}]
+    assert len(caught) == 1
+    with pytest.raises(GraphError, match=f"compute='bfloat16' needs {lacking}"):
+        cuda.kernels_for(CUDA, "bfloat16")
+
+
+def test_compute_is_refused_where_it_is_unknown_or_not_to_be_had() -> None:
+    with pytest.raises(GraphError, match="unknown compute 'float16': expected 'float32', 'tf32'"):
+        compile(network(), compute="float16")
+    with pytest.raises(GraphError, match="compute='tf32' needs a CUDA device, and the device is"):
+        compile(network(), compute="tf32")
