@@ -1,0 +1,143 @@
+"""Everything that is measured of one scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from graphs.noise2noise.inspection.clipping import clipped_shares
+from graphs.noise2noise.inspection.differences import NoiseOfPair, noise_of_pair
+from graphs.noise2noise.inspection.reference import AgainstReference, against_reference
+from graphs.noise2noise.inspection.registration import Shift, positions
+from graphs.noise2noise.inspection.scene import Scene, grey, middle
+from graphs.noise2noise.inspection.single import NoiseOfOne, noise_of_one
+
+AGREEING = 1.0
+"""Pixels within which shots count as showing the same."""
+
+
+@dataclass(frozen=True)
+class PairFindings:
+    """Two shots, counted from 0, and their noise."""
+
+    first: int
+    second: int
+    noise: NoiseOfPair
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a scene, all values in the numbers of its files.
+
+    Attributes:
+        name: of the scene.
+        shots, channels, height, width: sizes.
+        lowest, highest: values.
+        clipped: shares of pixels cut off at the lowest and at the highest value.
+        brightness: mean of each shot.
+        colour_drift: by how much the mean of a channel differs between shots, at most.
+        identical: pairs of shots, counted from 0, that are equal to the last bit.
+        positions: of each shot against the mean position; none for a single one.
+        alone: the noise of a single shot.
+        pairs: the noise of pairs of shots, those identical left out.
+        reference: how the shots differ from a reference.
+    """
+
+    name: str
+    shots: int
+    channels: int
+    height: int
+    width: int
+    lowest: float
+    highest: float
+    clipped: tuple[float, float]
+    brightness: tuple[float, ...]
+    colour_drift: float
+    identical: tuple[tuple[int, int], ...]
+    positions: tuple[Shift, ...]
+    alone: NoiseOfOne | None
+    pairs: tuple[PairFindings, ...]
+    reference: AgainstReference | None
+
+    @property
+    def quietest(self) -> PairFindings | None:
+        """The pair whose difference is the least correlated: motion and drift only ever add."""
+        return min(self.pairs, key=lambda pair: pair.noise.correlation, default=None)
+
+    @property
+    def noise(self) -> NoiseOfPair | NoiseOfOne | None:
+        """As known best: from two shots, else from one, else not at all."""
+        return self.quietest.noise if self.quietest else self.alone
+
+    @property
+    def straying(self) -> float:
+        """By what share the brightness of a shot strays from the mean, at most."""
+        mean = float(np.mean(self.brightness))
+        return float(np.abs(np.array(self.brightness) / mean - 1).max()) if mean else 0.0
+
+    @property
+    def drift(self) -> float:
+        """By how much the brightness of two shots differs, at most."""
+        return max(self.brightness) - min(self.brightness)
+
+    @property
+    def misalignment(self) -> float:
+        """Pixels between the two shots furthest apart, of those whose distance is certain."""
+        certain = (_distance(a, b) for a, b in combinations(self.positions, 2) if _differ(a, b))
+        return max(certain, default=0.0)
+
+    @property
+    def agreeing(self) -> tuple[int, ...]:
+        """The largest group of shots, counted from 0, all within a pixel of one of them."""
+        groups = (
+            tuple(i for i, p in enumerate(self.positions) if _distance(p, centre) <= AGREEING)
+            for centre in self.positions
+        )
+        return max(groups, key=len, default=())
+
+
+def inspect_scene(scene: Scene) -> Findings:
+    """Measure everything; the noise on the middle of large pictures."""
+    shots = scene.shots
+    identical = tuple(_identical(shots))
+    parts = middle(shots)
+    reference = None if scene.reference is None else middle(scene.reference)
+    means = shots.mean((2, 3), dtype=np.float64)
+    return Findings(
+        name=scene.name,
+        shots=len(shots),
+        channels=shots.shape[1],
+        height=shots.shape[2],
+        width=shots.shape[3],
+        lowest=float(shots.min()),
+        highest=float(shots.max()),
+        clipped=clipped_shares(shots),
+        brightness=tuple(means.mean(1).tolist()),
+        colour_drift=float(np.ptp(means, axis=0).max()),
+        identical=identical,
+        positions=() if scene.is_single else positions([grey(shot) for shot in parts]),
+        alone=noise_of_one(parts[0]) if scene.is_single else None,
+        pairs=tuple(
+            PairFindings(i, j, noise_of_pair(parts[i], parts[j]))
+            for i, j in scene.pairs()
+            if (i, j) not in identical
+        ),
+        reference=None if reference is None else against_reference(parts, reference),
+    )
+
+
+def _identical(shots: np.ndarray) -> Iterator[tuple[int, int]]:
+    for i, j in combinations(range(len(shots)), 2):
+        if np.array_equal(shots[i], shots[j]):
+            yield i, j
+
+
+def _distance(a: Shift, b: Shift) -> float:
+    return float(np.hypot(a.rows - b.rows, a.columns - b.columns))
+
+
+def _differ(a: Shift, b: Shift) -> bool:
+    return _distance(a, b) > 3 * float(np.hypot(a.uncertainty, b.uncertainty))

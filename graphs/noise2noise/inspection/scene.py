@@ -1,0 +1,49 @@
+"""Shots of one scene, as they are inspected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+MOST_PAIRS = 6
+MOST_ROWS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Shots of one scene.
+
+    Attributes:
+        name: how it is spoken of.
+        shots: (k, C, H, W) in the numbers of their files.
+        reference: (C, H, W), a picture of the scene that is taken for clean, if there is one.
+    """
+
+    name: str
+    shots: np.ndarray
+    reference: np.ndarray | None = None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is but one shot."""
+        return len(self.shots) == 1
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Pairs of shots to compare, neighbours in time first; at most :data:`MOST_PAIRS`."""
+        ordered = sorted(combinations(range(len(self.shots)), 2), key=lambda p: (p[1] - p[0], p))
+        return iter(ordered[:MOST_PAIRS])
+
+
+def middle(picture: np.ndarray, side: int = MOST_ROWS) -> np.ndarray:
+    """The middle of (..., H, W), at most ``side`` pixels high and wide: enough to measure noise."""
+    height, width = picture.shape[-2:]
+    top, left = max(height - side, 0) // 2, max(width - side, 0) // 2
+    return picture[..., top : top + side, left : left + side]
+
+
+def grey(picture: np.ndarray) -> np.ndarray:
+    """The mean over the channels of (C, H, W), in float64."""
+    return picture.mean(0, dtype=np.float64)

@@ -1,0 +1,84 @@
+"""Findings and advice, to be read."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from graphs.noise2noise.inspection.advice import Advice
+from graphs.noise2noise.inspection.differences import NoiseOfPair
+from graphs.noise2noise.inspection.findings import Findings
+
+NAMED = 3
+"""Scenes named in a piece of advice before the rest are counted."""
+
+COLUMNS = (
+    ("scene", "left"),
+    ("shots", "right"),
+    ("size", "right"),
+    ("noise", "right"),
+    ("variance\nper level", "right"),
+    ("neighbours\n1, 2, 3 apart", "right"),
+    ("shared\nby shots", "right"),
+    ("shift\npixels", "right"),
+    ("brightness\nstrays", "right"),
+    ("clipped", "right"),
+)
+
+
+def findings_table(findings: Sequence[Findings]) -> Table:
+    """A row for each scene; noise in the numbers of the files."""
+    table = Table(title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading, side in COLUMNS:
+        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    for scene in findings:
+        table.add_row(*_cells(scene))
+    return table
+
+
+def advice_text(advice: Sequence[Advice], scenes: int, width: int = 88) -> str:
+    """The advice as paragraphs, each naming its scenes unless they are all."""
+    paragraphs = []
+    for item in advice:
+        where = "" if len(item.scenes) == scenes else f" [{_names(item)}]"
+        mark = {"method": "->", "warning": " !", "note": "  "}[item.weight]
+        text = f"{mark} {item.topic}{where}: {item.text}."
+        paragraphs.append(textwrap.fill(text, width, subsequent_indent="   "))
+    return "\n".join(paragraphs)
+
+
+def _cells(scene: Findings) -> tuple[str, ...]:
+    noise = scene.noise
+    sigma = "" if noise is None else " ".join(f"{value:.3g}" for value in noise.sigma)
+    slope = "" if noise is None else f"{noise.slope:.3g}"
+    lags = shared = shift = straying = "-"
+    if isinstance(noise, NoiseOfPair):
+        pairs = zip(noise.along_rows, noise.along_columns, strict=True)
+        lags = " ".join(f"{max(pair, key=abs):.2f}" for pair in pairs)
+        shared = f"<{max(min(pair.noise.shared_at_most for pair in scene.pairs), 0.01):.2f}"
+    if scene.shots > 1:
+        shift = f"{scene.misalignment:.1f}"
+        straying = f"{scene.straying:.1%}"
+    size = f"{scene.width}x{scene.height}" + (f"x{scene.channels}" if scene.channels > 1 else "")
+    clipped = f"{sum(scene.clipped):.2%}"
+    return (
+        scene.name,
+        str(scene.shots),
+        size,
+        sigma,
+        slope,
+        lags,
+        shared,
+        shift,
+        straying,
+        clipped,
+    )
+
+
+def _names(item: Advice) -> str:
+    """The worst scene first, for the figures are its."""
+    scenes = [item.worst, *(name for name in item.scenes if name != item.worst)]
+    shown = ", ".join(scenes[:NAMED])
+    return shown if len(scenes) <= NAMED else f"{shown} and {len(scenes) - NAMED} more"
