@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-from engine.cuda import kernels_for
+from engine.cuda import choose_for
 from engine.gradient import gradient
 from engine.graph import Graph, Update
 from engine.planner import plan
@@ -117,8 +117,8 @@ def _compile(
     rewrites: Iterable[Rewrite],
 ) -> tuple[Program, ...]:
     where = _device(device)
-    planned = plan(rewrite(graph, rewrites), stages, kernels_for(where, compute))
-    runtime = Runtime(planned, where)
+    choose = choose_for(where, compute)
+    runtime = Runtime(plan(rewrite(graph, rewrites), stages, choose), where)
     return tuple(Program(runtime, i, check_numerics) for i in range(len(stages)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -10,19 +10,14 @@ from engine.kernels import KERNELS, Kernel
 from engine.kernels.kernel import Run
 from ops import Node, Spec, SpecError
 
-Kernels = Mapping[str, Sequence[Kernel]]
+Choose = Callable[[Node], Kernel]
+"""How a node's kernel is chosen."""
 
 
-def choose_kernel(node: Node, preferred: Kernels) -> Kernel:
-    """The kernel of least cost that supports a node; its operator's ``forward`` if none does.
-
-    Of ``preferred``, those made for the device, if any of them supports it, else of torch's.
-    """
-    for kernels in (preferred, KERNELS):
-        candidates = [k for k in kernels.get(node.operator.name, ()) if k.supports(node)]
-        if candidates:
-            return min(candidates, key=lambda kernel: kernel.cost(node))
-    return REFERENCE
+def choose_kernel(node: Node) -> Kernel:
+    """The kernel of least cost that supports a node; its operator's ``forward`` if none does."""
+    candidates = [k for k in KERNELS.get(node.operator.name, ()) if k.supports(node)]
+    return min(candidates, key=lambda kernel: kernel.cost(node), default=REFERENCE)
 
 
 def evaluate(node: Node, arguments: Sequence[torch.Tensor]) -> torch.Tensor:

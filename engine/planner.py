@@ -11,7 +11,7 @@ import torch
 from engine.graph import Graph, Update
 from engine.kernels import VIEWS
 from engine.layout import stored, view_of
-from engine.lowering import Kernels, choose_kernel
+from engine.lowering import Choose, choose_kernel
 from engine.memory import Buffer, place
 from engine.order import reachable
 from engine.plan import Owner, Plan, Stage, Step
@@ -21,15 +21,15 @@ from ops.leaves import input, parameter
 from ops.provenance import in_place_of
 
 
-def plan(graph: Graph, stages: Sequence[Sequence[str]], preferred: Kernels) -> Plan:
+def plan(graph: Graph, stages: Sequence[Sequence[str]], choose: Choose = choose_kernel) -> Plan:
     """Plan a bound graph: forward, then gradients, then updates, in the order of its nodes.
 
     Args:
         graph: without unbound dimensions.
         stages: the outputs of each stage; updates belong to the last.
-        preferred: kernels made for the device, see :func:`engine.lowering.choose_kernel`.
+        choose: the kernel for each node.
     """
-    return _Planner(_with_memory_of_its_own(graph), stages, preferred).plan()
+    return _Planner(_with_memory_of_its_own(graph), stages, choose).plan()
 
 
 @dataclass
@@ -38,7 +38,7 @@ class _Planner:
 
     graph: Graph
     stages: Sequence[Sequence[str]]
-    preferred: Kernels
+    choose: Choose
     buffers: list[Buffer] = field(default_factory=list)
     owners: dict[Node, Owner] = field(default_factory=dict)
     pinned: set[int] = field(default_factory=set)
@@ -117,9 +117,7 @@ class _Planner:
             readers = [source for source in value.inputs if roots.get(source) is target]
             whole = all(source.operator is parameter for source in readers)
             if last_read.get(target, -1) < position or (
-                last_read[target] == position
-                and whole
-                and choose_kernel(value, self.preferred).elementwise
+                last_read[target] == position and whole and self.choose(value).elementwise
             ):
                 direct[value] = target
         return direct
@@ -152,7 +150,7 @@ class _Planner:
             self._release(source)
         if self._as_view(node):
             return Step(node, None)
-        kernel = choose_kernel(node, self.preferred)
+        kernel = self.choose(node)
         workspaces = []
         for spec in kernel.workspace(node):
             self.buffers.append(Buffer(spec.nbytes, self.time, self.time))

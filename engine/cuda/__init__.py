@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from shutil import which
 
@@ -10,15 +11,21 @@ import torch
 
 from engine.cuda import convolution, elementwise
 from engine.cuda.capture import warn_once
-from engine.lowering import Kernels
-from ops import GraphError
+from engine.kernels import Kernel
+from engine.lowering import Choose, choose_kernel
+from ops import GraphError, Node
 
 COMPUTE = ("float32", "tf32", "bfloat16")
 """How the factors of matrix products and convolutions are rounded; sums are always in float32."""
 
 
-def kernels_for(device: torch.device, compute: str) -> Kernels:
-    """The Triton kernels for a device, to be preferred to torch's; none where they cannot run.
+def triton_kernels(compute: str) -> dict[str, Kernel]:
+    """By operator name, the kernels that multiply in ``compute``; importing no Triton."""
+    return elementwise.KERNELS | convolution.kernels(compute)
+
+
+def choose_for(device: torch.device, compute: str) -> Choose:
+    """How kernels are chosen on a device: Triton's where there are any and they can run.
 
     Raises:
         GraphError: ``compute`` is unknown, or not to be had here.
@@ -27,12 +34,22 @@ def kernels_for(device: torch.device, compute: str) -> Kernels:
         raise GraphError(f"unknown compute {compute!r}: expected {', '.join(map(repr, COMPUTE))}")
     lacking = _lacking(device, compute)
     if lacking is None:
-        return elementwise.KERNELS | convolution.kernels(compute)
+        return preferring(triton_kernels(compute))
     if compute != "float32":
         raise GraphError(f"compute={compute!r} needs {lacking}")
     if device.type == "cuda":
         warn_once(f"programs on {device} run by torch's kernels alone: faster ones need {lacking}")
-    return {}
+    return choose_kernel
+
+
+def preferring(kernels: Mapping[str, Kernel]) -> Choose:
+    """These kernels where they support a node, else torch's."""
+
+    def choose(node: Node) -> Kernel:
+        kernel = kernels.get(node.operator.name)
+        return kernel if kernel is not None and kernel.supports(node) else choose_kernel(node)
+
+    return choose
 
 
 def _lacking(device: torch.device, compute: str) -> str | None:

@@ -252,12 +252,12 @@ def _supports(node: Node) -> bool:
     return node.dtype == torch.float32 and node.ndim <= 4 and small and groups < 1 << 16
 
 
-def kernels(compute: str) -> dict[str, list[Kernel]]:
+def kernels(compute: str) -> dict[str, Kernel]:
     """The kernels that multiply in ``compute``; see :func:`correlation`."""
 
-    def kernel(prepare: Callable[..., Run], **workspace: Any) -> list[Kernel]:
+    def kernel(prepare: Callable[..., Run], **workspace: Any) -> Kernel:
         name = f"Triton, implicit unfold, {compute}"
-        return [Kernel(name, partial(prepare, compute=compute), supports=_supports, **workspace)]
+        return Kernel(name, partial(prepare, compute=compute), supports=_supports, **workspace)
 
     convolutions = {
         "conv2d": kernel(_conv2d),

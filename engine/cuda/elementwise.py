@@ -148,7 +148,7 @@ def _supports(node: Node) -> bool:
     return all(value.dtype in (torch.float32, torch.bool) for value in (node, *node.inputs))
 
 
-KERNELS: dict[str, list[Kernel]] = {
-    name: [Kernel("Triton, elementwise", _prepare, elementwise=True, supports=_supports)]
+KERNELS: dict[str, Kernel] = {
+    name: Kernel("Triton, elementwise", _prepare, elementwise=True, supports=_supports)
     for name in EXPRESSIONS
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from hypothesis import strategies as st
 import ops
 from engine import compile, cuda
 from engine.cuda import convolution, elementwise
+from engine.kernels import Kernel
+from engine.lowering import choose_kernel
 from engine.testing import Case, Sample
-from engine.testing.laws.kernels import require_kernel_equals_forward
+from engine.testing.laws.kernels import require_kernel
 from graphs import SGD, GraphBuilder
 from ops import GraphError
+from ops.leaves import input
 from tests.engine.test_allocation import feeds, network
 from tests.ops.records import LAW_EXAMPLES
 from tests.ops.subjects import SUBJECTS
@@ -33,18 +37,17 @@ interpreted = pytest.mark.skipif(
     reason="Triton is not installed, or TRITON_INTERPRET=1 does not choose its interpreter",
 )
 
-KERNELS = elementwise.KERNELS | convolution.kernels("float32")
+KERNELS = cuda.triton_kernels("float32")
 
 
 def prefer_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have programs of the CPU run by the kernels made for CUDA."""
     module = sys.modules["engine.compile"]
-    monkeypatch.setattr(module, "kernels_for", lambda device, compute: KERNELS)
+    monkeypatch.setattr(module, "choose_for", lambda device, compute: cuda.preferring(KERNELS))
 
 
-def require_kernels(name: str, case: Case, kernels: cuda.Kernels = KERNELS) -> None:
-    for kernel in kernels[name]:
-        require_kernel_equals_forward(SUBJECTS[name], case.as_dtype(torch.float32), kernel)
+def require_equal(name: str, case: Case, kernels: Mapping[str, Kernel] = KERNELS) -> None:
+    assert require_kernel(SUBJECTS[name], case.as_dtype(torch.float32), kernels[name])
 
 
 @interpreted
@@ -53,7 +56,7 @@ def require_kernels(name: str, case: Case, kernels: cuda.Kernels = KERNELS) -> N
 @settings(max_examples=LAW_EXAMPLES)
 @given(data=st.data())
 def test_kernels_equal_forward(name: str, data: st.DataObject) -> None:
-    require_kernels(name, data.draw(SUBJECTS[name].cases))
+    require_equal(name, data.draw(SUBJECTS[name].cases))
 
 
 IMAGES, WEIGHT, RESULT = Sample((2, 12, 12, 13)), Sample((66, 12, 3, 2)), Sample((2, 66, 6, 7))
@@ -92,7 +95,7 @@ def test_several_blocks(compute: str, name: str, monkeypatch: pytest.MonkeyPatch
     values = Sample.values
     # Small whole numbers are exact in every format, and so are their sums in float32.
     monkeypatch.setattr(Sample, "values", lambda sample: values(sample).mul(4).round())
-    require_kernels(name, LARGE[name], convolution.kernels(compute))
+    require_equal(name, LARGE[name], convolution.kernels(compute))
 
 
 @interpreted
@@ -101,7 +104,7 @@ def test_sums_cut_into_parts(programs: int, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(convolution, "PROGRAMS", programs)
     attributes = {"kernel_size": (3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
     case = Case(Sample((2, 4, 15, 18)), Sample((2, 6, 15, 18)), groups=2, **attributes)
-    require_kernels("conv2d_weight_gradient", case)
+    require_equal("conv2d_weight_gradient", case)
 
 
 @interpreted
@@ -158,9 +161,14 @@ def a_gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_a_gpu_gets_triton_kernels(a_gpu: pytest.MonkeyPatch) -> None:
+    x, w = (input(name=name, shape=(4, 4, 4, 4), dtype=torch.float32) for name in "xw")
     for compute in cuda.COMPUTE:
-        names = {kernel.name for k in cuda.kernels_for(CUDA, compute).values() for kernel in k}
-        assert names == {"Triton, elementwise", f"Triton, implicit unfold, {compute}"}
+        choose = cuda.choose_for(CUDA, compute)
+        assert choose(x + w).name == "Triton, elementwise"
+        assert choose(ops.conv2d(x, w)).name == f"Triton, implicit unfold, {compute}"
+        assert choose(ops.sum(x)).name == "torch.sum"
+    double = input(name="x", shape=(4, 4), dtype=torch.float64)
+    assert choose(double @ double).name == "torch.bmm"
 
 
 @pytest.mark.parametrize(
@@ -177,10 +185,10 @@ def test_without_triton_torch_does_it_and_that_is_said_once(
     a_gpu.setattr(name, replacement)
     a_gpu.delenv("CC", raising=False)
     with pytest.warns(UserWarning, match=f"faster ones need {lacking}") as caught:
-        assert [cuda.kernels_for(CUDA, "float32") for _ in range(2)] == [{}, {}]
+        assert [cuda.choose_for(CUDA, "float32") for _ in range(2)] == [choose_kernel] * 2
     assert len(caught) == 1
     with pytest.raises(GraphError, match=f"compute='bfloat16' needs {lacking}"):
-        cuda.kernels_for(CUDA, "bfloat16")
+        cuda.choose_for(CUDA, "bfloat16")
 
 
 def test_compute_is_refused_where_it_is_unknown_or_not_to_be_had() -> None:

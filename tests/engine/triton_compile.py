@@ -39,13 +39,12 @@ def compile_only(
     return None
 
 
-def prepare(kernels: Sequence[Kernel], node: Node) -> None:
-    """Have a node's kernels compiled."""
-    for kernel in kernels:
-        assert kernel.supports(node)
-        inputs = [lying(value.spec) for value in node.inputs]
-        scratch = [torch.empty(spec.sizes, device="meta") for spec in kernel.workspace(node)]
-        kernel.prepare(node, lying(node.spec), inputs, scratch)
+def prepare(kernel: Kernel, node: Node) -> None:
+    """Have a node's kernel compiled."""
+    assert kernel.supports(node)
+    inputs = [lying(value.spec) for value in node.inputs]
+    scratch = [torch.empty(spec.sizes, device="meta") for spec in kernel.workspace(node)]
+    kernel.prepare(node, lying(node.spec), inputs, scratch)
 
 
 def lying(spec: Spec) -> torch.Tensor:
@@ -68,12 +67,13 @@ def main() -> None:
     for compute in cuda.COMPUTE:
         kernels = convolution.kernels(compute)
         for node in (y, dx, dw, leaf(3, 70, 50) @ leaf(50, 80)):
-            prepare(kernels.get(node.operator.name, ()), node)
-    for name, kernels_of_name in elementwise.KERNELS.items():
+            if node.operator.name in kernels:
+                prepare(kernels[node.operator.name], node)
+    for name, kernel in elementwise.KERNELS.items():
         operator = ops.REGISTRY[name]
         inputs = [leaf(8, 32, 16, 16), leaf(32, 1, 1), leaf(1, 32, 1, 16)][: len(operator.inputs)]
         inputs[0] = leaf(8, 32, 16, 16, dtype=torch.bool) if name == "where" else inputs[0]
-        prepare(kernels_of_name, operator(*inputs))
+        prepare(kernel, operator(*inputs))
 
 
 if __name__ == "__main__":
