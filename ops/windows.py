@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import torch.nn.functional as tensor_functions  # for unfold and fold alone
 
@@ -41,6 +41,10 @@ def pairs(**values: Any) -> dict[str, Pair]:
     }
 
 
+@overload
+def window_count(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int: ...
+@overload
+def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: int) -> Size: ...
 def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: int) -> Size:
     """How many windows fit along an axis: ``(size + 2p - d(k - 1) - 1) // s + 1``.
 

@@ -12,14 +12,25 @@ from engine.kernels import (
     matmul,
     movement,
     phases,
+    pooling,
     reductions,
     select,
-    windows,
+    unfolding,
 )
 from engine.kernels.kernel import Kernel
 from engine.kernels.movement import VIEWS
 
-_FAMILIES = (select, elementwise, movement, phases, reductions, matmul, windows, convolution)
+_FAMILIES = (
+    select,
+    elementwise,
+    movement,
+    phases,
+    reductions,
+    matmul,
+    unfolding,
+    pooling,
+    convolution,
+)
 
 KERNELS: dict[str, list[Kernel]] = {}
 for _family in _FAMILIES:

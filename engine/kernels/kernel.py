@@ -14,6 +14,10 @@ Run = Callable[[], Any]
 Prepare = Callable[[Node, torch.Tensor, Sequence[torch.Tensor], Sequence[torch.Tensor]], Run]
 
 
+BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
+"""The integers as which the bits of floats are seen."""
+
+
 def _no_workspace(node: Node) -> tuple[Spec, ...]:
     return ()
 

@@ -7,7 +7,7 @@ windows of a few images is one strided copy that stays in the cache.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
@@ -17,6 +17,7 @@ from engine.kernels.kernel import Run, channels_last
 from engine.kernels.movement import VIEWS
 from ops import Node, Spec
 from ops.leaves import full
+from ops.windows import window_count
 
 TILE_BYTES = 4 << 20
 """Aim for the gathered windows of one tile. Up to about this size they stay in the caches; smaller
@@ -46,22 +47,19 @@ class Window:
     def count(self, size: Sequence[int]) -> tuple[int, int]:
         """Rows and columns of windows in an image."""
         rows, columns = (
-            (full - d * (k - 1) - 1) // s + 1
-            for full, k, s, d in zip(
-                self.padded(size), self.kernel_size, self.stride, self.dilation, strict=True
-            )
+            window_count(size[i], self.kernel_size[i], self.stride[i], self.padding[i], d)
+            for i, d in enumerate(self.dilation)
         )
         return rows, columns
 
     def view(self, canvas: torch.Tensor) -> torch.Tensor:
         """All windows of a contiguous, padded NHWC canvas: [N, H', W', kh, kw, C]."""
         n, height, width, channels = canvas.shape
-        (kh, kw), (sh, sw), (dh, dw) = self.kernel_size, self.stride, self.dilation
-        rows = (height - dh * (kh - 1) - 1) // sh + 1
-        columns = (width - dw * (kw - 1) - 1) // sw + 1
+        (sh, sw), (dh, dw) = self.stride, self.dilation
+        windows = replace(self, padding=(0, 0)).count((height, width))
         image, row, pixel = height * width * channels, width * channels, channels
         return canvas.as_strided(
-            (n, rows, columns, kh, kw, channels),
+            (n, *windows, *self.kernel_size, channels),
             (image, sh * row, sw * pixel, dh * row, dw * pixel, 1),
         )
 

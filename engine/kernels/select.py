@@ -8,14 +8,12 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, in_sequence, laid_like
+from engine.kernels.kernel import BITS, Kernel, Run, in_sequence, laid_like
 from ops import Node
 from ops.leaves import full
 from ops.spec import Spec
 
 Tensors = Sequence[torch.Tensor]
-
-_INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
 def _is_zero(node: Node) -> bool:
@@ -25,12 +23,12 @@ def _is_zero(node: Node) -> bool:
 
 
 def _workspace(node: Node) -> Sequence[Spec]:
-    mask = Spec(node.shape, _INTEGERS[node.dtype])
+    mask = Spec(node.shape, BITS[node.dtype])
     return (mask,) if any(map(_is_zero, node.inputs[1:])) else (mask, mask)
 
 
 def _select(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
-    integer = _INTEGERS[node.dtype]
+    integer = BITS[node.dtype]
     condition = inputs[0]
     a, b = (x.expand(out.shape).view(integer) for x in inputs[1:])
     mask, *scratch = (laid_like(out, space) for space in workspaces)
@@ -55,7 +53,7 @@ KERNELS: dict[str, list[Kernel]] = {
             _select,
             _workspace,
             elementwise=True,
-            supports=lambda node: node.dtype in _INTEGERS,
+            supports=lambda node: node.dtype in BITS,
         )
     ]
 }

@@ -58,6 +58,14 @@ def geometries(draw: st.DrawFn, pooling: bool = False) -> Geometry:
 
 
 @st.composite
+def tiles(draw: st.DrawFn) -> Geometry:
+    """Windows side by side, of which a last one may not fit."""
+    kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    height, width = (k * draw(st.integers(1, 3)) + draw(st.integers(0, k - 1)) for k in kernel)
+    return Geometry((height, width), kernel, kernel, (0, 0), (1, 1))
+
+
+@st.composite
 def _unfolds(draw: st.DrawFn) -> Case:
     g = draw(geometries())
     images = samples(draw(_leading()) + g.size)
@@ -76,7 +84,7 @@ def _folds(draw: st.DrawFn) -> Case:
 @st.composite
 def _pools(draw: st.DrawFn, adjoint: bool = False, chooser: bool = False, **values: Any) -> Case:
     """A pooling's images (or, for an adjoint, pooled images), and the image that chooses."""
-    g = draw(geometries(pooling=True))
+    g = draw(st.one_of(geometries(pooling=True), tiles()))
     leading, ceil_mode = draw(_leading()), draw(st.booleans())
     image = leading + g.size
     window = {"kernel_size": g.kernel_size, **g.attributes(), "ceil_mode": ceil_mode}
