@@ -1,8 +1,9 @@
 """The memory plan: from lifetimes to offsets in one arena.
 
-Offline dynamic storage allocation. Two heuristics are tried and the lower peak is taken: largest
-buffer first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020)
-and best fit in order of time, which stays fast for graphs of any length.
+Offline dynamic storage allocation. Heuristics are tried until one reaches the lower bound, and the
+lowest peak is taken: best fit in order of time, which stays fast for graphs of any length; largest
+buffer first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020);
+and a local search (:mod:`engine.packing`).
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from engine.packing import packed
+
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
 
-MOST_FOR_LARGEST_FIRST = 2000
-"""Buffers; largest-first compares all pairs, so beyond this only best fit is tried."""
+MOST_FOR_PAIRS = 2000
+"""Buffers; beyond this only best fit is tried, because the others compare all pairs."""
+
+WORTHWHILE = 1 << 16
+"""Bytes above the lower bound; for less the local search is not begun."""
 
 
 @dataclass
@@ -43,10 +49,12 @@ class Placement:
 
 def place(buffers: Sequence[Buffer]) -> Placement:
     """Give every buffer an offset such that no two in use at the same step overlap."""
-    placements = [_best_fit(buffers)]
-    if len(buffers) <= MOST_FOR_LARGEST_FIRST:
-        placements.append(_largest_first(buffers))
-    return min(placements, key=lambda placement: placement.peak_bytes)
+    bound = lower_bound(buffers)
+    best = _best_fit(buffers)
+    for heuristic, gap in (_largest_first, 0), (_packed, WORTHWHILE):
+        if best.peak_bytes > bound + gap and len(buffers) <= MOST_FOR_PAIRS:
+            best = min(best, heuristic(buffers), key=lambda placement: placement.peak_bytes)
+    return best
 
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
@@ -58,12 +66,13 @@ def live_bytes(buffers: Sequence[Buffer]) -> list[int]:
     """The bytes in use at every step, from the first to the last."""
     changes = [0] * (max((buffer.last for buffer in buffers), default=-1) + 2)
     for buffer in buffers:
-        changes[buffer.first] += _aligned(buffer.nbytes)
-        changes[buffer.last + 1] -= _aligned(buffer.nbytes)
+        changes[buffer.first] += aligned(buffer.nbytes)
+        changes[buffer.last + 1] -= aligned(buffer.nbytes)
     return list(accumulate(changes[:-1]))
 
 
-def _aligned(nbytes: int) -> int:
+def aligned(nbytes: int) -> int:
+    """The bytes that a buffer of ``nbytes`` takes up."""
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
@@ -71,7 +80,7 @@ def _largest_first(buffers: Sequence[Buffer]) -> Placement:
     offsets = [0] * len(buffers)
     placed: list[int] = []  # by offset
     for index in sorted(range(len(buffers)), key=lambda i: (-buffers[i].nbytes, i)):
-        buffer, size = buffers[index], _aligned(buffers[index].nbytes)
+        buffer, size = buffers[index], aligned(buffers[index].nbytes)
         end_of_last, best, best_gap = 0, None, None
         for other in placed:
             if buffers[other].first > buffer.last or buffers[other].last < buffer.first:
@@ -79,10 +88,16 @@ def _largest_first(buffers: Sequence[Buffer]) -> Placement:
             gap = offsets[other] - end_of_last
             if gap >= size and (best_gap is None or gap < best_gap):
                 best, best_gap = end_of_last, gap
-            end_of_last = max(end_of_last, offsets[other] + _aligned(buffers[other].nbytes))
+            end_of_last = max(end_of_last, offsets[other] + aligned(buffers[other].nbytes))
         offsets[index] = end_of_last if best is None else best
         insort(placed, index, key=offsets.__getitem__)
     return _placement(buffers, offsets)
+
+
+def _packed(buffers: Sequence[Buffer]) -> Placement:
+    sizes = [aligned(buffer.nbytes) for buffer in buffers]
+    lives = [(buffer.first, buffer.last) for buffer in buffers]
+    return _placement(buffers, packed(sizes, lives, lower_bound(buffers)))
 
 
 def _best_fit(buffers: Sequence[Buffer]) -> Placement:
@@ -94,9 +109,9 @@ def _best_fit(buffers: Sequence[Buffer]) -> Placement:
     for index in starts:
         while next_end < len(ends) and buffers[ends[next_end]].last < buffers[index].first:
             done = ends[next_end]
-            holes.give_back(offsets[done], _aligned(buffers[done].nbytes))
+            holes.give_back(offsets[done], aligned(buffers[done].nbytes))
             next_end += 1
-        offsets[index] = holes.take(_aligned(buffers[index].nbytes))
+        offsets[index] = holes.take(aligned(buffers[index].nbytes))
     return _placement(buffers, offsets)
 
 
@@ -152,5 +167,5 @@ class _Holes:
 
 
 def _placement(buffers: Sequence[Buffer], offsets: Sequence[int]) -> Placement:
-    ends = [o + _aligned(b.nbytes) for o, b in zip(offsets, buffers, strict=True)]
+    ends = [o + aligned(b.nbytes) for o, b in zip(offsets, buffers, strict=True)]
     return Placement(tuple(offsets), max(ends, default=0))

@@ -1,4 +1,4 @@
-"""Making the plan: one walk over the schedule, keeping count of who still reads which memory."""
+"""Making the plan: one walk over a schedule, keeping count of who still reads which memory."""
 
 from __future__ import annotations
 
@@ -6,84 +6,95 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
-
+from engine.footprint import Footprint, Footprints, footprints
 from engine.graph import Graph, Update
 from engine.kernels import VIEWS
-from engine.layout import stored, view_of
 from engine.lowering import Choose, choose_kernel
-from engine.memory import Buffer, place
-from engine.order import reachable
+from engine.memory import Buffer, aligned, lower_bound, place
 from engine.plan import Owner, Plan, Stage, Step
 from engine.rewrites.constants import is_constant
+from engine.schedule import Schedule, by_creation, of_low_peak, tasks_by_stage
+from engine.schedule.bound import least_bytes
 from ops import Node, Parameter, Spec, copy
 from ops.leaves import input, parameter
 from ops.provenance import in_place_of
 
 
 def plan(graph: Graph, stages: Sequence[Sequence[str]], choose: Choose = choose_kernel) -> Plan:
-    """Plan a bound graph: forward, then gradients, then updates, in the order of its nodes.
+    """Plan a bound graph in the order of lowest peak that is found.
 
     Args:
         graph: without unbound dimensions.
         stages: the outputs of each stage; updates belong to the last.
         choose: the kernel for each node.
     """
-    return _Planner(_with_memory_of_its_own(graph), stages, choose).plan()
+    graph = _with_memory_of_its_own(graph)
+    shapes = footprints(graph, choose)
+    low = _Planner(graph, stages, shapes, of_low_peak(graph, stages, shapes))
+    classic = _Planner(graph, stages, shapes, by_creation(graph, stages))
+    best = low.plan()
+    if lower_bound(classic.buffers) < best.placement.peak_bytes:
+        best = min(classic.plan(), best, key=lambda plan: plan.placement.peak_bytes)
+    return best
+
+
+def plan_in_order(
+    graph: Graph, stages: Sequence[Sequence[str]], shapes: Footprints, schedule: Schedule
+) -> Plan:
+    """Plan a bound graph, none of whose roots lies in a parameter's memory, in a given order."""
+    return _Planner(graph, stages, shapes, schedule).plan()
+
+
+def least_bytes_in_any_order(plan: Plan) -> int:
+    """Bytes that no order of the plan's nodes can do without."""
+    owners = [plan.owners[node] for node in plan.constants]
+    constants = sum(aligned(plan.buffers[i].nbytes) for i in owners if isinstance(i, int))
+    kernels = {s.node: s.kernel for stage in plan.stages for s in stage.steps if s.kernel}
+    stages = [list(stage.outputs) for stage in plan.stages]
+    tasks = tasks_by_stage(plan.graph, stages, footprints(plan.graph, kernels.__getitem__))
+    return constants + max(least_bytes(stage) for _, stage in tasks)
 
 
 @dataclass
 class _Planner:
-    """Walks the schedule once, keeping count of how often each memory will still be read."""
+    """Walks a schedule once, keeping count of how often each memory will still be read."""
 
     graph: Graph
     stages: Sequence[Sequence[str]]
-    choose: Choose
+    footprints: Footprints
+    schedule: Schedule
     buffers: list[Buffer] = field(default_factory=list)
     owners: dict[Node, Owner] = field(default_factory=dict)
     pinned: set[int] = field(default_factory=set)
     remaining: Counter[Owner] = field(default_factory=Counter)
-    lying: dict[Node, torch.Tensor] = field(default_factory=dict)
     time: int = 0
 
-    def plan(self) -> Plan:
-        self.schedules = self._schedules()
-        order = [node for schedule in self.schedules for node in schedule]
+    def __post_init__(self) -> None:
+        order = [node for nodes in self.schedule for node in nodes]
         self.position = {node: i for i, node in enumerate(order)}
         self.uses = self._count_uses()
         self.direct = self._direct_updates()
         self.copies = [u for u in self.graph.updates if self.direct.get(u.value) is not u.parameter]
-        constants = tuple(node for node in self.graph.nodes if is_constant(node))
-        for node in constants:
+        self.constants = tuple(node for node in self.graph.nodes if is_constant(node))
+        for node in self.constants:
             self.pinned.add(self._allocate(node, _kept(node)))
-        stages = tuple(self._stage(i) for i in range(len(self.stages)))
+        self.planned = tuple(self._stage(i) for i in range(len(self.stages)))
         for index in self.pinned:
             self.buffers[index].last = self.time
+
+    def plan(self) -> Plan:
         read = [node.attributes["parameter"] for node in self.graph.parameters.values()]
         updated = [update.parameter for update in self.graph.updates]
         return Plan(
             graph=self.graph,
-            stages=stages,
+            stages=self.planned,
             owners=self.owners,
-            constants=constants,
+            constants=self.constants,
             copies=tuple(self.copies),
             parameters=tuple(dict.fromkeys(read + updated)),
             buffers=tuple(self.buffers),
             placement=place(self.buffers),
         )
-
-    def _schedules(self) -> list[list[Node]]:
-        """For each stage, the nodes to compute that no earlier stage has computed."""
-        done: set[Node] = set()
-        result = []
-        for i, names in enumerate(self.stages):
-            roots = [self.graph.outputs[name] for name in names]
-            if i == len(self.stages) - 1:
-                roots += [update.value for update in self.graph.updates]
-            needed = reachable(roots) - done
-            result.append([n for n in self.graph.nodes if n in needed and not is_constant(n)])
-            done |= needed
-        return result
 
     def _count_uses(self) -> Counter[Node]:
         uses: Counter[Node] = Counter()
@@ -100,7 +111,7 @@ class _Planner:
         All who read the old value must come before, or be the writer itself, element by element;
         and it must be the last stage that writes.
         """
-        early = len(self.position) - len(self.schedules[-1])
+        early = len(self.position) - len(self.schedule[-1])
         roots = _parameter_roots(self.graph)
         last_read: dict[Parameter, int] = {}
         for node, position in self.position.items():
@@ -117,19 +128,19 @@ class _Planner:
             readers = [source for source in value.inputs if roots.get(source) is target]
             whole = all(source.operator is parameter for source in readers)
             if last_read.get(target, -1) < position or (
-                last_read[target] == position and whole and self.choose(value).elementwise
+                last_read[target] == position and whole and self._elementwise(value)
             ):
                 direct[value] = target
         return direct
 
     def _stage(self, index: int) -> Stage:
-        inputs = {str(n.name): n for n in self.schedules[index] if n.operator is input}
+        inputs = {str(n.name): n for n in self.schedule[index] if n.operator is input}
         for node in inputs.values():
             self._allocate(node, node.spec)
         self.time += 1
         start = self.time
         steps = []
-        for node in self.schedules[index]:
+        for node in self.schedule[index]:
             if node.operator is parameter:
                 self._settle(node, node.attributes["parameter"])
             elif node.operator is not input:
@@ -145,47 +156,36 @@ class _Planner:
         return Stage(inputs, outputs, tuple(steps), start)
 
     def _step(self, node: Node) -> Step:
-        sources = list(dict.fromkeys(node.inputs))
-        for source in sources:
+        for source in dict.fromkeys(node.inputs):
             self._release(source)
-        if self._as_view(node):
+        footprint = self.footprints[node]
+        if footprint.kernel is None:
+            self._settle(node, self.owners[footprint.root])
             return Step(node, None)
-        kernel = self.choose(node)
         workspaces = []
-        for spec in kernel.workspace(node):
+        for spec in footprint.workspace:
             self.buffers.append(Buffer(spec.nbytes, self.time, self.time))
             workspaces.append((len(self.buffers) - 1, spec))
-        donor = self._donor(node) if kernel.elementwise else None
+        donor = self._donor(footprint)
         if node in self.direct:
             self._settle(node, self.direct[node])
         elif donor is not None:
             self._settle(node, donor)
         else:
             self._allocate(node, node.spec)
-        return Step(node, kernel, tuple(workspaces))
+        return Step(node, footprint.kernel, tuple(workspaces))
 
-    def _as_view(self, node: Node) -> bool:
-        if node.operator.name not in VIEWS:
-            return False
-        (source,) = node.inputs
-        view = view_of(node, self.lying[source])
-        if view is None:
-            return False
-        self._settle(node, self.owners[source])
-        self.lying[node] = view
-        return True
-
-    def _donor(self, node: Node) -> int | None:
+    def _donor(self, footprint: Footprint) -> int | None:
         """A buffer that nobody reads after this step and that the result can overwrite."""
-        result = stored(node)
-        for source in node.inputs:
-            owner = self.owners[source]
-            if isinstance(owner, Parameter) or owner in self.pinned or self.remaining[owner]:
-                continue
-            readers = [s for s in node.inputs if self.owners[s] == owner]
-            if all(_lie_alike(self.lying[reader], result) for reader in readers):
+        for root in footprint.donors:
+            owner = self.owners[root]
+            if not isinstance(owner, Parameter) and not self.remaining[owner]:
                 return owner
         return None
+
+    def _elementwise(self, node: Node) -> bool:
+        kernel = self.footprints[node].kernel
+        return kernel is not None and kernel.elementwise
 
     def _allocate(self, node: Node, spec: Spec) -> int:
         self.buffers.append(Buffer(spec.nbytes, self.time, self.time))
@@ -194,7 +194,6 @@ class _Planner:
 
     def _settle(self, node: Node, owner: Owner) -> None:
         self.owners[node] = owner
-        self.lying[node] = stored(node)
         self.remaining[owner] += self.uses[node]
         self._touch(owner)
 
@@ -211,15 +210,6 @@ class _Planner:
 def _kept(node: Node) -> Spec:
     """What a constant takes: one element if it is one number repeated."""
     return node.spec if "shape" not in node.attributes else node.spec.with_shape(())
-
-
-def _lie_alike(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return (a.shape, a.stride(), a.dtype, a.storage_offset()) == (
-        b.shape,
-        b.stride(),
-        b.dtype,
-        b.storage_offset(),
-    )
 
 
 def _parameter_roots(graph: Graph) -> dict[Node, Parameter]:

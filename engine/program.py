@@ -13,7 +13,8 @@ from engine.feeds import require_feeds
 from engine.kernels.kernel import Run
 from engine.memory import live_bytes, lower_bound
 from engine.numerics import require_finite_leaves, run_checked
-from engine.report import Span, StepReport, format_report, step_reports
+from engine.planner import least_bytes_in_any_order
+from engine.report import Memory, Span, StepReport, format_report, step_reports
 from engine.runtime import Runtime
 from engine.trace import trace, write_json
 from ops import GraphError, Node, Spec
@@ -111,8 +112,13 @@ class Program:
         return step_reports(self._runtime.plan, self._stage, self._spans)
 
     def report(self) -> str:
-        """The steps as a table, with the time of each as of the last :meth:`profile`."""
-        return format_report(self.steps(), self.peak_bytes, self.least_bytes)
+        """The steps as a table, with the time of each as of the last :meth:`profile`.
+
+        The last line compares the peak with lower bounds: the most bytes in use at one step, of
+        this order and of any.
+        """
+        least = least_bytes_in_any_order(self._runtime.plan)
+        return format_report(self.steps(), Memory(self.peak_bytes, self.least_bytes, least))
 
     def write_trace(self, path: str | os.PathLike[str]) -> None:
         """Write the last :meth:`profile` as a timeline for https://ui.perfetto.dev.

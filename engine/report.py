@@ -95,7 +95,28 @@ _COLUMNS = ("#", "operator", "kernel", "result", "bytes", "offset", "scratch", "
 _NUMERIC = ("#", "bytes", "offset", "scratch", "moved", "GFLOP", "ms", "GFLOP/s")
 
 
-def format_report(reports: Iterable[StepReport], peak_bytes: int, least_bytes: int) -> str:
+class Memory(NamedTuple):
+    """Bytes of a program: its peak, and what it is to be compared with.
+
+    Attributes:
+        peak: of the placement, allocated.
+        least_in_order: the most in use at one step of its order, which no placement undercuts.
+        least: what is in use at once in every order.
+    """
+
+    peak: int
+    least_in_order: int
+    least: int
+
+    def __str__(self) -> str:
+        text = f"peak {self.peak:,} bytes, at least {self.least_in_order:,} in this order"
+        if self.least_in_order:
+            text += f" (placement {self.peak / self.least_in_order:.3f}x)"
+        text += f", {self.least:,} in any"
+        return text + (f" (order {self.least_in_order / self.least:.3f}x)" if self.least else "")
+
+
+def format_report(reports: Iterable[StepReport], memory: Memory) -> str:
     """The reports as a table, with the totals below."""
     reports = list(reports)
     rows = [_COLUMNS, *(_row(i, report) for i, report in enumerate(reports))]
@@ -103,7 +124,7 @@ def format_report(reports: Iterable[StepReport], peak_bytes: int, least_bytes: i
     timed = [r.seconds for r in reports if r.seconds is not None]
     if timed:
         total += f", {1e3 * sum(timed):.3f} ms"
-    return f"{_table(rows)}\n{total}; peak {peak_bytes:,} bytes, at least {least_bytes:,}"
+    return f"{_table(rows)}\n{total}; {memory}"
 
 
 def _row(i: int, r: StepReport) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import ops
 from engine import compile
-from engine.memory import ALIGNMENT, Buffer, Placement, lower_bound, place
+from engine.memory import ALIGNMENT, WORTHWHILE, Buffer, Placement, aligned, lower_bound, place
 from engine.order import reachable
+from engine.packing import packed
 from engine.plan import Plan
 from graphs import GraphBuilder
 from ops import Parameter
@@ -55,6 +56,21 @@ def test_no_two_live_buffers_overlap(buffers: list[Buffer]) -> None:
     placement = place(buffers)
     require_sound(buffers, placement)
     assert placement == place([Buffer(b.nbytes, b.first, b.last) for b in buffers])
+
+
+@given(BUFFERS)
+def test_a_search_for_a_tighter_packing_is_sound(buffers: list[Buffer]) -> None:
+    sizes = [aligned(buffer.nbytes) for buffer in buffers]
+    lives = [(buffer.first, buffer.last) for buffer in buffers]
+    offsets = packed(sizes, lives, lower_bound(buffers))
+    ends = [offset + size for offset, size in zip(offsets, sizes, strict=True)]
+    require_sound(buffers, Placement(tuple(offsets), max(ends, default=0)))
+
+
+def test_the_search_packs_what_simpler_ways_do_not() -> None:
+    lives = [(3, 1, 3), (1, 6, 8), (4, 0, 2), (6, 0, 2), (6, 7, 11), (6, 3, 7), (5, 3, 4)]
+    buffers = [Buffer(2 * size * WORTHWHILE, first, last) for size, first, last in lives]
+    assert place(buffers).peak_bytes == lower_bound(buffers)
 
 
 @given(BUFFERS)

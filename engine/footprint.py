@@ -1,0 +1,87 @@
+"""What each node takes of memory: what plans of every order have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from engine.graph import Graph
+from engine.kernels import Kernel
+from engine.layout import stored, view_of
+from engine.lowering import Choose, choose_kernel
+from engine.rewrites.constants import is_constant
+from ops import Node, Spec
+from ops.leaves import input, parameter
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """How a node is computed, and where its value may lie.
+
+    Attributes:
+        kernel: None for a leaf and for a view.
+        workspace: the kernel's scratch tensors.
+        lying: a tensor without data that lies as the value does.
+        root: the node in whose memory the value lies: itself, but for views.
+        donors: the inputs' roots that the result may overwrite, once nobody reads them any more.
+    """
+
+    kernel: Kernel | None
+    workspace: tuple[Spec, ...]
+    lying: torch.Tensor
+    root: Node
+    donors: tuple[Node, ...] = ()
+
+
+Footprints = Mapping[Node, Footprint]
+
+
+def is_leaf(node: Node) -> bool:
+    """Whether the node is given rather than computed."""
+    return node.operator is input or node.operator is parameter or is_constant(node)
+
+
+def footprints(graph: Graph, choose: Choose = choose_kernel) -> dict[Node, Footprint]:
+    """The footprint of every node of a bound graph, inputs before consumers."""
+    found: dict[Node, Footprint] = {}
+    for node in graph.nodes:
+        found[node] = _footprint(node, found, choose)
+    return found
+
+
+def has_memory(root: Node) -> bool:
+    """Whether a value takes memory of the program that comes and goes."""
+    return root.operator is not parameter and not is_constant(root)
+
+
+def _footprint(node: Node, found: Footprints, choose: Choose) -> Footprint:
+    if is_leaf(node):
+        return Footprint(None, (), stored(node), node)
+    view = view_of(node, found[node.inputs[0]].lying) if node.inputs else None
+    if view is not None:
+        return Footprint(None, (), view, found[node.inputs[0]].root)
+    kernel, lying = choose(node), stored(node)
+    donors = _donors(node, lying, found) if kernel.elementwise else ()
+    return Footprint(kernel, tuple(kernel.workspace(node)), lying, node, donors)
+
+
+def _donors(node: Node, lying: torch.Tensor, found: Footprints) -> tuple[Node, ...]:
+    by_root: dict[Node, list[torch.Tensor]] = {}
+    for source in node.inputs:
+        by_root.setdefault(found[source].root, []).append(found[source].lying)
+    return tuple(
+        root
+        for root, readers in by_root.items()
+        if has_memory(root) and all(_lie_alike(reader, lying) for reader in readers)
+    )
+
+
+def _lie_alike(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return (a.shape, a.stride(), a.dtype, a.storage_offset()) == (
+        b.shape,
+        b.stride(),
+        b.dtype,
+        b.storage_offset(),
+    )

@@ -1,0 +1,122 @@
+"""A stage's nodes as numbered tasks, and the memory that an order of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from engine.footprint import Footprints, has_memory, is_leaf
+from engine.memory import aligned
+from ops import Node
+from ops.leaves import input
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """What a search for a good order needs to know, in lists by number.
+
+    First are numbered the values that are there before the stage begins, then the tasks, both in
+    the order of creation. The memory of a view is counted where it lies, at its root.
+
+    Attributes:
+        nodes: by number.
+        present: how many are there before.
+        inputs, consumers: the tasks that must come before and after.
+        reads: the roots whose memory a task reads, each once.
+        readers: the tasks that read a root's memory.
+        nbytes: of memory of its own.
+        scratch: bytes needed while a task runs.
+        donors: roots that the result may overwrite.
+        kept: roots that are needed after the stage.
+        last: tasks that come last, in their own order.
+    """
+
+    nodes: Sequence[Node]
+    present: int
+    inputs: Sequence[Sequence[int]]
+    consumers: Sequence[Sequence[int]]
+    reads: Sequence[Sequence[int]]
+    readers: Sequence[Sequence[int]]
+    nbytes: Sequence[int]
+    scratch: Sequence[int]
+    donors: Sequence[Sequence[int]]
+    kept: frozenset[int]
+    last: Sequence[int]
+
+    def readings(self) -> list[int]:
+        """How often each root will be read, the reading after the stage included."""
+        return [len(readers) + (i in self.kept) for i, readers in enumerate(self.readers)]
+
+    def profile(self, order: Iterable[int]) -> list[int]:
+        """The bytes in use while each task runs, in this order."""
+        left, nbytes = self.readings(), self.nbytes
+        live = sum(nbytes[: self.present])
+        result = []
+        for task in order:
+            freed = 0
+            for root in self.reads[task]:
+                left[root] -= 1
+                if not left[root]:
+                    freed += nbytes[root]
+            in_place = any(not left[donor] and nbytes[donor] for donor in self.donors[task])
+            result.append(live + self.scratch[task] + (0 if in_place else nbytes[task]))
+            live += nbytes[task] - freed
+        return result
+
+
+def tasks_of(
+    nodes: Sequence[Node],
+    footprints: Footprints,
+    *,
+    kept: Iterable[Node],
+    last: Collection[Node],
+    elsewhere: Collection[Node],
+) -> Tasks:
+    """Number the nodes of a stage.
+
+    Args:
+        nodes: in the order of creation.
+        footprints: of these and what they read.
+        kept: whose values are needed after the stage.
+        last: which come last, closed under consumers.
+        elsewhere: whose values are written to memory that is not the program's.
+    """
+    tasks = [node for node in nodes if not is_leaf(node)]
+    here = set(nodes)
+    roots = [footprints[s].root for task in tasks for s in task.inputs if s not in here]
+    present = [node for node in nodes if node.operator is input]
+    present += [root for root in dict.fromkeys(roots) if has_memory(root)]
+    numbered = [*present, *tasks]
+    number = {node: i for i, node in enumerate(numbered)}
+
+    def numbers(wanted: Iterable[Node]) -> list[int]:
+        return [number[node] for node in dict.fromkeys(wanted) if node in number]
+
+    def own_bytes(node: Node) -> int:
+        own = footprints[node].root is node and node not in elsewhere
+        return aligned(node.spec.nbytes) if own else 0
+
+    leaves: list[list[int]] = [[] for _ in present]
+    inputs = leaves + [[i for i in numbers(n.inputs) if i >= len(present)] for n in tasks]
+    reads = leaves + [numbers(footprints[s].root for s in n.inputs) for n in tasks]
+    return Tasks(
+        nodes=numbered,
+        present=len(present),
+        inputs=inputs,
+        consumers=_reversed(inputs),
+        reads=reads,
+        readers=_reversed(reads),
+        nbytes=[own_bytes(node) for node in numbered],
+        scratch=[sum(aligned(s.nbytes) for s in footprints[n].workspace) for n in numbered],
+        donors=[numbers(footprints[node].donors) for node in numbered],
+        kept=frozenset(numbers(footprints[node].root for node in kept)),
+        last=[number[node] for node in tasks if node in last],
+    )
+
+
+def _reversed(links: Sequence[Sequence[int]]) -> list[list[int]]:
+    result: list[list[int]] = [[] for _ in links]
+    for i, targets in enumerate(links):
+        for target in targets:
+            result[target].append(i)
+    return result
