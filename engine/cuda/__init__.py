@@ -9,7 +9,7 @@ from shutil import which
 
 import torch
 
-from engine.cuda import convolution, elementwise
+from engine.cuda import convolution, elementwise, phases
 from engine.cuda.capture import warn_once
 from engine.kernels import Kernel
 from engine.lowering import Choose, choose_kernel
@@ -21,7 +21,7 @@ COMPUTE = ("float32", "tf32", "bfloat16")
 
 def triton_kernels(compute: str) -> dict[str, Kernel]:
     """By operator name, the kernels that multiply in ``compute``; importing no Triton."""
-    return elementwise.KERNELS | convolution.kernels(compute)
+    return elementwise.KERNELS | phases.KERNELS | convolution.kernels(compute)
 
 
 def choose_for(device: torch.device, compute: str) -> Choose:

@@ -53,7 +53,7 @@ def require_equal(name: str, case: Case, kernels: Mapping[str, Kernel] = KERNELS
 @interpreted
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of NaN and infinity
 @pytest.mark.parametrize("name", sorted(KERNELS))
-@settings(max_examples=LAW_EXAMPLES)
+@settings(max_examples=LAW_EXAMPLES // 2)
 @given(data=st.data())
 def test_kernels_equal_forward(name: str, data: st.DataObject) -> None:
     require_equal(name, data.draw(SUBJECTS[name].cases))

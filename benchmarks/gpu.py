@@ -1,0 +1,292 @@
+"""Everything there is to measure on a GPU, in one command.
+
+    python -m benchmarks.gpu [--rounds 50] [--epochs 30] [--compute float32] [--batch 100]
+
+First that programs on CUDA compute what they should: the report's network trained beside PyTorch's
+in float64, runs launched as a graph beside runs that go step by step, the memory that was promised.
+Then a training step in each precision, beside PyTorch eager and ``torch.compile`` tuned at length,
+interleaved, all checked to have the same loss; then the report's whole schedule. Each figure is
+printed beside its bar, and ``results/gpu.json`` is written anew after each case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from benchmarks.harness import RESULTS, Timing, interleaved, machine
+from benchmarks.rivals.pytorch import torch_network
+from engine import Graph, Program, compile
+from engine.cuda import COMPUTE
+from graphs import SGD, GraphBuilder
+from graphs.architectures import report_network
+from ops import mse
+
+LR = 0.1
+SIDE = 32
+BATCHES = (100, 4096)
+PAIRS = 50_000
+TOLERANCES = {"float32": 1e-5, "tf32": 1e-3, "bfloat16": 1e-2}
+"""How far losses may lie apart, relatively."""
+
+Step = Callable[[], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, and what it was to be at most."""
+
+    what: str
+    value: float
+    bar: float
+    unit: str = "x"
+
+
+def training_graph(batch: int) -> Graph:
+    """The loss of the report's network, from the weights of seed 0."""
+    torch.manual_seed(0)
+    g = GraphBuilder("report")
+    noisy, target = (g.input(name, (batch, 3, SIDE, SIDE)) for name in ("noisy", "target"))
+    return g.build(loss=mse(report_network().build(noisy), target))
+
+
+def ours(graph: Graph, device: str, compute: str) -> Program:
+    """The training step as one program."""
+    return compile(graph, minimize="loss", optimizer=SGD(LR), device=device, compute=compute)
+
+
+def pytorch(
+    noisy: torch.Tensor, target: torch.Tensor, compute: str, wrap: Callable[..., Any], layout: Any
+) -> Step:
+    """The same in PyTorch; bfloat16 by autocast, in which weights and loss stay in float32."""
+    torch.manual_seed(0)
+    network = torch_network().to(noisy.device, noisy.dtype).to(memory_format=layout)  # type: ignore[call-overload]
+    noisy, target = (images.contiguous(memory_format=layout) for images in (noisy, target))
+    optimizer = torch.optim.SGD(network.parameters(), lr=LR)
+    half: Callable[[], AbstractContextManager[object]] = nullcontext
+    if compute == "bfloat16":
+        half = partial(torch.autocast, noisy.device.type, torch.bfloat16)
+
+    def loss_of(images: torch.Tensor) -> torch.Tensor:
+        with half():
+            clean = network(images)
+        return nn.functional.mse_loss(clean.float() if compute == "bfloat16" else clean, target)
+
+    run = wrap(loss_of)
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss: torch.Tensor = run(noisy)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def random_images(count: int, device: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Images of noise, the same for the same count on every device."""
+    generator = torch.Generator().manual_seed(count)
+    return torch.rand(count, 3, SIDE, SIDE, generator=generator).to(device, dtype)
+
+
+def check_training(device: str, compute: str, batch: int = 20, steps: int = 10) -> float:
+    """Train beside PyTorch in float64 on the CPU; how far the losses lie apart at most, relatively.
+
+    The first run goes step by step, the second is recorded, further ones are launched as a graph.
+    """
+    noisy, target = random_images(2 * batch, "cpu").split(batch)
+    right = pytorch(noisy.double(), target.double(), "float32", _eager, torch.contiguous_format)
+    program = ours(training_graph(batch), device, compute)
+    feeds = {"noisy": noisy.to(device), "target": target.to(device)}
+    apart = 0.0
+    for _ in range(steps):
+        expected = float(right())
+        apart = max(apart, abs(float(program(**feeds)["loss"]) - expected) / expected)
+    return apart
+
+
+def check_graphs(device: str, compute: str, batch: int = 20, steps: int = 5) -> bool:
+    """Whether runs launched as a graph and runs step by step have the same losses to the bit."""
+    launched, stepwise = (ours(training_graph(batch), device, compute) for _ in range(2))
+    for i in range(steps):
+        noisy, target = random_images(2 * (batch + i), device)[: 2 * batch].split(batch)
+        feeds = {"noisy": noisy, "target": target}
+        if not torch.equal(launched(**feeds)["loss"], stepwise.profile(**feeds)["loss"]):
+            return False
+    return True
+
+
+def check_memory(compute: str, batch: int = 100) -> dict[str, int]:
+    """Bytes that were promised, and that CUDA's allocator counts: in all, and in later runs."""
+    noisy, target = random_images(2 * batch, "cuda").split(batch)
+    graph = training_graph(batch)
+    # Another program has moved the parameters, and libraries have what they keep for themselves.
+    ours(graph, "cuda", compute).borrow(noisy=noisy, target=target)
+    program = ours(graph, "cuda", compute)
+    before = torch.cuda.memory_allocated()
+    program.borrow(noisy=noisy, target=target)
+    program.borrow(noisy=noisy, target=target)
+    allocated = torch.cuda.memory_allocated() - before + program.pool_bytes
+    steady = torch.cuda.memory_stats()["allocation.all.allocated"]
+    program.borrow(noisy=noisy, target=target)
+    again = torch.cuda.memory_stats()["allocation.all.allocated"] - steady
+    promised = program.peak_bytes
+    return {"promised": promised, "allocated": allocated, "allocations in later runs": again}
+
+
+def check(device: str, computes: Sequence[str]) -> dict[str, float]:
+    """Check every precision; ends the process where a result is wrong."""
+    result = {}
+    for compute in computes:
+        result[compute] = check_training(device, compute)
+        if not result[compute] <= TOLERANCES[compute]:
+            raise SystemExit(f"wrong in {compute}: losses are {result[compute]:.1e} from float64's")
+        if not check_graphs(device, compute):
+            raise SystemExit(f"wrong in {compute}: a graph gives other losses than its steps")
+    return result
+
+
+def contestants(batch: int, device: str, compute: str) -> dict[str, Step]:
+    """Every contestant of one training step; ``torch.compile`` chooses layouts itself."""
+    noisy, target = random_images(2 * batch, device).split(batch)
+    program = ours(training_graph(batch), device, compute)
+    make = partial(pytorch, noisy, target, compute)
+    return {
+        "Blockwright": lambda: program.borrow(noisy=noisy, target=target)["loss"],
+        "PyTorch eager, channels-last": make(_eager, torch.channels_last),
+        "PyTorch eager, NCHW": make(_eager, torch.contiguous_format),
+        "torch.compile, max-autotune": make(
+            partial(torch.compile, mode="max-autotune"), torch.channels_last
+        ),
+    }
+
+
+def _eager(loss: Step) -> Step:
+    return loss
+
+
+def time_steps(batch: int, device: str, compute: str, rounds: int) -> dict[str, Timing]:
+    """Time one training step of every contestant, each checked first."""
+    # Of PyTorch's convolutions too, which else round to TF32 unasked.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = compute == "tf32"
+    steps = contestants(batch, device, compute)
+    losses = {name: float(step()) for name, step in steps.items()}
+    expected = losses["PyTorch eager, NCHW"]
+    for name, loss in losses.items():
+        if not abs(loss - expected) <= TOLERANCES[compute] * expected:
+            raise SystemExit(f"wrong in {compute}: {name} has loss {loss}, PyTorch has {expected}")
+    return interleaved(steps, rounds, warmup=10)
+
+
+def time_schedule(device: str, compute: str, epochs: int, pairs: int = PAIRS) -> float:
+    """Seconds that the report's schedule takes: batches of 100 of shuffled pairs on the device."""
+    noisy, target = random_images(pairs, device), random_images(pairs, device)
+    program = ours(training_graph(100), device, compute)
+    for _ in range(3):  # compiles and records
+        program.borrow(noisy=noisy[:100], target=target[:100])
+    _wait(device)
+    start = time.perf_counter()
+    for _ in range(epochs):
+        order = torch.randperm(pairs, device=device)
+        for some in order[: pairs // 100 * 100].split(100):
+            loss = program.borrow(noisy=noisy[some], target=target[some])["loss"]
+    _wait(device)
+    seconds = time.perf_counter() - start
+    if not bool(loss.isfinite()):
+        raise SystemExit(f"wrong in {compute}: the schedule ends with a loss of {float(loss)}")
+    return seconds
+
+
+def _wait(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+
+
+@dataclass
+class Results:
+    """What has been found out so far."""
+
+    losses_apart: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, dict[str, int]] = field(default_factory=dict)
+    steps: dict[str, dict[str, Timing]] = field(default_factory=dict)
+    figures: list[Figure] = field(default_factory=list)
+
+    def add_steps(self, batch: int, compute: str, timings: dict[str, Timing]) -> None:
+        """Keep the times of a case, and their ratios to the better layout of each rival."""
+        case = f"step of batch {batch}, {compute}"
+        self.steps[case] = timings
+        for rival, bar in {"PyTorch eager": 0.3, "torch.compile": 0.8}.items():
+            best = min(t.median for name, t in timings.items() if name.startswith(rival))
+            ratio = timings["Blockwright"].median / best
+            self.figures.append(
+                Figure(f"{case}, to {rival}", ratio, bar if batch == BATCHES[0] else 1.0)
+            )
+
+    def print(self) -> None:
+        """Every step's time, then every figure beside its bar."""
+        for case, timings in self.steps.items():
+            table = Table("contestant", "median ms", "quartiles", title=case)
+            for name, t in sorted(timings.items(), key=lambda item: item[1].median):
+                quartiles = f"{1e3 * t.low:.3f} - {1e3 * t.high:.3f}"
+                table.add_row(name, f"{1e3 * t.median:.3f}", quartiles)
+            Console().print(table)
+        table = Table("what", "measured", "bar", "")
+        for f in self.figures:
+            met = "met" if f.value <= f.bar else "missed"
+            table.add_row(f.what, f"{f.value:.2f} {f.unit}", f"{f.bar:g} {f.unit}", met)
+        Console().print(table)
+
+    def write(self, folder: Path) -> None:
+        """Write ``gpu.json``."""
+        content = {
+            "command": " ".join(["python -m benchmarks.gpu", *sys.argv[1:]]),
+            "machine": machine() | {"cuda": torch.version.cuda},
+            **asdict(self),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "gpu.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def main() -> None:
+    """Check, measure, print, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--compute", nargs="+", default=COMPUTE, choices=COMPUTE)
+    parser.add_argument("--batch", nargs="+", type=int, default=BATCHES)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        raise SystemExit("benchmarks.gpu measures on a CUDA device, and torch finds none")
+    results = Results(check("cuda", options.compute))
+    for compute in options.compute:
+        results.memory[compute] = check_memory(compute)
+        for batch in options.batch:
+            timings = time_steps(batch, "cuda", compute, options.rounds)
+            results.add_steps(batch, compute, timings)
+            results.write(options.results)
+        seconds = time_schedule("cuda", compute, options.epochs)
+        what = f"{options.epochs} epochs of {PAIRS} pairs, {compute}"
+        results.figures.append(Figure(what, seconds, 10 * options.epochs / 30, "s"))
+        results.write(options.results)
+    results.print()
+
+
+if __name__ == "__main__":
+    main()

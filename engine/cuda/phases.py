@@ -1,0 +1,50 @@
+"""The weights of an upsampled image's phases: sums of taps, as matrix products in float32.
+
+The constant ``sums`` [16, 9] are the images, and each filter of a weight is a group of its own, for
+the correlation of :mod:`engine.cuda.convolution`: what is summed over is a window and its channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from engine.cuda.convolution import Axis, correlation
+from engine.kernels.kernel import Kernel, Run
+from ops import Node
+
+Tensors = Sequence[torch.Tensor]
+
+AXES = (Axis(), Axis())
+
+
+def _phase_weight(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
+    weight, sums = inputs
+    # Each phase an image, of a row of 4 pixels, its taps; what they are sums of is the window.
+    images = sums.unflatten(0, (4, 4)).unflatten(2, (3, 3)).permute(0, 3, 2, 1)[:, None]
+    taps = weight.transpose(2, 3)[..., None]
+    result = out.unflatten(0, (4, -1)).flatten(3)[:, :, :, None]
+    return correlation(images.expand(-1, len(weight), -1, -1, -1), taps, result, AXES, "float32")
+
+
+def _phase_weight_adjoint(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
+    weight, sums = inputs
+    # Each tap an image, of one pixel; the phases and their taps that it is in are the window.
+    images = sums.unflatten(0, (4, 2, 2)).permute(3, 0, 1, 2)[:, None]
+    taps = weight.unflatten(0, (4, -1)).permute(1, 2, 0, 3, 4)
+    result = out.flatten(2).permute(2, 0, 1)[..., None, None]
+    return correlation(images.expand(-1, len(out), -1, -1, -1), taps, result, AXES, "float32")
+
+
+def _supports(node: Node) -> bool:
+    return node.dtype == torch.float32 and max(node.sizes) < 1 << 16
+
+
+KERNELS: dict[str, Kernel] = {
+    name: Kernel("Triton, taps summed", prepare, supports=_supports)
+    for name, prepare in (
+        ("phase_weight", _phase_weight),
+        ("phase_weight_adjoint", _phase_weight_adjoint),
+    )
+}
