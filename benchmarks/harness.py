@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import torch
 from rich.console import Console
 from rich.table import Table
 
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+from benchmarks.plots import plot_bars
 
 RESULTS = Path(__file__).parent / "results"
+PAUSE = 0.002
+"""Seconds between turns, in which threads that still wait for work go to sleep."""
 
 
 @dataclass(frozen=True)
@@ -32,24 +35,60 @@ class Timing:
     high: float
 
 
+Timings = Mapping[str, Timing]
+
+
+def options(description: str | None, rounds: int) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=_several, default=rounds, help="3 to see that it works")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
+    return parser
+
+
+def _several(text: str) -> int:
+    rounds = int(text)
+    if rounds < 2:
+        raise argparse.ArgumentTypeError("quartiles need at least 2 rounds")
+    return rounds
+
+
 def interleaved(
-    contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 3
+    contestants: Mapping[str, Callable[[], object]], rounds: int, calls: int = 1, warmup: int = 3
 ) -> dict[str, Timing]:
-    """Time contestants in turn, round by round, so that the machine's drift hits all alike."""
+    """Time contestants in turn, round by round, so that the machine's drift hits all alike.
+
+    Args:
+        contestants: what to call, by name.
+        rounds: how many turns each gets.
+        calls: how often it is called in one turn, for what is too short to be timed once.
+        warmup: rounds that do not count.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for i in range(warmup + rounds):
         for name, run in contestants.items():
-            _synchronize()
-            start = time.perf_counter()
-            run()
-            _synchronize()
+            time.sleep(PAUSE)
+            taken = _turn(run, calls)
             if i >= warmup:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: _timing(values) for name, values in seconds.items()}
+                seconds[name].append(taken)
+    return {name: timing(values) for name, values in seconds.items()}
 
 
-def _timing(values: list[float]) -> Timing:
-    low, median, high = statistics.quantiles(values, n=4)
+def _turn(run: Callable[[], object], calls: int) -> float:
+    _synchronize()
+    start = time.perf_counter()
+    for _ in range(calls):
+        run()
+    _synchronize()
+    return (time.perf_counter() - start) / calls
+
+
+def timing(seconds: list[float]) -> Timing:
+    """Median and quartiles of several measurements."""
+    low, median, high = statistics.quantiles(seconds, n=4)
     return Timing(median, low, high)
 
 
@@ -58,16 +97,23 @@ def _synchronize() -> None:
         torch.cuda.synchronize()
 
 
+def best_of_pytorch(timings: Timings) -> str:
+    """The fastest of PyTorch eager and torch.compile in either layout: what ratios are to."""
+    rivals = [name for name in timings if name.startswith(("PyTorch", "torch.compile"))]
+    return min(rivals, key=lambda name: timings[name].median)
+
+
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """What the figures were measured on, and by which versions."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "torch": torch.__version__,
         "python": platform.python_version(),
-    }
+    } | {name: _version(name) for name in ("jax", "onnxruntime")}
 
 
 def _processor() -> str:
@@ -77,47 +123,47 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def print_table(title: str, timings: Mapping[str, Timing], baseline: str) -> None:
-    """A row per contestant with its ratio to the baseline."""
-    table = Table("contestant", "median ms", "quartiles", f"x {baseline}", title=title)
-    for name, timing in sorted(timings.items(), key=lambda item: item[1].median):
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def print_table(title: str, timings: Timings) -> None:
+    """A row per contestant, the fastest first, with its ratio to the best of PyTorch."""
+    best = best_of_pytorch(timings)
+    table = Table("contestant", "median ms", "quartiles", "ratio", title=title)
+    for name, value in sorted(timings.items(), key=lambda item: item[1].median):
         table.add_row(
             name,
-            f"{1e3 * timing.median:.2f}",
-            f"{1e3 * timing.low:.2f} - {1e3 * timing.high:.2f}",
-            f"{timing.median / timings[baseline].median:.2f}",
+            f"{1e3 * value.median:.3f}",
+            f"{1e3 * value.low:.3f} - {1e3 * value.high:.3f}",
+            f"{value.median / timings[best].median:.2f}x",
         )
     Console().print(table)
 
 
-def write(name: str, command: str, results: Mapping[str, Mapping[str, Timing]]) -> None:
-    """Write ``results/<name>.json`` and a plot of the medians beside it."""
-    RESULTS.mkdir(exist_ok=True)
-    content = {
-        "command": command,
-        "machine": machine(),
-        "seconds": {
-            case: {contestant: asdict(timing) for contestant, timing in timings.items()}
-            for case, timings in results.items()
-        },
-    }
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
-    _plot(RESULTS / f"{name}.png", results)
+def write_timings(folder: Path, name: str, results: Mapping[str, Timings]) -> None:
+    """Write the timings of every case as JSON, and a plot of the medians beside it."""
+    cases = {}
+    for case, timings in results.items():
+        best = best_of_pytorch(timings)
+        cases[case] = {
+            contestant: asdict(value) | {"ratio": value.median / timings[best].median}
+            for contestant, value in timings.items()
+        }
+    write(folder, name, {"seconds": cases})
+    plot_bars(folder / f"{name}.png", {c: _milliseconds(t) for c, t in results.items()})
 
 
-def _plot(path: Path, results: Mapping[str, Mapping[str, Timing]]) -> None:
-    figure, axes = plt.subplots(
-        1, len(results), figsize=(5 * len(results), 3.2), squeeze=False, layout="constrained"
-    )
-    for axis, (case, timings) in zip(axes[0], results.items(), strict=True):
-        ordered = sorted(timings.items(), key=lambda item: -item[1].median)
-        names = [contestant for contestant, _ in ordered]
-        medians = [1e3 * timing.median for _, timing in ordered]
-        colors = ["#d1495b" if "Blockwright" in contestant else "#8d99ae" for contestant in names]
-        axis.barh(names, medians, color=colors)
-        axis.bar_label(axis.containers[0], fmt="%.1f", padding=3)
-        axis.set(title=case, xlabel="milliseconds per step")
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.margins(x=0.15)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+def _milliseconds(timings: Timings) -> dict[str, float]:
+    return {name: 1e3 * value.median for name, value in timings.items()}
+
+
+def write(folder: Path, name: str, content: Mapping[str, Any]) -> None:
+    """Write ``<folder>/<name>.json``: the command, the machine, the content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+    whole = {"command": command, "machine": machine(), **content}
+    (folder / f"{name}.json").write_text(json.dumps(whole, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""The report's network and its training step in PyTorch."""
+"""The report's network in PyTorch, and training and inference of any network there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 Step = Callable[[], torch.Tensor]
+Wrap = Callable[[nn.Module], Callable[..., torch.Tensor]]
 
 
 def torch_network(channels: int = 32) -> nn.Sequential:
@@ -30,28 +31,26 @@ def _upsampling(channels_in: int, channels_out: int) -> nn.Sequential:
     )
 
 
-def eager(noisy: torch.Tensor, target: torch.Tensor, *, channels_last: bool) -> Step:
-    """PyTorch's training step, in either layout."""
-    return _torch_step(noisy, target, channels_last, lambda net: net)
-
-
-def compiled(noisy: torch.Tensor, target: torch.Tensor, *, channels_last: bool) -> Step:
-    """The same with the network and its loss under ``torch.compile``."""
-    return _torch_step(noisy, target, channels_last, torch.compile)
-
-
-def _torch_step(
+def training(
+    make: Callable[[], nn.Module],
     noisy: torch.Tensor,
     target: torch.Tensor,
+    lr: float,
+    *,
     channels_last: bool,
-    wrap: Callable[[nn.Module], Callable[..., torch.Tensor]],
+    wrap: Wrap,
 ) -> Step:
-    network = torch_network().to(noisy.device)
-    if channels_last:
-        network = network.to(memory_format=torch.channels_last)
-        noisy = noisy.contiguous(memory_format=torch.channels_last)
-        target = target.contiguous(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    """A training step of a network with SGD.
+
+    Args:
+        make: makes the network.
+        noisy, target: images of one batch.
+        lr: learning rate.
+        channels_last: whether images and weights lie channels-last.
+        wrap: makes of the network what is called: itself, or ``torch.compile``'s.
+    """
+    network, (noisy, target) = _laid(make(), [noisy, target], channels_last)
+    optimizer = torch.optim.SGD(network.parameters(), lr=lr)
     run = wrap(network)
 
     def step() -> torch.Tensor:
@@ -62,3 +61,26 @@ def _torch_step(
         return loss.detach()
 
     return step
+
+
+def inference(
+    make: Callable[[], nn.Module], noisy: torch.Tensor, *, channels_last: bool, wrap: Wrap
+) -> Step:
+    """A network's result for some images, under ``torch.inference_mode``; see :func:`training`."""
+    network, (noisy,) = _laid(make(), [noisy], channels_last)
+    run = wrap(network.eval())
+
+    @torch.inference_mode()
+    def infer() -> torch.Tensor:
+        return run(noisy)
+
+    return infer
+
+
+def _laid(
+    network: nn.Module, images: list[torch.Tensor], channels_last: bool
+) -> tuple[nn.Module, list[torch.Tensor]]:
+    """The network on the images' device, and both in the layout."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    network = network.to(images[0].device).to(memory_format=layout)
+    return network, [image.contiguous(memory_format=layout) for image in images]

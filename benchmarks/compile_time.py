@@ -1,0 +1,152 @@
+"""How long compiling takes: the report's network, and graphs of up to 10 000 nodes.
+
+    python -m benchmarks.compile_time [--rounds 10]
+
+The network's training step is timed from the graph to the end of its first run. With the native
+backend, once with nothing in the cache of compiled code, then with a warm one in this process, and
+in a second process. Graphs grow as a chain, and at random with gradients and updates.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import options, timing, write
+from benchmarks.ours import backends, training_program
+from benchmarks.plots import plot_lines
+from engine import Graph, compile
+from graphs import SGD, GraphBuilder
+from graphs.architectures import report_network
+from ops import Node, mean, square, tanh
+
+SIZES = (1_000, 2_000, 5_000, 10_000)
+RECENT = 50
+"""Values that a random graph prefers to grow from."""
+
+FORWARD_SHARE = 0.24
+"""Of the nodes of a random graph with its gradient."""
+
+BATCH, SIDE = 100, 32
+CACHE = "BLOCKWRIGHT_CACHE"
+"""The environment variable that names the folder where compiled code is kept."""
+
+
+def seconds_to_first_result(backend: str) -> float:
+    """Build and compile the training step of the report's network, and run it once."""
+    noisy, target = torch.rand(2, BATCH, 3, SIDE, SIDE)
+    network = report_network()
+    start = time.perf_counter()
+    training_program(network, BATCH, SIDE, backend)(noisy=noisy, target=target)
+    return time.perf_counter() - start
+
+
+def seconds_in_a_new_process(backend: str, cache: str) -> float:
+    """The same in a process of its own, that finds what is in a cache."""
+    command = [sys.executable, "-m", "benchmarks.compile_time", "--only", backend]
+    done = subprocess.run(
+        command, env=os.environ | {CACHE: cache}, check=True, capture_output=True, text=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def chain(nodes: int) -> Graph:
+    """A chain, forward only."""
+    g = GraphBuilder("chain")
+    value = g.input("x", (3,))
+    for _ in range(nodes // 2):
+        value = tanh(value * 0.999)
+    return g.build(loss=mean(value))
+
+
+def random_graph(nodes: int) -> Graph:
+    """Differences, products and tanh of recent values and of any; ``nodes`` with the gradient."""
+    choose = random.Random(0)
+    g = GraphBuilder("random")
+    pool = [g.input("x", (4, 4)), g.parameter("w", (4, 4))]
+    used: set[Node] = set()
+    for _ in range(round(nodes * FORWARD_SHARE)):
+        recent, far = choose.choice(pool[-RECENT:]), choose.choice(pool)
+        node = choose.choice([tanh(recent), recent - far, recent @ far])
+        used.update(node.inputs)
+        pool.append(node)
+    return g.build(loss=mean(square(sum(node for node in pool if node not in used))))
+
+
+def seconds_per_size(
+    make: Callable[[int], Graph], rounds: int, train: bool
+) -> list[tuple[float, float]]:
+    """(steps of the program, median seconds of one core) for every size."""
+    points: list[tuple[float, float]] = []
+    training: dict[str, Any] = {"minimize": "loss", "optimizer": SGD(0.1)} if train else {}
+    for size in SIZES:
+        graph, taken = make(size), []
+        for _ in range(rounds):
+            start = time.process_time()
+            program = compile(graph, **training)
+            taken.append(time.process_time() - start)
+        points.append((len(program.steps()), timing(taken).median))
+    return points
+
+
+def time_network(rounds: int) -> dict[str, dict[str, float]]:
+    """Compiling and running the network once, by backend and state of the cache."""
+    rows = {"torch": asdict(timing([seconds_to_first_result("torch") for _ in range(rounds)]))}
+    if "native" in backends():
+        with tempfile.TemporaryDirectory() as cache:
+            cold, warm = (seconds_in_a_new_process("native", cache) for _ in range(2))
+        here = [seconds_to_first_result("native") for _ in range(rounds)]
+        rows["native, cold cache"] = {"median": cold}
+        rows["native, warm cache, second process"] = {"median": warm}
+        rows["native, again in one process"] = asdict(timing(here))
+    return rows
+
+
+def main() -> None:
+    """Measure, print, write ``compile_time.json`` and the plot."""
+    parser = options(__doc__, rounds=10)
+    parser.add_argument("--only", choices=backends(), help="print the seconds of one compilation")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    if chosen.only:
+        print(seconds_to_first_result(chosen.only))
+        return
+    network = time_network(chosen.rounds)
+    lines = {
+        "chain": seconds_per_size(chain, chosen.rounds, train=False),
+        "random, training": seconds_per_size(random_graph, chosen.rounds, train=True),
+    }
+    _print(network, lines)
+    write(chosen.results, "compile_time", {"network": network, "graphs": lines})
+    path: Path = chosen.results / "compile_time.png"
+    plot_lines(path, lines, "steps", "seconds to compile")
+
+
+def _print(
+    network: dict[str, dict[str, float]], lines: dict[str, list[tuple[float, float]]]
+) -> None:
+    table = Table("report's network, to its first result", "seconds")
+    for name, row in network.items():
+        table.add_row(name, f"{row['median']:.3f}")
+    Console().print(table)
+    table = Table("graph", "steps", "seconds", "microseconds a step")
+    for name, points in lines.items():
+        for nodes, seconds in points:
+            table.add_row(name, f"{nodes:,}", f"{seconds:.3f}", f"{1e6 * seconds / nodes:.0f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Our own contestants: a training step and an inference, as one program or by modules."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from engine import Graph, Program, compile
+from graphs import MSE, SGD, GraphBuilder, Module
+from ops import mse
+
+LR = 0.1
+Step = Callable[[], torch.Tensor]
+
+
+def backends() -> list[str]:
+    """The backends that ``compile`` knows."""
+    return ["torch", "native"] if "backend" in inspect.signature(compile).parameters else ["torch"]
+
+
+def training_program(
+    network: Module, batch: int, side: int, backend: str = "torch", device: str = "cpu"
+) -> Program:
+    """Forward, gradient and update of a network in one program, with SGD."""
+    graph = training_graph(network)
+    return compile(
+        graph,
+        minimize="loss",
+        optimizer=SGD(LR),
+        device=device,
+        N=batch,
+        H=side,
+        W=side,
+        **_backend(backend),
+    )
+
+
+def training_graph(network: Module) -> Graph:
+    """The mean squared error of a network for images of any size."""
+    g = GraphBuilder("training")
+    x, t = g.input("noisy", ("N", 3, "H", "W")), g.input("target", ("N", 3, "H", "W"))
+    return g.build(loss=mse(network(x), t))
+
+
+def inference_program(network: Module, batch: int, side: int, backend: str = "torch") -> Program:
+    """A network alone."""
+    g = GraphBuilder("inference")
+    graph = g.build(clean=network(g.input("noisy", (batch, 3, side, side))))
+    return compile(graph, **_backend(backend))
+
+
+def training_by_modules(network: Module, noisy: torch.Tensor, target: torch.Tensor) -> Step:
+    """The step in the report's interface: forward, backward, step."""
+    loss, optimizer = MSE(), SGD(LR, network)
+
+    def step() -> torch.Tensor:
+        network.zero_grad()
+        value = loss.forward(network.forward(noisy), target)
+        network.backward(loss.backward())
+        optimizer.step()
+        return value
+
+    return step
+
+
+def _backend(name: str) -> dict[str, Any]:
+    """``backend=`` where there is a choice."""
+    return {"backend": name} if len(backends()) > 1 else {}

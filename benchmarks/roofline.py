@@ -1,0 +1,106 @@
+"""The least time that a training step could take on this machine.
+
+    python -m benchmarks.roofline [--rounds 20]
+
+Two rates bound every program: how fast the machine multiplies matrices and how fast it reads and
+writes memory. Source: Williams, Waterman and Patterson, "Roofline: an insightful visual performance
+model for multicore architectures", 2009. Three bounds, each tighter in what it takes for granted:
+
+- arithmetic: all operations at the rate of a matrix product;
+- fused: and the step's inputs and parameters pass through memory once, at the same time;
+- unfused: every node by itself, its inputs read from memory and its result written there, each at
+  the worse of the two rates. This is for programs that run node by node.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import options, timing, write
+from benchmarks.ours import training_program
+from benchmarks.training_step import CASES
+
+SIDE = 2048
+"""Of the matrices that are multiplied."""
+
+FLOATS = 1 << 26
+"""Copied from one array to another, 256 MB each: far beyond any cache."""
+
+
+class Rates(NamedTuple):
+    """What a machine does in a second."""
+
+    flops: float
+    bytes: float
+
+
+def measure(threads: int, rounds: int) -> Rates:
+    """The rates of torch's matrix product and of its copy, by the fastest quartile."""
+    torch.set_num_threads(threads)
+    a, b, c = torch.rand(3, SIDE, SIDE)
+    source, target = torch.rand(FLOATS), torch.empty(FLOATS)
+    product = _seconds(lambda: torch.mm(a, b, out=c), rounds)
+    copy = _seconds(lambda: target.copy_(source), rounds)
+    return Rates(2 * SIDE**3 / product, 2 * 4 * FLOATS / copy)
+
+
+def _seconds(run: Callable[[], object], rounds: int) -> float:
+    taken = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - start)
+    return timing(taken[1:]).low
+
+
+def bounds(case: str, rates: Rates) -> dict[str, float]:
+    """The work of a case's training step and the three bounds, in seconds."""
+    network, batch, side = CASES[case]
+    step = training_program(network.ours(), batch, side)
+    steps = step.steps()
+    flops = sum(s.flops for s in steps)
+    fed = sum(spec.nbytes for spec in step.inputs.values())
+    weights = sum(t.value.spec.nbytes for t in network.ours().trainable())
+    once = fed + 2 * weights  # weights are read and written
+    arithmetic = flops / rates.flops
+    return {
+        "flops": flops,
+        "bytes, fused": once,
+        "bytes, unfused": sum(s.moved for s in steps),
+        "arithmetic": arithmetic,
+        "fused": max(arithmetic, once / rates.bytes),
+        "unfused": math.fsum(max(s.flops / rates.flops, s.moved / rates.bytes) for s in steps),
+    }
+
+
+def main() -> None:
+    """Measure the machine, print the bounds of every training step, write ``roofline.json``."""
+    parser = options(__doc__, rounds=20)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    counts = sorted({1, os.cpu_count() or 1})
+    rates = {threads: measure(threads, chosen.rounds) for threads in counts}
+    table = Table("threads", "GFLOP/s of a matrix product", "GB/s of a copy")
+    for threads, (flops, moved) in rates.items():
+        table.add_row(str(threads), f"{flops / 1e9:.0f}", f"{moved / 1e9:.1f}")
+    Console().print(table)
+    found = {case: bounds(case, rates[counts[-1]]) for case in CASES}
+    table = Table("training step", "GFLOP", "arithmetic ms", "fused ms", "unfused ms")
+    for case, row in found.items():
+        times = [f"{1e3 * row[kind]:.2f}" for kind in ("arithmetic", "fused", "unfused")]
+        table.add_row(case, f"{row['flops'] / 1e9:.2f}", *times)
+    Console().print(table)
+    content = {"rates": {t: r._asdict() for t, r in rates.items()}, "bounds": found}
+    write(chosen.results, "roofline", content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Writes the results into the pages that show them, so that no figure is typed by hand.
+
+    python -m benchmarks.tables
+
+A page holds ``<!-- table: NAME -->`` and ``<!-- end -->``, each on a line of its own; what stands
+between them is replaced by the table of that name, made from ``benchmarks/results``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
+
+Results = Mapping[str, Any]
+_PLACE = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(page: str, results: Path) -> str:
+    """A page's text with every table made anew. One whose results are missing stays as it is."""
+
+    def table(place: re.Match[str]) -> str:
+        name = place[2]
+        if name not in TABLES:
+            raise SystemExit(f"there is no table {name!r} (there are: {', '.join(TABLES)})")
+        source, render = TABLES[name]
+        path = results / f"{source}.json"
+        if not path.exists():
+            return place[0]
+        return f"{place[1]}\n{render(json.loads(path.read_text()))}\n\n{place[3]}"
+
+    return _PLACE.sub(table, page)
+
+
+def timings(results: Results) -> str:
+    """A column per case, a row per contestant: milliseconds, and the ratio to PyTorch's best."""
+    cases: Mapping[str, Mapping[str, Mapping[str, float]]] = results["seconds"]
+    first_seen: dict[str, float] = {}
+    for case in cases.values():
+        for name, row in case.items():
+            first_seen.setdefault(name, row["median"])
+    rows = []
+    for name in sorted(first_seen, key=first_seen.__getitem__):
+        cells = [_cell(case.get(name)) for case in cases.values()]
+        rows.append([f"**{name}**" if name.startswith("Blockwright") else name, *cells])
+    return f"{_markdown(['', *cases], rows)}\n\n{measured_on(results)}"
+
+
+def losses(results: Results) -> str:
+    """Where something that is not ours was the fastest."""
+    rows = []
+    for case, row in results["seconds"].items():
+        winner = min(row, key=lambda name: row[name]["median"])
+        if not winner.startswith("Blockwright"):
+            ours = min(row[name]["median"] for name in row if name.startswith("Blockwright"))
+            rows.append([case, winner, f"{ours / row[winner]['median']:.2f}x"])
+    if not rows:
+        return "None of the cases above."
+    return _markdown(["", "fastest", "the best of ours takes"], rows)
+
+
+def compiling(results: Results) -> str:
+    """The network by backend and cache, then graphs by size."""
+    network = [[name, f"{1e3 * row['median']:.0f} ms"] for name, row in results["network"].items()]
+    graphs = [
+        [name, f"{nodes:,}", f"{seconds:.2f} s", f"{1e6 * seconds / nodes:.0f} us"]
+        for name, points in results["graphs"].items()
+        for nodes, seconds in points
+    ]
+    header = ["graph", "steps", "to compile", "per step"]
+    return "\n\n".join(
+        [
+            _markdown(["report's network", "to the first result"], network),
+            _markdown(header, graphs),
+            measured_on(results),
+        ]
+    )
+
+
+def roofline(results: Results) -> str:
+    """The machine's rates, and the least time of every step."""
+    rates = [
+        [threads, f"{rate['flops'] / 1e9:.0f} GFLOP/s", f"{rate['bytes'] / 1e9:.0f} GB/s"]
+        for threads, rate in results["rates"].items()
+    ]
+    bounds = [
+        [
+            case,
+            f"{row['flops'] / 1e9:.2f}",
+            f"{row['bytes, unfused'] / 1e6:.0f}",
+            *(f"{1e3 * row[kind]:.2f} ms" for kind in ("arithmetic", "fused", "unfused")),
+        ]
+        for case, row in results["bounds"].items()
+    ]
+    header = ["step", "GFLOP", "MB, unfused", "arithmetic", "fused", "unfused"]
+    return "\n\n".join(
+        [
+            _markdown(["threads", "matrix product", "copy"], rates),
+            _markdown(header, bounds),
+            measured_on(results),
+        ]
+    )
+
+
+def measured_on(results: Results) -> str:
+    """The machine and the command, as a line below a table."""
+    machine = results["machine"]
+    place = machine["processor"] if machine["device"] == "cpu" else machine["device"]
+    versions = [f"torch {machine['torch']}"]
+    versions += [f"{name} {machine[name]}" for name in ("jax", "onnxruntime") if machine.get(name)]
+    threads = f"{machine['threads']} thread" + "s" * (machine["threads"] != 1)
+    return f"{place}, {threads}, {', '.join(versions)}, float32; `{results['command']}`."
+
+
+def _cell(row: Mapping[str, float] | None) -> str:
+    return "" if row is None else f"{_milliseconds(row['median'])} ms, {row['ratio']:.2f}x"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f}" if seconds >= 0.01 else f"{1e3 * seconds:.3f}"
+
+
+def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
+    "training step": ("training_step", timings),
+    "training step on CUDA": ("training_step_cuda", timings),
+    "training step, lost": ("training_step", losses),
+    "inference": ("inference", timings),
+    "inference, lost": ("inference", losses),
+    "dispatch": ("dispatch", timings),
+    "dispatch, lost": ("dispatch", losses),
+    "compile time": ("compile_time", compiling),
+    "roofline": ("roofline", roofline),
+}
+"""Name -> the results it is made from, and how."""
+
+
+def main() -> None:
+    """Fill every page."""
+    for page in PAGES:
+        page.write_text(filled(page.read_text(), RESULTS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Tables from results, and the order of the contestants that ratios are taken by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.harness import Timing, best_of_pytorch, interleaved, write_timings
+from benchmarks.rivals.memory import peak_bytes
+from benchmarks.tables import PAGES, TABLES, filled
+
+PAGE = "# Speed\n\n<!-- table: dispatch -->\nold\n<!-- end -->\n\nbelow\n"
+
+
+def timings(ours: float) -> dict[str, Timing]:
+    seconds = {
+        "JAX, NCHW": 0.5e-3,
+        "Blockwright, torch": ours,
+        "torch.compile, NCHW": 2e-3,
+        "PyTorch eager, channels-last": 4e-3,
+    }
+    return {name: Timing(median, median, median) for name, median in seconds.items()}
+
+
+def test_a_table_is_made_of_the_results_and_replaces_the_old_one(tmp_path: Path) -> None:
+    write_timings(tmp_path, "dispatch", {"large": timings(1e-3), "small": timings(20e-3)})
+    page = filled(PAGE, tmp_path)
+    assert "old" not in page
+    assert page.startswith("# Speed\n\n<!-- table: dispatch -->\n\n|  | large | small |\n")
+    assert page.endswith("<!-- end -->\n\nbelow\n")
+    rows = [line for line in page.splitlines() if "ms, " in line]
+    assert rows == [
+        "| JAX, NCHW | 0.500 ms, 0.25x | 0.500 ms, 0.25x |",
+        "| **Blockwright, torch** | 1.000 ms, 0.50x | 20.0 ms, 10.00x |",
+        "| torch.compile, NCHW | 2.000 ms, 1.00x | 2.000 ms, 1.00x |",
+        "| PyTorch eager, channels-last | 4.000 ms, 2.00x | 4.000 ms, 2.00x |",
+    ]
+    assert filled(page, tmp_path) == page
+    assert (tmp_path / "dispatch.png").stat().st_size
+
+
+def test_where_others_win_is_told(tmp_path: Path) -> None:
+    page = PAGE.replace("dispatch", "dispatch, lost")
+    write_timings(tmp_path, "dispatch", {"won": timings(0.1e-3), "lost": timings(1e-3)})
+    assert "| lost | JAX, NCHW | 2.00x |" in filled(page, tmp_path)
+    assert "won" not in filled(page, tmp_path)
+    write_timings(tmp_path, "dispatch", {"won": timings(0.1e-3)})
+    assert "None of the cases above." in filled(page, tmp_path)
+
+
+def test_a_table_without_results_stays_and_one_that_does_not_exist_is_refused(
+    tmp_path: Path,
+) -> None:
+    assert filled(PAGE, tmp_path) == PAGE
+    with pytest.raises(SystemExit, match="no table 'speed'"):
+        filled(PAGE.replace("dispatch", "speed"), tmp_path)
+
+
+def test_the_pages_ask_for_tables_that_exist() -> None:
+    for page in PAGES:
+        for line in page.read_text().splitlines():
+            if line.startswith("<!-- table: "):
+                assert line.removeprefix("<!-- table: ").removesuffix(" -->") in TABLES
+
+
+def test_contestants_take_turns_and_ratios_are_to_the_best_of_pytorch(tmp_path: Path) -> None:
+    called: list[str] = []
+    contestants: dict[str, Any] = {
+        name: lambda name=name: called.append(name) for name in timings(1e-3)
+    }
+    taken = interleaved(contestants, rounds=2, calls=2, warmup=1)
+    assert called == [name for _ in range(3) for name in contestants for _ in range(2)]
+    assert all(t.low <= t.median <= t.high for t in taken.values())
+    assert best_of_pytorch(timings(1e-3)) == "torch.compile, NCHW"
+    write_timings(tmp_path, "some", {"case": timings(1e-3)})
+    row = json.loads((tmp_path / "some.json").read_text())["seconds"]["case"]
+    assert row["Blockwright, torch"]["ratio"] == 0.5
+
+
+def test_the_peak_of_a_step_counts_what_is_held_at_once() -> None:
+    def step() -> torch.Tensor:
+        first = torch.ones(1000)
+        second = first + 1
+        del first
+        return second + torch.ones(())
+
+    # The third takes the place of the first; a number among tensors takes a few bytes.
+    assert 2 * 4000 <= peak_bytes(step) < 2 * 4000 + 100
+    held = torch.ones(1000)
+    assert peak_bytes(lambda: held.add_(1)) <= 4
