@@ -91,4 +91,4 @@ def test_the_peak_of_a_step_counts_what_is_held_at_once() -> None:
     # The third takes the place of the first; a number among tensors takes a few bytes.
     assert 2 * 4000 <= peak_bytes(step) < 2 * 4000 + 100
     held = torch.ones(1000)
-    assert peak_bytes(lambda: held.add_(1)) <= 4
+    assert peak_bytes(lambda: held.add_(1)) < 100
