@@ -1,49 +1,165 @@
-"""Whole pictures through a network, whatever their size."""
+"""Whole pictures through a network, whatever their size and channels, in bounded memory."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 
 from engine import Program, compile
 from graphs.builder import GraphBuilder
-from graphs.model import MULTIPLE, extend_to_multiple
 from graphs.module import Module
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.restoring.receptive_field import receptive_field
+from graphs.noise2noise.restoring.tiles import Tile, cover, even_side, least_side, up_to_multiple
 
 PROGRAMS_KEPT = 4
 """Sizes for which a restorer keeps its compiled programs; the least recently used goes first."""
 
+MAX_BYTES = 1 << 30
+SIDE = 512
+"""Of tiles, beyond which larger ones are not faster."""
+
+FEW = 3
+"""Times the smallest possible tile: with less, most of the work is done twice."""
+
+COPIES = 3
+"""Of a tile beside the program: as read, as fed, as given back."""
+
+Read = Callable[[slice, slice], torch.Tensor]
+Write = Callable[[slice, slice, torch.Tensor], None]
+
 
 class Restorer:
-    """Cleans pictures with a network, compiling it once for each size it meets.
+    """Cleans pictures with a network: at once, or in tiles where memory would not do.
 
+    Tiles overlap by what the network sees, so that the result is that of the whole picture at once.
     The network may go on learning between calls: its parameters are shared, not copied.
 
+    A network of one channel takes each of a picture's channels by itself. So does one of several
+    channels where the picture has another number of them: it sees each channel as that many equal
+    ones, and the mean of its results is taken.
+
     Args:
-        net: from pictures (N, 3, H, W) to pictures of that shape, for H and W divisible by 4.
-            Pictures of other sizes are extended by repeating their last row and column.
+        net: from pictures (N, C, H, W) to pictures of that shape. Pictures whose sides it cannot
+            divide are extended by repeating their last row and column.
+        channels: the C that it takes.
+        max_bytes: the most memory to compute in.
+        side: of the tiles, at most, if the network does not see further; by default what is fast.
+
+    Attributes:
+        field: what a pixel of the result depends on.
     """
 
-    def __init__(self, net: Module) -> None:
+    def __init__(
+        self,
+        net: Module,
+        channels: int = 3,
+        *,
+        max_bytes: int = MAX_BYTES,
+        side: int | None = None,
+    ) -> None:
         g = GraphBuilder("restorer")
-        self._graph = g.build(clean=net(g.input("noisy", ("N", 3, "H", "W"))))
+        self._graph = g.build(clean=net(g.input("noisy", ("N", channels, "H", "W"))))
+        self._channels = channels
+        self._max_bytes = max_bytes
+        self._side = side
+        self.field = receptive_field(self._graph, "clean")
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
 
     def __call__(self, noisy: torch.Tensor) -> torch.Tensor:
-        """The pictures cleaned: (C, H, W) or (N, C, H, W) in, the same shape out.
-
-        A network of colours sees any other channel, alone, as three equal ones.
-        """
-        if noisy.shape[-3] != 3:
-            parts = noisy.split(1, -3)
-            grey = [self(part.expand(*part.shape[:-3], 3, -1, -1)) for part in parts]
-            return torch.cat([part.mean(-3, keepdim=True) for part in grey], -3)
+        """The pictures cleaned: (C, H, W) or (N, C, H, W) in, the same shape out."""
         batch = noisy if noisy.ndim == 4 else noisy[None]
-        height, width = batch.shape[2:]
-        padded = extend_to_multiple(batch, MULTIPLE)
-        clean = self._programs(*padded.shape)(noisy=padded)["clean"][..., :height, :width]
+        clean = torch.empty_like(batch)
+
+        def write(rows: slice, columns: slice, part: torch.Tensor) -> None:
+            clean[:, :, rows, columns] = part
+
+        self.restore(tuple(batch.shape), lambda r, c: batch[:, :, r, c], write)
         return clean if noisy.ndim == 4 else clean[0]
 
-    def _compile(self, count: int, _channels: int, height: int, width: int) -> Program:
+    def restore(
+        self,
+        shape: tuple[int, ...],
+        read: Read,
+        write: Write,
+        advance: Callable[[float], object] = lambda share: None,
+    ) -> None:
+        """Clean pictures that need not be in memory.
+
+        Args:
+            shape: of the pictures, (N, C, H, W).
+            read: gives some rows and columns of them, (N, C, h, w).
+            write: takes the result for some rows and columns, which together are all, row by row.
+            advance: told after each tile what share of the result is done.
+
+        Raises:
+            InputError: not even the smallest tile fits in the memory allowed.
+        """
+        count, channels, height, width = shape
+        padded = (
+            up_to_multiple(height, self.field.rows.multiple),
+            up_to_multiple(width, self.field.columns.multiple),
+        )
+        several = count if channels == self._channels else count * channels
+        side = self.tile(several, *padded)
+        program = self._programs(several, *side)
+        done = 0
+        for tile in cover(*padded, *side, self.field):
+            clean = self._through(program, _extended(read, tile, height, width))
+            rows, columns = tile.rows.within(height), tile.columns.within(width)
+            write(
+                slice(rows.keep_start, rows.keep_stop),
+                slice(columns.keep_start, columns.keep_stop),
+                clean[:, :, rows.kept, columns.kept],
+            )
+            done += (rows.keep_stop - rows.keep_start) * (columns.keep_stop - columns.keep_start)
+            advance(done / (height * width))
+
+    def _through(self, program: Program, noisy: torch.Tensor) -> torch.Tensor:
+        count, channels = noisy.shape[:2]
+        if channels == self._channels:
+            return program(noisy=noisy.contiguous())["clean"]
+        each = noisy.reshape(count * channels, 1, *noisy.shape[2:])
+        alike = each.expand(-1, self._channels, -1, -1).contiguous()
+        return program(noisy=alike)["clean"].mean(1).reshape(noisy.shape)
+
+    def tile(self, count: int, height: int, width: int) -> tuple[int, int]:
+        """The sides of the tiles: of the whole picture if it is small, less if memory is short."""
+        reaches = self.field.rows, self.field.columns
+        least = [least_side(reach) for reach in reaches]
+        most = [max(self._side or max(SIDE, FEW * low), low) for low in least]
+        while True:
+            rows, columns = (
+                even_side(length, side, reach)
+                for length, side, reach in zip((height, width), most, reaches, strict=True)
+            )
+            needed = self.bytes_for(count, rows, columns)
+            if needed <= self._max_bytes:
+                return rows, columns
+            if most == least:
+                raise InputError(
+                    f"the network needs {needed / 1e6:.0f} MB for its smallest tile, {columns}x"
+                    f"{rows} pixels; allowed are {self._max_bytes / 1e6:.0f} MB"
+                )
+            most = [max(low, side * 3 // 4) for low, side in zip(least, most, strict=True)]
+
+    def bytes_for(self, count: int, height: int, width: int) -> int:
+        """What a tile takes: the program, and its pixels on their way in and out."""
+        pixels = count * self._channels * height * width
+        return self._programs(count, height, width).peak_bytes + COPIES * 4 * pixels
+
+    def _compile(self, count: int, height: int, width: int) -> Program:
         return compile(self._graph, outputs=["clean"], N=count, H=height, W=width)
+
+
+def _extended(read: Read, tile: Tile, height: int, width: int) -> torch.Tensor:
+    """A tile's pixels; beyond the picture its last row and column are repeated."""
+    rows, columns = tile.rows, tile.columns
+    part = read(
+        slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width))
+    )
+    down = torch.arange(rows.stop - rows.start).clamp_(max=part.shape[2] - 1)
+    across = torch.arange(columns.stop - columns.start).clamp_(max=part.shape[3] - 1)
+    return part[:, :, down][:, :, :, across]

@@ -1,0 +1,73 @@
+"""The receptive field that a graph tells is the one that can be measured."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from engine import Graph, interpret
+from graphs import GraphBuilder
+from graphs.architectures import UNet, report_network
+from graphs.noise2noise.restoring.receptive_field import Reach, ReceptiveField, receptive_field
+from ops import GraphError, conv2d, mean, relu, reshape, upsample_nearest
+from tests.noise2noise.restoring.networks import PYRAMIDS, Drawn, graph_of
+
+SIDE = 64
+
+
+def measured(graph: Graph, axis: int) -> tuple[int, int]:
+    """How far before and after itself a pixel sees, by changing one row or column at a time."""
+    picture = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    usual = interpret(graph, {"noisy": picture})["clean"]
+    before = after = 0
+    for place in range(SIDE // 2 - 8, SIDE // 2 + 8):
+        changed = picture.clone()
+        changed.select(2 + axis, place).add_(10)
+        differs = (interpret(graph, {"noisy": changed})["clean"] != usual).any(3 - axis).flatten()
+        where = differs.nonzero()
+        if len(where):
+            after = max(after, place - int(where.min()))
+            before = max(before, int(where.max()) - place)
+    return before, after
+
+
+@settings(max_examples=25)
+@given(PYRAMIDS)
+def test_it_is_what_can_be_measured(layers: tuple[object, ...]) -> None:
+    graph = graph_of(Drawn(layers))
+    field = receptive_field(graph, "clean")
+    for axis, reach in enumerate((field.rows, field.columns)):
+        before, after = measured(graph, axis)
+        assert before <= reach.before < before + reach.multiple
+        assert after <= reach.after < after + reach.multiple
+
+
+def test_of_our_networks() -> None:
+    reach = Reach(9, 6, 4)
+    assert receptive_field(graph_of(report_network(), 3), "clean") == ReceptiveField(reach, reach)
+    field = receptive_field(graph_of(UNet(4), 3), "clean")
+    assert field.rows == field.columns == Reach(158, 158, 32)
+
+
+def test_padding_by_name_and_slices_of_channels() -> None:
+    g = GraphBuilder("named")
+    x = g.input("noisy", ("N", 4, "H", "W"))
+    y = conv2d(x, g.parameter("w", (4, 4, 5, 2)), padding="same")
+    field = receptive_field(g.build(clean=relu(y)), "clean")
+    assert field == ReceptiveField(Reach(2, 2, 1), Reach(0, 1, 1))
+
+
+def test_what_cannot_be_told() -> None:
+    g = GraphBuilder("mixed")
+    x = g.input("noisy", (1, 1, 8, 8))
+    mixed = x - mean(x, (2, 3), keepdim=True)
+    turned = reshape(x, (1, 1, 4, 16))
+    graph = g.build(mixed=mixed, turned=turned, large=upsample_nearest(x, 2))
+    for output in ("mixed", "turned"):
+        with pytest.raises(GraphError, match=r"what part of a picture .* depends on is not known"):
+            receptive_field(graph.select([output]), output)
+    with pytest.raises(GraphError, match="not of its input's height and width"):
+        receptive_field(graph.select(["large"]), "large")
+    with pytest.raises(GraphError, match="has no output 'none'"):
+        receptive_field(graph, "none")
