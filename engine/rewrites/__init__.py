@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from engine.graph import Graph
+from engine.rewrites.concatenated_convolution import convolve_parts
 from engine.rewrites.constants import fold_constants
 from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.identities import simplify_identities
+from engine.rewrites.joined_slices import join_slices
 from engine.rewrites.upsampled_convolution import convolve_before_upsampling
 from ops.provenance import rewriting
 
 Rewrite = Callable[[Graph], Graph]
 
 REWRITES: tuple[Rewrite, ...] = (
+    convolve_parts,
     convolve_before_upsampling,
+    join_slices,
     fold_constants,
     simplify_identities,
     merge_duplicates,

@@ -14,8 +14,8 @@ def simplify_identities(graph: Graph) -> Graph:
     """Drop what changes nothing.
 
     x * 1 = 1 * x = x / 1 = x - 0 = x**1 = x; --x = x; ||x|| = |x|; relu(relu(x)) = relu(x); a
-    reshape, permute, expand, sum_to, slice, pad, concat or reduction that keeps the shape and the
-    order is its input; a reshape of a reshape and a permute of a permute are one.
+    reshape, permute, expand, sum_to, slice, unslice, pad, concat or reduction that keeps the shape
+    and the order is its input; a reshape of a reshape and a permute of a permute are one.
 
     x + 0 is left alone, since -0 + 0 = 0, and so is x * 0, since NaN * 0 = NaN.
     """
@@ -123,6 +123,7 @@ _RULES: dict[str, Callable[[Node], Node]] = {
     "expand": _same_shape,
     "sum_to": _same_shape,
     "slice": _same_shape,
+    "unslice": _same_shape,
     "pad": _pad,
     "concat": _concat,
     "sum": _reduction,

@@ -20,23 +20,28 @@ def convolve_before_upsampling(graph: Graph) -> Graph:
     return graph.transform(_convolved_small)
 
 
+def has_phases(convolution: Node) -> bool:
+    """Whether a ``conv2d`` would have phases if its images were upsampled twofold."""
+    a = convolution.attributes
+    return (
+        convolution.inputs[1].shape[2:] == (3, 3)
+        and (a["stride"], a["padding"], a["dilation"]) == ((1, 1), (1, 1), (1, 1))
+        and a["groups"] == 1
+    )
+
+
+def is_upsampled_twofold(image: Node) -> bool:
+    """Whether every pixel stands twice in each row and column."""
+    return image.operator.name == "upsample_nearest" and image.attributes["scale_factor"] == (2, 2)
+
+
 def _convolved_small(node: Node) -> Node:
-    if node.operator.name != "conv2d" or not _applies(node):
+    if node.operator.name != "conv2d":
         return node
     upsampled, weight = node.inputs
+    if not (is_upsampled_twofold(upsampled) and has_phases(node)):
+        return node
     with in_place_of(node):
         sums = constant(value=tap_sums(node.dtype))
         phases = conv2d(upsampled.inputs[0], phase_weight(weight, sums), padding=1)
         return interleave_phases(phases)
-
-
-def _applies(node: Node) -> bool:
-    image, weight = node.inputs
-    a = node.attributes
-    return (
-        image.operator.name == "upsample_nearest"
-        and image.attributes["scale_factor"] == (2, 2)
-        and weight.shape[2:] == (3, 3)
-        and (a["stride"], a["padding"], a["dilation"]) == ((1, 1), (1, 1), (1, 1))
-        and a["groups"] == 1
-    )

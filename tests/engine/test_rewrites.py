@@ -41,6 +41,7 @@ REMOVED: dict[str, Change] = {
     "expand": lambda x: ops.expand(x, x.shape),
     "sum_to": lambda x: ops.sum_to(x, shape=x.shape),
     "slice": lambda x: ops.slice(x, 0),
+    "unslice": lambda x: ops.unslice(x, size=x.sizes[0], dim=0, start=0, end=x.sizes[0], step=1),
     "pad": lambda x: ops.pad(x, (0, 0)),
     "concat": lambda x: ops.concat([x], 0),
 }
@@ -60,6 +61,9 @@ KEPT: dict[str, Change] = {
     "x*1 in more axes": lambda x: x * ops.full(value=1.0, shape=(1,) * 4, dtype=DOUBLE),
     "x[::2]": lambda x: ops.slice(x, 0, step=2),
     "x[1:]": lambda x: ops.slice(x, 0, 1),
+    "x among zeros": lambda x: ops.unslice(
+        x, size=x.sizes[0] + 1, dim=0, start=1, end=x.sizes[0] + 1, step=1
+    ),
     "pad by -1, 1": lambda x: ops.pad(x, (-1, 1)),  # the same shape
     "turned": lambda x: ops.permute(x, (1, 2, 0)),
     "two of three": lambda x: ops.concat([x, x], 0),
