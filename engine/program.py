@@ -14,7 +14,15 @@ from engine.kernels.kernel import Run
 from engine.memory import live_bytes, lower_bound
 from engine.numerics import require_finite_leaves, run_checked
 from engine.planner import least_bytes_in_any_order
-from engine.report import Memory, Span, StepReport, format_report, step_reports
+from engine.report import (
+    BufferReport,
+    Memory,
+    Span,
+    StepReport,
+    buffer_reports,
+    format_report,
+    step_reports,
+)
 from engine.runtime import Runtime
 from engine.trace import trace, write_json
 from ops import GraphError, Node, Spec
@@ -110,6 +118,10 @@ class Program:
     def steps(self) -> list[StepReport]:
         """What each step is: kernel, shape, bytes, place, work, origin, and time if profiled."""
         return step_reports(self._runtime.plan, self._stage, self._spans)
+
+    def buffers(self) -> list[BufferReport]:
+        """The memory of the program, piece by piece: what, where, and during which steps."""
+        return buffer_reports(self._runtime.plan, self._stage)
 
     def report(self) -> str:
         """The steps as a table, with the time of each as of the last :meth:`profile`.

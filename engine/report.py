@@ -83,6 +83,51 @@ def _report(plan: Plan, step: Step, span: Span | None) -> StepReport:
     )
 
 
+@dataclass(frozen=True)
+class BufferReport:
+    """A piece of the program's memory: what it holds, where it lies, and when it is in use.
+
+    Attributes:
+        holds: the operator or the name of the first value in it, or "scratch".
+        phase: of that value, as of a step; an input's and a constant's is "input".
+        nbytes, offset: its size and its place in the arena.
+        first, last: steps, counted as in the report, from and to which it is in use: -1 for what is
+            there before the first, the number of steps for what is there after the last.
+    """
+
+    holds: str
+    phase: str
+    nbytes: int
+    offset: int
+    first: int
+    last: int
+
+
+def buffer_reports(plan: Plan, stage: Stage) -> list[BufferReport]:
+    """A report on each buffer of a plan, its steps counted from a stage's first."""
+    holders: dict[int, tuple[str, str]] = {}
+    for each in plan.stages:
+        for step in each.steps:
+            holders |= {index: ("scratch", _phase(step.node)) for index, _ in step.workspaces}
+    for node, owner in reversed(plan.owners.items()):
+        if not isinstance(owner, Parameter):
+            name = node.name or node.operator.name
+            holders[owner] = name, "input" if not node.inputs else _phase(node)
+    return [
+        BufferReport(
+            *holders[index],
+            nbytes=buffer.nbytes,
+            offset=offset,
+            first=max(buffer.first - stage.start, -1),
+            last=min(buffer.last - stage.start, len(stage.steps)),
+        )
+        for index, (buffer, offset) in enumerate(
+            zip(plan.buffers, plan.placement.offsets, strict=True)
+        )
+        if index in holders and buffer.first - stage.start <= len(stage.steps)
+    ]
+
+
 def _phase(node: Node) -> str:
     forward = node.provenance.forward
     if forward is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from pathlib import Path
 
 from hypothesis import given
@@ -127,3 +128,23 @@ def test_a_step_names_the_rewrite_that_made_it() -> None:
     assert "convolve_before_upsampling" in program.report()
     plain = compile(graph, rewrites=[])
     assert {step.rewrite for step in plain.steps()} == {None}
+
+
+@given(random_graphs())
+def test_buffers_are_the_programs_memory(case: RandomGraph) -> None:
+    program = compile(case.graph, **case.sizes)
+    buffers, steps = program.buffers(), program.steps()
+    assert max((b.offset + b.nbytes for b in buffers), default=0) <= program.peak_bytes
+    assert all(-1 <= b.first <= b.last <= len(steps) for b in buffers)
+    for a, b in combinations((b for b in buffers if b.nbytes), 2):
+        apart_in_time = a.last < b.first or b.last < a.first
+        assert apart_in_time or a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
+    for i, step in enumerate(steps):
+        if step.kernel != "view" and step.offset is not None and step.nbytes:
+            assert any(b.offset == step.offset and b.first <= i <= b.last for b in buffers)
+
+
+def test_buffers_tell_what_they_hold() -> None:
+    held = {(buffer.holds, buffer.phase) for buffer in training_step().buffers()}
+    assert {("x", "input"), ("conv2d", "forward")} <= held
+    assert any(phase.startswith("gradient of ") for _, phase in held)
