@@ -109,7 +109,7 @@ def buffer_reports(plan: Plan, stage: Stage) -> list[BufferReport]:
     for each in plan.stages:
         for step in each.steps:
             holders |= {index: ("scratch", _phase(step.node)) for index, _ in step.workspaces}
-    for node, owner in reversed(plan.owners.items()):
+    for node, owner in reversed(list(plan.owners.items())):
         if not isinstance(owner, Parameter):
             name = node.name or node.operator.name
             holders[owner] = name, "input" if not node.inputs else _phase(node)

@@ -1,0 +1,141 @@
+"""A graph as the boxes of its drawing: what belongs together in one, parameters left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import networkx
+
+from engine import Graph
+from ops import Node, Parameter
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """A box of the drawing.
+
+    Attributes:
+        title: of the first operator, or an input's or output's name.
+        lines: what follows it in the same box.
+        shape: of the result, as text.
+        kind: ``input``, ``output``, ``weights`` for what has parameters, or ``plain``.
+        hint: more, shown on demand: names, shapes and values.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    shape: str
+    kind: str
+    hint: str
+
+
+def boxes_of(graph: Graph) -> networkx.DiGraph:
+    """The boxes and their edges.
+
+    An operator joins the box of what it reads if nothing else reads that, and if it keeps the shape
+    and has no weights of its own: a convolution, its bias and its activation are one box.
+    """
+    fed = _depending_on_inputs(graph)
+    readers = _readers(fed)
+    heads: dict[Node, Node] = {}
+    members: dict[Node, list[Node]] = {}
+    for node in fed:
+        sources = [source for source in dict.fromkeys(node.inputs) if source in fed]
+        joins = len(sources) == 1 and _joins(node, sources[0], readers[sources[0]])
+        head = heads[sources[0]] if joins else node
+        heads[node] = head
+        members.setdefault(head, []).append(node)
+    boxes = {head: _box(nodes) for head, nodes in members.items()}
+    result: networkx.DiGraph = networkx.DiGraph()
+    result.add_nodes_from(boxes.values())
+    for node in fed:
+        for source in node.inputs:
+            if source in fed and heads[source] is not heads[node]:
+                result.add_edge(boxes[heads[source]], boxes[heads[node]])
+    for name, node in graph.outputs.items():
+        if node in fed:
+            result.add_edge(boxes[heads[node]], Box(name, (), _shape(node), "output", name))
+    return result
+
+
+def _depending_on_inputs(graph: Graph) -> dict[Node, None]:
+    """In order; parameters, constants and what is computed from these alone are not among them."""
+    inputs = set(graph.inputs.values())
+    fed: dict[Node, None] = {}
+    for node in graph.nodes:
+        if node in inputs or any(source in fed for source in node.inputs):
+            fed[node] = None
+    return fed
+
+
+def _readers(fed: Iterable[Node]) -> dict[Node, int]:
+    fed = list(fed)
+    counts = dict.fromkeys(fed, 0)
+    for node in fed:
+        for source in set(node.inputs) & counts.keys():
+            counts[source] += 1
+    return counts
+
+
+def _joins(node: Node, source: Node, readers: int) -> bool:
+    is_alone = bool(source.inputs) and readers == 1 and node.spec.shape == source.spec.shape
+    return is_alone and (_is_bias(node) or not any(_parameters(node)))
+
+
+def _box(nodes: list[Node]) -> Box:
+    head, *followers = nodes
+    parameters = list(dict.fromkeys(p for node in nodes for p in _parameters(node)))
+    lines = [_title(node) for node in followers if not _is_bias(node)]
+    hints = [f"{node.operator.name} at {node.provenance}" for node in nodes if node.inputs]
+    hints += [f"{parameter.name}: {list(parameter.tensor.shape)}" for parameter in parameters]
+    kind = "weights" if parameters else "plain"
+    return Box(
+        title=_title(head),
+        lines=tuple(lines),
+        shape=_shape(nodes[-1]),
+        kind=kind if head.inputs else "input",
+        hint="\n".join(hints) or str(head.spec),
+    )
+
+
+def _title(node: Node) -> str:
+    if not node.inputs:
+        return str(node.name)
+    details = " ".join(_details(node))
+    return f"{node.operator.name} {details}".strip()
+
+
+def _details(node: Node) -> Iterator[str]:
+    """The window of a convolution or a pooling, and by how much it strides or enlarges."""
+    attributes: dict[str, Any] = dict(node.attributes)
+    window = attributes.get("kernel_size")
+    if window is None and node.operator.name == "conv2d":
+        window = node.inputs[1].shape[2:]
+    if window is not None:
+        yield "x".join(map(str, window))
+    if set(attributes.get("stride", (1,))) != {1}:
+        yield f"/{attributes['stride'][0]}"
+    if "scale_factor" in attributes:
+        yield f"x{attributes['scale_factor'][0]}"
+
+
+def _is_bias(node: Node) -> bool:
+    """Whether a node but adds a parameter."""
+    return node.operator.name == "add" and any(_parameters(node))
+
+
+def _parameters(node: Node) -> Iterator[Parameter]:
+    """The parameters among a node's inputs, reshaped or as they are."""
+    for source in node.inputs:
+        leaf = source
+        while len(leaf.inputs) == 1 and leaf.operator.name == "reshape":
+            (leaf,) = leaf.inputs
+        parameter = leaf.attributes.get("parameter") if not leaf.inputs else None
+        if isinstance(parameter, Parameter):
+            yield parameter
+
+
+def _shape(node: Node) -> str:
+    return " x ".join(map(str, node.shape)) or "scalar"

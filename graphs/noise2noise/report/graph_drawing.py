@@ -1,0 +1,90 @@
+"""A graph drawn as SVG: boxes in layers from top to bottom, inputs above, outputs below.
+
+Colours are left to the page: ``class`` attributes name what is what, see ``styles.css``.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import pairwise
+
+from engine import Graph
+from graphs.noise2noise.report.boxes import Box, boxes_of
+from graphs.noise2noise.report.layers import lay_out
+
+CHARACTER, PADDING, LINE, SPACE, MARGIN = 7.2, 14, 16, 30, 8
+"""Widths and heights in pixels, at 12 pixels of a font in which all characters are 0.6 wide."""
+
+ARROW = (
+    '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+    'orient="auto"><path class="arrow" d="M0 0.5L7.5 4L0 7.5z"/></marker></defs>'
+)
+
+
+def draw_graph(graph: Graph) -> str:
+    """The drawing of a graph, as an SVG element.
+
+    Args:
+        graph: as built or bound; what no input reaches, as parameters, is not drawn on its own.
+    """
+    boxes = boxes_of(graph)
+    layout = lay_out(boxes, {box: _width(box) for box in boxes})
+    heights = [max(map(_height, layer), default=LINE) for layer in layout.layers]
+    tops = [float(MARGIN)]
+    for height in heights:
+        tops.append(tops[-1] + height + SPACE)
+    layer_of = {box: i for i, layer in enumerate(layout.layers) for box in layer}
+    parts = []
+    for (source, target), route in layout.routes.items():
+        first, last = layer_of[source], layer_of[target]
+        points = [(MARGIN + route[0], tops[first] + _height(source))]
+        if last - first > 1:
+            # Straight through the layers between: these places differ but little from it.
+            points += [
+                (MARGIN + route[1], tops[first + 1]),
+                (MARGIN + route[-2], tops[last - 1] + heights[last - 1]),
+            ]
+        points.append((MARGIN + route[-1], tops[last]))
+        parts.append(_edge(points))
+    parts += [_box(box, MARGIN + layout.centres[box], tops[layer_of[box]]) for box in boxes]
+    width, height = layout.width + 2 * MARGIN, tops[-1] - SPACE + MARGIN
+    return (
+        f'<svg class="graph" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'height="{height:.0f}" role="img" aria-label="the graph">{ARROW}{"".join(parts)}</svg>'
+    )
+
+
+def _width(box: Box) -> float:
+    longest = max(map(len, (box.title, *box.lines, box.shape)))
+    return longest * CHARACTER + 2 * PADDING
+
+
+def _height(box: Box) -> float:
+    return (2 + len(box.lines)) * LINE + PADDING
+
+
+def _box(box: Box, centre: float, top: float) -> str:
+    width, height = _width(box), _height(box)
+    texts = [("title", box.title), *(("", line) for line in box.lines), ("shape", box.shape)]
+    lines = "".join(
+        f'<text class="{name}" x="{centre:.1f}" y="{top + PADDING / 2 + LINE * (i + 0.75):.1f}">'
+        f"{escape(text)}</text>"
+        for i, (name, text) in enumerate(texts)
+    )
+    return (
+        f'<g class="box {box.kind}"><title>{escape(box.hint)}</title>'
+        f'<rect x="{centre - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" '
+        f'height="{height:.1f}" rx="6"/>{lines}</g>'
+    )
+
+
+def _edge(points: list[tuple[float, float]]) -> str:
+    """A curve that leaves and arrives straight down."""
+    path = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    for i, ((x, y), (to_x, to_y)) in enumerate(pairwise(points)):
+        if abs(to_x - x) < 1 or i % 2:
+            path.append(f"L{to_x:.1f} {to_y:.1f}")
+        else:
+            middle = (y + to_y) / 2
+            path.append(f"C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {to_y:.1f}")
+    return f'<path class="edge" d="{" ".join(path)}" marker-end="url(#arrow)"/>'
