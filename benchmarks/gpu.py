@@ -11,9 +11,6 @@ printed beside its bar, and ``results/gpu.json`` is written anew after each case
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -27,7 +24,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from benchmarks.harness import RESULTS, Timing, interleaved, machine
+from benchmarks.harness import Timing, interleaved, options, print_table, write
+from benchmarks.plots import plot_bars
 from benchmarks.rivals.pytorch import torch_network
 from engine import Graph, Program, compile
 from engine.cuda import COMPUTE
@@ -189,7 +187,7 @@ def time_steps(batch: int, device: str, compute: str, rounds: int) -> dict[str, 
     for name, loss in losses.items():
         if not abs(loss - expected) <= TOLERANCES[compute] * expected:
             raise SystemExit(f"wrong in {compute}: {name} has loss {loss}, PyTorch has {expected}")
-    return interleaved(steps, rounds, warmup=10)
+    return interleaved(steps, rounds, calls=5, warmup=10)
 
 
 def time_schedule(device: str, compute: str, epochs: int, pairs: int = PAIRS) -> float:
@@ -239,11 +237,7 @@ class Results:
     def print(self) -> None:
         """Every step's time, then every figure beside its bar."""
         for case, timings in self.steps.items():
-            table = Table("contestant", "median ms", "quartiles", title=case)
-            for name, t in sorted(timings.items(), key=lambda item: item[1].median):
-                quartiles = f"{1e3 * t.low:.3f} - {1e3 * t.high:.3f}"
-                table.add_row(name, f"{1e3 * t.median:.3f}", quartiles)
-            Console().print(table)
+            print_table(case, timings)
         table = Table("what", "measured", "bar", "")
         for f in self.figures:
             met = "met" if f.value <= f.bar else "missed"
@@ -251,40 +245,35 @@ class Results:
         Console().print(table)
 
     def write(self, folder: Path) -> None:
-        """Write ``gpu.json``."""
-        content = {
-            "command": " ".join(["python -m benchmarks.gpu", *sys.argv[1:]]),
-            "machine": machine() | {"cuda": torch.version.cuda},
-            **asdict(self),
+        """Write ``gpu.json``, and a plot of the medians beside it."""
+        write(folder, "gpu", {"cuda": torch.version.cuda, **asdict(self)})
+        milliseconds = {
+            case: {name: 1e3 * timing.median for name, timing in timings.items()}
+            for case, timings in self.steps.items()
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "gpu.json").write_text(json.dumps(content, indent=2) + "\n")
+        plot_bars(folder / "gpu.png", milliseconds)
 
 
 def main() -> None:
     """Check, measure, print, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=50)
+    parser = options(__doc__, rounds=50)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--compute", nargs="+", default=COMPUTE, choices=COMPUTE)
     parser.add_argument("--batch", nargs="+", type=int, default=BATCHES)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
-    options = parser.parse_args()
+    chosen = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("benchmarks.gpu measures on a CUDA device, and torch finds none")
-    results = Results(check("cuda", options.compute))
-    for compute in options.compute:
+    results = Results(check("cuda", chosen.compute))
+    for compute in chosen.compute:
         results.memory[compute] = check_memory(compute)
-        for batch in options.batch:
-            timings = time_steps(batch, "cuda", compute, options.rounds)
+        for batch in chosen.batch:
+            timings = time_steps(batch, "cuda", compute, chosen.rounds)
             results.add_steps(batch, compute, timings)
-            results.write(options.results)
-        seconds = time_schedule("cuda", compute, options.epochs)
-        what = f"{options.epochs} epochs of {PAIRS} pairs, {compute}"
-        results.figures.append(Figure(what, seconds, 10 * options.epochs / 30, "s"))
-        results.write(options.results)
+            results.write(chosen.results)
+        seconds = time_schedule("cuda", compute, chosen.epochs)
+        what = f"{chosen.epochs} epochs of {PAIRS} pairs, {compute}"
+        results.figures.append(Figure(what, seconds, 10 * chosen.epochs / 30, "s"))
+        results.write(chosen.results)
     results.print()
 
 

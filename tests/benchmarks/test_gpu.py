@@ -68,3 +68,4 @@ def test_figures_stand_beside_their_bars(
     content = json.loads((tmp_path / "gpu.json").read_text())
     assert content["steps"]["step of batch 100, float32"]["Blockwright"]["median"] == 1
     assert len(content["figures"]) == 4
+    assert (tmp_path / "gpu.png").exists()
