@@ -72,7 +72,7 @@ def test_blockwright_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         quick = ["--steps", "2"] if arguments[0] in ("train", "demo") else []
         result = CliRunner().invoke(app, [*arguments, *quick])
         assert result.exit_code == 0, result.output
-    for name in ("clean.png", "clean-too.png", "model.safetensors", "quick/demo.png"):
+    for name in ("clean.png", "clean-too.png", "run/best.safetensors", "quick/demo.png"):
         assert Path(name).stat().st_size
 
 

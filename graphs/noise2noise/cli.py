@@ -37,8 +37,8 @@ def blockwright() -> None:
     \b
     Examples:
       blockwright demo
-      blockwright train shots-a shots-b -o model.safetensors
-      blockwright denoise photo.jpg -o clean.jpg -m model.safetensors
+      blockwright train shots-a shots-b -o run
+      blockwright denoise photo.jpg -o clean.jpg -m run
     """
 
 

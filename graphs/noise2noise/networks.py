@@ -59,7 +59,7 @@ class Architecture:
         for name in ("width", "depth", "channels"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
-                raise InputError(f"expected a {name} of at least 1, got {value!r}")
+                raise InputError(f"network: expected {name} of at least 1, got {value!r}")
         if self.network == "report" and self.depth != 2:
             raise InputError(f"the report's network has depth 2; got {self.depth}")
         if not self.scale > 0:
@@ -77,6 +77,23 @@ class Architecture:
             if self.network == "report":
                 return report_network(self.width, self.channels)
             return Rescaled(UNet(self.width, self.depth, self.channels, self.channels), 0.5, 1.0)
+
+
+def start_from_mean(network: Module, architecture: Architecture, mean: torch.Tensor) -> None:
+    """Let the report's network, which ends in a bias and a sigmoid, begin with the mean colour.
+
+    Dark pictures would otherwise drive the sigmoid down so fast that it stays black for ever. The
+    U-Net has no such end and stays as it is.
+
+    Args:
+        network: as built by the architecture.
+        architecture: which network it is.
+        mean: of each channel of the pictures, from 0 to 1.
+    """
+    if architecture.network == "report":
+        state = network.state()
+        last = list(state)[-1]
+        network.load_state(state | {last: mean.clamp(0.001, 0.999).logit()})
 
 
 class Rescaled(Module):

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from graphs.noise2noise.data.noise import Gaussian
+from graphs.noise2noise.networks import load_network
 from graphs.noise2noise.quality.metrics import psnr
-from graphs.noise2noise.restoring.files import load_network
 from graphs.noise2noise.restoring.restorer import Restorer
 from tests.noise2noise.scenes import blockwright, load
 
@@ -25,7 +25,7 @@ pytestmark = [
 
 
 def test_photographs_with_noise_added_are_cleaned() -> None:
-    restore = Restorer(load_network(None))
+    restore = Restorer(load_network().network)
     generator = torch.Generator().manual_seed(0)
     gains = []
     for path in sorted((DATA / "cbsd68").glob("*.png"))[::8]:
@@ -45,13 +45,13 @@ def test_learning_from_real_captures_alone(tmp_path: Path) -> None:
             (tmp_path / shot).mkdir(exist_ok=True)
             raw = folder / f"{sample}_raw{number}.png"
             (tmp_path / shot / f"{sample}.png").write_bytes(raw.read_bytes())
-    weights = tmp_path / "w.safetensors"
-    options = ("-o", weights, "--steps", 250)
+    run = tmp_path / "run"
+    options = ("-o", run, "--steps", 250)
     result = blockwright("train", tmp_path / "a", tmp_path / "b", *options)
     assert result.exit_code == 0, result.output
     for sample in samples:
         unseen, cleaned = folder / f"{sample}_raw3.png", tmp_path / f"{sample}.png"
-        result = blockwright("denoise", unseen, "-o", cleaned, "-m", weights)
+        result = blockwright("denoise", unseen, "-o", cleaned, "-m", run)
         assert result.exit_code == 0, result.output
         with Image.open(cleaned) as image:
             assert image.mode == "L"

@@ -15,6 +15,7 @@ import safetensors.torch
 from PIL import Image
 
 from graphs.noise2noise.interrupt import heeding_interrupts
+from graphs.noise2noise.training.checkpoints import list_checkpoints
 from tests.noise2noise.scenes import names, shots
 
 ROOT = Path(__file__).parents[2]
@@ -64,16 +65,19 @@ def test_demo(tmp_path: Path) -> None:
 
 def test_train(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
-    weights = tmp_path / "w.safetensors"
+    run = tmp_path / "run"
     status, stdout, stderr = interrupted_while_training(
-        "graphs.noise2noise.cli", "train", first, second, "-o", weights, "--minutes", 60
+        "graphs.noise2noise.cli", "train", first, second, "-o", run, "--minutes", 60
     )
     assert status == 0, stderr
     assert STOPPED in stderr
     assert "Traceback" not in stderr
     assert ", stopped early\n" in stdout
-    assert len(safetensors.torch.load_file(weights)) == 8
-    assert names(tmp_path) == ["a", "b", "w.safetensors"]
+    assert len(safetensors.torch.load_file(run / "best.safetensors")) == 8
+    # The latest step is kept, too.
+    latest = list_checkpoints(run / "checkpoints")[-1].stem.removeprefix("step-")
+    assert f"scenes, {int(latest)} steps, stopped early" in stdout
+    assert names(tmp_path) == ["a", "b", "run"]
 
 
 def test_the_first_is_a_wish_and_the_second_interrupts() -> None:

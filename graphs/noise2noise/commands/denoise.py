@@ -19,7 +19,7 @@ def denoise(
     ],
     model: Annotated[
         Path | None,
-        typer.Option("--model", "-m", help="File of weights; by default those that come along."),
+        typer.Option("--model", "-m", help="Run or file of weights; by default what comes along."),
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -33,7 +33,7 @@ def denoise(
     \b
     Examples:
       blockwright denoise photo.jpg -o clean.jpg
-      blockwright denoise shots/*.png -o clean -m model.safetensors
+      blockwright denoise shots/*.png -o clean -m run
     """
     from graphs.noise2noise.restoring.files import denoise_files
 

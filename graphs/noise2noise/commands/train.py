@@ -2,62 +2,165 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from graphs.noise2noise.commands.common import (
     Json,
-    Minutes,
     Overwrite,
-    Seed,
-    Steps,
     explaining,
     print_result,
     progress_console,
 )
 
+if TYPE_CHECKING:
+    from graphs.noise2noise.training.begin import Outcome
+    from graphs.noise2noise.training.configuration import Settled
+
 
 def train(
-    first: Annotated[Path, typer.Argument(metavar="FOLDER_A", help="Noisy pictures.")],
-    second: Annotated[
-        Path, typer.Argument(metavar="FOLDER_B", help="Other shots of them, of the same names.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File for the weights.")],
-    minutes: Minutes = 10.0,
-    steps: Steps = None,
-    seed: Seed = 0,
+    context: typer.Context,
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PICTURES", help="Folders or files; see above."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the run.", show_default=False)
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings, named as the options below.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with the run in this folder.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    pattern: Annotated[
+        str | None, typer.Option(help="Names of shots, as '{scene}_raw{shot}.png'.")
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            help="The pictures are clean: put this on them. gaussian:25, gaussian:0-50, "
+            "poisson:30, bernoulli:0.5, impulse:0.3, text:0.25 or speckle:0.2."
+        ),
+    ] = None,
+    targets: Annotated[
+        str | None, typer.Option(help="With --noise: noisy, or clean to compare with.")
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="l2, l1, l0 or masked; by default what fits the noise.")
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="report or unet.")] = None,
+    width: Annotated[int | None, typer.Option(help="Channels of its first convolution.")] = None,
+    depth: Annotated[int | None, typer.Option(help="How often the U-Net halves.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam or sgd.")] = None,
+    lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="cosine, constant, step or ramp-down.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Examples in a step.")] = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the squares trained on.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="How long to train; repeatable to the last bit.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long to train; 10 if neither is given.")
+    ] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of the pictures held out; 0 for none.")
+    ] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(help="Steps between validations and checkpoints.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="End after so many validations without a new best.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads to compute with.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
 ) -> None:
-    """Train on your own pictures: two noisy shots of each scene, no clean ones.
+    """Train on your own noisy pictures; no clean one is needed.
 
-    The two shots of a scene have the same file name, one in each folder, and show the same pixels
-    but for the noise: a tripod, the same exposure. PNG, JPEG and TIFF, 8-bit, grey or RGB. Ctrl-C
-    ends the training early and keeps what has been learned.
+    PICTURES are one of these:
+
+    \b
+      - two or more folders: files of one name are shots of one scene
+      - a folder whose names follow a --pattern, or that has a folder
+        for each burst, or that has a stack (TIFF, .npy) for each scene
+      - stacks of repeated shots, each a file
+      - a folder of single noisy pictures (Neighbor2Neighbor)
+      - with --noise: clean pictures, for experiments
+      - a course's train_data.pkl
+
+    Shots of a scene show the same pixels but for the noise: a tripod, the same exposure. Some
+    pictures are held out; by them, noisy as they are, the best weights are picked. The run's folder
+    gets the settings, hashes of the data, metrics, checkpoints, and best.safetensors, for
+    `blockwright denoise -m`. Ctrl-C ends it early, and --resume goes on: with --steps to exactly
+    the weights of an undisturbed run, with --minutes to about those.
 
     \b
     Examples:
-      blockwright train shots-a shots-b -o model.safetensors
-      blockwright train shots-a shots-b -o model.safetensors --minutes 60 --overwrite
+      blockwright train shots-a shots-b -o run
+      blockwright train bursts --pattern '{scene}_{shot}.tif' -o run --network unet --minutes 60
+      blockwright train stack.tif -o run --steps 5000 --patience 10
+      blockwright train photos --noise gaussian:0-50 -o run --config settings.toml
+      blockwright train --resume run
     """
-    from graphs.noise2noise.folders import train_on_folders
-    from graphs.noise2noise.training.plan import Plan
+    from graphs.noise2noise.errors import InputError
+    from graphs.noise2noise.training.begin import begin, go_on
+    from graphs.noise2noise.training.run_folder import RunFolder
 
     with explaining():
-        plan = Plan(seconds=60 * minutes, steps=steps)
         console = progress_console()
-        result = train_on_folders(
-            first, second, output, plan, seed=seed, overwrite=overwrite, console=console
-        )
-        done = "" if result.finished else ", stopped early"
-        steps_done = len(result.training.losses)
-        summary = {
-            "weights": output,
-            "pairs": result.pictures,
-            "steps": steps_done,
-            "finished": result.finished,
-        }
-        text = f"trained on {result.pictures} pairs, {steps_done} steps{done}\nweights: {output}"
+        given = _settings(context.params)
+        if resume is not None:
+            if given or output or config:
+                raise InputError("a run goes on with its own settings: give --resume alone")
+            outcome = go_on(RunFolder(resume), console)
+        else:
+            if output is None:
+                raise InputError("expected a folder for the run, as -o run")
+            configuration = _configuration(given, config)
+            folder = RunFolder(output)
+            outcome = begin(configuration, folder, overwrite=overwrite, console=console)
+        summary, text = _results(outcome)
         print_result(summary, text, as_json=as_json)
+
+
+def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given on the command line."""
+    from graphs.noise2noise.training.configuration import SETTINGS
+
+    given = {name: parameters[name] for name in SETTINGS}
+    return {name: value for name, value in given.items() if value not in (None, [], ())}
+
+
+def _configuration(given: Mapping[str, Any], config: Path | None) -> Settled:
+    """Of the settings given and those in a file, which come second."""
+    from graphs.noise2noise.training.configuration import Configuration
+
+    settings = Configuration.settings_in(config) if config is not None else {}
+    return Configuration.from_mapping({**settings, **given}).settled()
+
+
+def _results(outcome: Outcome) -> tuple[dict[str, Any], str]:
+    """For programs, and in words."""
+    position, best = outcome.position, outcome.folder.best
+    summary = {
+        "run": outcome.folder.path,
+        "weights": best,
+        "scenes": outcome.scenes,
+        "steps": position.step,
+        "finished": outcome.finished,
+        "best_step": position.best_step,
+        "estimated_psnr": position.best_psnr,
+    }
+    done = "" if outcome.finished else ", stopped early"
+    text = f"trained on {outcome.scenes} scenes, {position.step} steps{done}"
+    if position.best_psnr is not None:
+        text += f"\nestimated PSNR on held-out pictures: {position.best_psnr:.2f} dB"
+        text += f" after {position.best_step} steps"
+    return summary, f"{text}\nweights: {best}"

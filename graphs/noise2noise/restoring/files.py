@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from graphs.architectures import report_network
-from graphs.model import PRETRAINED
-from graphs.module import Module
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import require_folder, require_free
 from graphs.noise2noise.images import (
@@ -18,8 +15,8 @@ from graphs.noise2noise.images import (
     require_fit,
     write_picture,
 )
+from graphs.noise2noise.networks import load_network
 from graphs.noise2noise.restoring.restorer import Restorer
-from graphs.weights import load_weights
 
 
 def denoise_files(
@@ -31,7 +28,7 @@ def denoise_files(
 
     Args:
         pictures: files to clean.
-        weights: of the report's network; None for those that come along.
+        weights: a file of them, or a run's folder; None for those that come along.
         output: a file, if it is named as a picture and there is one to clean; else a folder, where
             each keeps its name.
         overwrite: whether files to write may exist already.
@@ -40,33 +37,19 @@ def denoise_files(
         The files written.
 
     Raises:
-        InputError: a picture cannot be read, or its result cannot be written.
+        InputError: a picture or the weights cannot be read, or a result cannot be written.
     """
     targets = _targets(pictures, output)
     for target in targets:
         require_free(target, overwrite)
     for picture, target in zip(pictures, targets, strict=True):
         require_fit(target, read_picture(picture).kind)
-    restore = Restorer(load_network(weights))
+    loaded = load_network(weights)
+    restore = Restorer(loaded.network, loaded.architecture.channels)
     for picture, target in zip(pictures, targets, strict=True):
         source = read_picture(picture)
         write_picture(target, replace(source, pixels=restore(source.pixels)))
         yield target
-
-
-def load_network(weights: Path | None) -> Module:
-    """The report's network with weights from a file, or with those that come along.
-
-    Raises:
-        InputError: there is no such file.
-        GraphError, FeedError: it is no file of this network's weights.
-    """
-    path = weights or PRETRAINED
-    if not path.is_file():
-        raise InputError(f"there is no file of weights {path}")
-    net = report_network()
-    load_weights(net, path)
-    return net
 
 
 def _targets(pictures: Sequence[Path], output: Path) -> list[Path]:

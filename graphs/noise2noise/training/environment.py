@@ -10,20 +10,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 PACKAGES = ("blockwright", "torch", "numpy", "networkx", "pillow", "tifffile", "safetensors")
 
 
-def environment() -> dict[str, Any]:
-    """Versions, processor, threads, to be kept beside a run."""
+def environment(threads: int | None) -> dict[str, Any]:
+    """Versions, processor, threads, to be kept beside a run.
+
+    Args:
+        threads: that it computes with; None if that is measured as it begins.
+    """
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "system": platform.platform(),
         "processor": _processor(),
         "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
     }
 
 

@@ -32,7 +32,7 @@ def resume(training: Training, folder: RunFolder, tell: Callable[[str], None]) -
 def keep(
     training: Training, net: Module, architecture: Architecture, folder: RunFolder
 ) -> Generator[Progress]:
-    """Run a training, and keep in a folder what each validation brings.
+    """Run a training, and keep in a folder what each milestone brings.
 
     What the folder holds is enough, at any moment, to go on and end with the same weights to the
     last bit, provided that the plan has a number of steps and of threads. If the loop is left, the
@@ -41,7 +41,7 @@ def keep(
     kept = training.position.step
     try:
         for progress in training.run():
-            if progress.score is not None:
+            if progress.is_milestone:
                 _keep_metrics(progress, folder)
                 if progress.is_best:
                     save_network(folder.best, net, architecture)
@@ -56,15 +56,15 @@ def keep(
 
 
 def _keep_metrics(progress: Progress, folder: RunFolder) -> None:
-    assert progress.score is not None
+    score = progress.score
     folder.add_metrics(
         {
             "step": progress.steps,
             "seconds": round(progress.seconds, 2),
             "lr": progress.rate,
             "loss": progress.loss,
-            "validation_loss": progress.score.loss,
-            "estimated_psnr": progress.score.psnr,
+            "validation_loss": score.loss if score else None,
+            "estimated_psnr": score.psnr if score else None,
         }
     )
 

@@ -4,9 +4,9 @@
     command.txt        the command line that started the run
     environment.json   versions, processor, threads
     data.json          {"files": {path: SHA-256}}, of every file trained on
-    metrics.csv        a row for each validation: step, seconds, lr, loss (mean over the steps since
-                       the row before), validation_loss, estimated_psnr (empty where the noise
-                       allows no estimate)
+    metrics.csv        a row at the start, every so many steps and at the end: step, seconds, lr,
+                       loss (mean over the steps since the row before), validation_loss,
+                       estimated_psnr; a cell is empty where there is no such number
     checkpoints/step-XXXXXXXX.safetensors   the newest three, to go on from
     best.safetensors   the weights of the best validation, with their architecture
     report.html        written from the files above
@@ -60,13 +60,18 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """A row for each validation."""
+        """The course of the training in numbers."""
         return self.path / "metrics.csv"
 
     @property
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
         return self.path / "checkpoints"
+
+    @property
+    def report(self) -> Path:
+        """A page that shows the run."""
+        return self.path / "report.html"
 
     @property
     def best(self) -> Path:
@@ -95,6 +100,12 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(kept)
         write_text(self.metrics, text.getvalue())
+
+    def clear(self) -> None:
+        """Remove a run's files, and nothing else."""
+        files = (self.config, self.command, self.environment, self.data, self.metrics, self.best)
+        for path in (*files, self.report, *self.checkpoints.glob("step-*.safetensors")):
+            path.unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
         """Remove temporary files of a run that was killed while it wrote."""

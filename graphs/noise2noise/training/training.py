@@ -33,8 +33,8 @@ class Position:
     Attributes:
         step: steps done.
         seconds: spent on them.
-        loss_sum, loss_count: of the losses since the latest validation.
-        validated_step: of the latest validation; -1 before the first.
+        loss_sum, loss_count: of the losses since the latest milestone.
+        milestone: the step of the latest one; -1 before the first.
         best_loss, best_psnr, best_step: of the best validation.
     """
 
@@ -42,7 +42,7 @@ class Position:
     seconds: float = 0.0
     loss_sum: float = 0.0
     loss_count: int = 0
-    validated_step: int = -1
+    milestone: int = -1
     best_loss: float = math.inf
     best_psnr: float | None = None
     best_step: int = 0
@@ -58,9 +58,11 @@ class Progress:
         seconds: so far.
         rate: the learning rate of the next step.
         loss: the mean since the latest validation, or over the latest steps; None before the first.
-        score: of the validation just made; None between validations.
-        is_best: whether that was the best so far.
         latest: the latest score.
+        is_milestone: whether this is one of the points, at the start, every
+            ``plan.validate_every`` steps and at the end, where validations are made.
+        score: of the validation just made, if any.
+        is_best: whether this is the best milestone so far, or there are no validations.
     """
 
     share: float
@@ -70,6 +72,7 @@ class Progress:
     rate: float
     loss: float | None
     latest: Score | None
+    is_milestone: bool = False
     score: Score | None = None
     is_best: bool = False
 
@@ -93,7 +96,7 @@ class Training:
         plan: how, and for how long.
         objective: of ``net``; by default the mean squared error by another shot.
         optimizer: by default Adam.
-        validate: called at the start, every ``plan.validate_every`` steps and at the end.
+        validate: called at every milestone; see :class:`Progress`.
         seed: of the batches.
 
     Attributes:
@@ -134,7 +137,7 @@ class Training:
         self._pending: list[torch.Tensor] = []
 
     def run(self) -> Generator[Progress]:
-        """Train, telling of every validation, and four times a second how far it is.
+        """Train, telling of every milestone, and four times a second how far it is.
 
         Leaving the loop ends the training. Without a number of steps, which promises the same
         result again, or of threads, the first few settle how many threads torch computes with.
@@ -152,7 +155,7 @@ class Training:
             self.position = replace(self.position, seconds=seconds)
             share = self._plan.share(self.position.step, seconds)
             if self._is_due(share):
-                progress = self._validated(share)
+                progress = self._milestone(share)
                 share = progress.share
                 yield progress
             elif seconds >= next_report or share == 1:
@@ -203,32 +206,36 @@ class Training:
 
     def _is_due(self, share: float) -> bool:
         step = self.position.step
-        if self._validate is None or self.position.validated_step == step:
-            return False
-        return share == 1 or step % self._plan.validate_every == 0
+        is_point = share == 1 or step % self._plan.validate_every == 0
+        return is_point and self.position.milestone != step
 
-    def _validated(self, share: float) -> Progress:
-        assert self._validate is not None
+    def _milestone(self, share: float) -> Progress:
         self.settle()
-        loss = self._interval_loss()
-        score = self._validate()
-        step = self.position.step
+        loss, step = self._interval_loss(), self.position.step
+        score = self._scored()
+        is_best = score is None or score.loss < self.position.best_loss
+        self.position = replace(self.position, loss_sum=0.0, loss_count=0, milestone=step)
+        if score is not None and is_best:
+            self.position = replace(
+                self.position, best_loss=score.loss, best_psnr=score.psnr, best_step=step
+            )
+        elif score is not None and self._plan.patience is not None:
+            waited = step - self.position.best_step
+            share = 1.0 if waited >= self._plan.patience * self._plan.validate_every else share
+        progress = self._progress(share)
+        return replace(progress, loss=loss, is_milestone=True, score=score, is_best=is_best)
+
+    def _scored(self) -> Score | None:
+        if self._validate is None:
+            return None
+        score, step = self._validate(), self.position.step
         if math.isnan(score.loss):
             raise InputError(
                 f"the training went astray: at step {step} its loss is no number; "
                 "a lower learning rate helps"
             )
         self.scores.append((step, score))
-        is_best = score.loss < self.position.best_loss
-        self.position = replace(self.position, loss_sum=0.0, loss_count=0, validated_step=step)
-        if is_best:
-            self.position = replace(
-                self.position, best_loss=score.loss, best_psnr=score.psnr, best_step=step
-            )
-        elif self._plan.patience is not None:
-            waited = step - self.position.best_step
-            share = 1.0 if waited >= self._plan.patience * self._plan.validate_every else share
-        return replace(self._progress(share), loss=loss, score=score, latest=score, is_best=is_best)
+        return score
 
     def _interval_loss(self) -> float | None:
         count = self.position.loss_count

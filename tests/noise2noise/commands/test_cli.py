@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from graphs import Conv2d, Sequential, save_weights
-from graphs.architectures import report_network
-from tests.noise2noise.scenes import blockwright, bytes_of, complaint, names, save, shots
+from tests.noise2noise.scenes import blockwright, bytes_of, complaint, names, save
 
 
 @pytest.mark.parametrize("command", ["", "demo", "train", "denoise"])
@@ -52,8 +51,7 @@ def test_without_a_command_it_shows_its_help() -> None:
     "arguments",
     [
         ["denoise", "a.png"],
-        ["train", "a", "b"],
-        ["train", "a", "b", "-o", "w", "--steps", "0"],
+        ["train", "a", "b", "-o", "w", "--steps", "some"],
         ["demo", "--minutes", "long"],
         ["undo"],
     ],
@@ -112,34 +110,10 @@ def test_denoise_refuses_weights(photo: Path, tmp_path: Path) -> None:
     arguments = ("denoise", photo, "-o", out, "-m", weights)
     assert complaint(*arguments) == f"there is no file of weights {weights}"
     weights.write_bytes(b"broken")
-    assert complaint(*arguments).startswith(f"{weights} is no safetensors file: ")
-    save_weights(report_network(), weights)
-    weights.write_bytes(weights.read_bytes()[:-100])
-    assert complaint(*arguments).startswith(f"{weights} is no safetensors file: ")
+    assert complaint(*arguments).startswith(f"{weights} is no safetensors file of weights: ")
     save_weights(Sequential(Conv2d(3, 3, 3)), weights)
-    said = complaint(*arguments)
-    assert said.startswith(f"{weights}: the weights do not fit Sequential: missing 2.weight, ")
-    save_weights(report_network(16), weights)
-    said = complaint(*arguments)
-    assert said.startswith(f"{weights}: ")
-    assert "[32, 3, 3, 3], got [16, 3, 3, 3]" in said
+    assert complaint(*arguments).startswith(f"the weights in {weights} do not fit the report's")
     assert not out.exists()
-
-
-def test_train_refuses_folders(tmp_path: Path) -> None:
-    first, second = shots(tmp_path)
-    weights = tmp_path / "new" / "w.safetensors"
-    arguments = ("train", first, second, "-o", weights, "--steps", 1)
-    none = tmp_path / "none"
-    assert complaint("train", none, second, "-o", weights) == f"there is no folder {none}"
-    said = complaint(*arguments, "--minutes", 0)
-    assert said == "expected a training time above 0, got 0.0 seconds"
-    save(second / "alone.png", bytes_of(40, 40))
-    assert complaint(*arguments) == f"{second}/alone.png has no partner of that name in {first}"
-    save(first / "alone.png", bytes_of(40, 40, 3)[:, :30])
-    said = complaint(*arguments)
-    assert said.endswith("the two pictures differ in size, 30x40 and 40x40")
-    assert names(tmp_path) == ["a", "b"]
 
 
 def test_demo_refuses_a_file_as_its_folder(photo: Path) -> None:
@@ -158,11 +132,7 @@ def test_a_full_disk_is_one_sentence_too(
     assert said == "[Errno 28] No space left on device"
 
 
-def test_results_for_machines(tmp_path: Path) -> None:
-    first, second = shots(tmp_path, count=1)
-    weights, clean = tmp_path / "w.safetensors", tmp_path / "clean.png"
-    result = blockwright("train", first, second, "-o", weights, "--steps", 1, "--json")
-    trained = {"weights": str(weights), "pairs": 1, "steps": 1, "finished": True}
-    assert json.loads(result.stdout) == trained
-    result = blockwright("denoise", first / "0.png", "-o", clean, "-m", weights, "--json")
+def test_results_for_machines(photo: Path, tmp_path: Path) -> None:
+    clean = tmp_path / "clean.png"
+    result = blockwright("denoise", photo, "-o", clean, "--json")
     assert json.loads(result.stdout)["output"] == str(clean)

@@ -1,30 +1,63 @@
-"""``blockwright train`` on two folders of noisy pictures."""
+"""``blockwright train``: from pictures to a run's folder."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
+import pytest
 import safetensors.torch
+import tifffile
 import torch
 
-from graphs.noise2noise.networks import Architecture
+from graphs.noise2noise.networks import Architecture, load_network
 from graphs.noise2noise.quality.metrics import psnr
+from graphs.noise2noise.training.configuration import Configuration
+from graphs.noise2noise.training.run_folder import read_metrics
 from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save, shots
+
+SMALL = ("--width", 4, "--steps", 3)
+FILES = [
+    "best.safetensors",
+    "checkpoints",
+    "command.txt",
+    "config.toml",
+    "data.json",
+    "environment.json",
+    "metrics.csv",
+]
+
+
+def trained(run: Path, *arguments: object) -> dict[str, torch.Tensor]:
+    """Train; returns the best weights."""
+    result = blockwright("train", *arguments, "-o", run)
+    assert result.exit_code == 0, result.output
+    return safetensors.torch.load_file(run / "best.safetensors")
 
 
 def test_weights_that_denoise(tmp_path: Path) -> None:
     first, second = shots(tmp_path, count=4, height=64, width=64)
-    weights = tmp_path / "new" / "w.safetensors"
-    result = blockwright("train", first, second, "-o", weights, "--steps", 150)
+    run = tmp_path / "new" / "run"
+    options = ("--steps", 150, "--validate-every", 50, "--minutes", 9)
+    assert complaint("train", first, second, "-o", run, *options).startswith("a training ends")
+    result = blockwright("train", first, second, "-o", run, *options[:-2])
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"trained on 4 pairs, 150 steps\nweights: {weights}\n"
+    told, estimate, weights = result.stdout.splitlines()
+    assert told == "trained on 4 scenes, 150 steps"
+    assert estimate.startswith("estimated PSNR on held-out pictures: 2")
+    assert weights == f"weights: {run / 'best.safetensors'}"
     lines = result.stderr.splitlines()
+    assert lines[0].startswith("4 scenes: 2 folders of shots, paired by file name. Network: report")
     assert "100%  loss 0." in lines[-1]
-    assert "pairs/s" in lines[-1]
-    assert names(weights.parent) == ["w.safetensors"]
+    assert " dB  " in lines[-1]
+    assert names(run) == FILES
+    rows = read_metrics(run / "metrics.csv")
+    assert [row["step"] for row in rows] == [0, 50, 100, 150]
+    assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
     clean = cat(96, 96)
     source = save(tmp_path / "noisy.png", noisy(clean, seed=99))
-    assert blockwright("denoise", source, "-o", tmp_path / "out.png", "-m", weights).exit_code == 0
+    assert blockwright("denoise", source, "-o", tmp_path / "out.png", "-m", run).exit_code == 0
     assert psnr(load(tmp_path / "out.png"), clean) > psnr(load(source), clean) + 1
 
 
@@ -32,21 +65,73 @@ def test_dark_pictures_do_not_end_in_black(tmp_path: Path) -> None:
     clean = cat(64, 64) * 0.08
     for i, folder in enumerate("ab"):
         save(tmp_path / folder / "x.png", noisy(clean, seed=i, sigma=5))
-    weights, out = tmp_path / "w.safetensors", tmp_path / "out.png"
-    folders = (tmp_path / "a", tmp_path / "b")
-    assert blockwright("train", *folders, "-o", weights, "--steps", 60).exit_code == 0
-    assert blockwright("denoise", folders[0] / "x.png", "-o", out, "-m", weights).exit_code == 0
+    folders, out = (tmp_path / "a", tmp_path / "b"), tmp_path / "out.png"
+    trained(tmp_path / "run", *folders, "--steps", 60)
+    shot = folders[0] / "x.png"
+    assert blockwright("denoise", shot, "-o", out, "-m", tmp_path / "run").exit_code == 0
     assert abs(float(load(out).mean()) / float(clean.mean()) - 1) < 0.3
+
+
+def test_16_bits_of_which_few_are_used(tmp_path: Path) -> None:
+    """Grey, of 12 bits in 16: the network and its file know the range."""
+    clean = (cat(64, 80)[:1] * 3000 + 2000).numpy()
+    noise = np.random.default_rng(0).normal(0, 600, (4, 1, 64, 80))
+    stack = (clean + noise).clip(0, 65535).round().astype(np.uint16)[:, 0]
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
+    trained(tmp_path / "run", tmp_path / "stack.tif", "--steps", 150)
+    loaded = load_network(tmp_path / "run")
+    assert loaded.architecture.channels == 1
+    assert loaded.architecture.scale < 0.2
+    tifffile.imwrite(tmp_path / "one.tif", stack[0], photometric="minisblack")
+    out = tmp_path / "out.tif"
+    arguments = (tmp_path / "one.tif", "-o", out, "-m", tmp_path / "run")
+    assert blockwright("denoise", *arguments).exit_code == 0
+    result = tifffile.imread(out).astype(np.float64)
+    assert np.square(result - clean[0]).mean() < np.square(stack[0] - clean[0]).mean() / 1.5
+
+
+@pytest.mark.parametrize(
+    ("noise", "loss"),
+    [("gaussian:25", "l2"), ("bernoulli:0.5", "masked"), ("impulse:0.2", "l0"), ("text:0.1", "l1")],
+)
+def test_clean_pictures_with_noise(tmp_path: Path, noise: str, loss: str) -> None:
+    save(tmp_path / "clean" / "x.png", cat(64, 64))
+    trained(tmp_path / "run", tmp_path / "clean", "--noise", noise, *SMALL)
+    settings = Configuration.settings_in(tmp_path / "run" / "config.toml")
+    assert (settings["noise"], settings["loss"]) == (noise, loss)
+    (row, *_) = read_metrics(tmp_path / "run" / "metrics.csv")
+    assert (row["estimated_psnr"] is not None) == (loss == "l2")
+    options = ("--noise", noise, "--targets", "clean")
+    trained(tmp_path / "other", tmp_path / "clean", *options, *SMALL)
+
+
+def test_single_pictures_and_a_course_pickle(tmp_path: Path) -> None:
+    save(tmp_path / "single" / "x.png", noisy(cat(96, 96)))
+    result = blockwright("train", tmp_path / "single", "-o", tmp_path / "one", "--crop", 16, *SMALL)
+    assert "a folder of single noisy pictures" in result.stderr
+    clean = torch.stack([cat(32, 32)] * 12)
+    generator = torch.Generator().manual_seed(0)
+    noises = torch.randn((2, *clean.shape), generator=generator) / 10
+    both = tuple(((clean + noises).clamp(0, 1) * 255).to(torch.uint8))
+    torch.save(both, tmp_path / "train_data.pkl")
+    result = blockwright("train", tmp_path / "train_data.pkl", "-o", tmp_path / "two", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("12 scenes: the course's pickle of pairs.")
+
+
+def test_a_u_net_by_sgd(tmp_path: Path) -> None:
+    first, second = shots(tmp_path, count=2)
+    options = ("--network", "unet", "--depth", 2, "--optimizer", "sgd", "--crop", 16)
+    trained(tmp_path / "run", first, second, *options, *SMALL)
+    expected = Architecture(network="unet", width=4, depth=2)
+    assert load_network(tmp_path / "run").architecture == expected
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
 
     def weights(name: str, seed: int) -> dict[str, torch.Tensor]:
-        path = tmp_path / name
-        options = ("--steps", 5, "--seed", seed)
-        assert blockwright("train", first, second, "-o", path, *options).exit_code == 0
-        return safetensors.torch.load_file(path)
+        return trained(tmp_path / name, first, second, "--steps", 5, "--seed", seed)
 
     one, two, other = weights("one", 3), weights("two", 3), weights("other", 4)
     assert one.keys() == Architecture().build(0).state().keys()
@@ -54,23 +139,97 @@ def test_the_seed_decides(tmp_path: Path) -> None:
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_file_of_settings(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    config = tmp_path / "c.toml"
+    config.write_text(f'data = ["{first}", "{second}"]\nsteps = 2\nwidth = 5\nlr = 0.25')
+    trained(tmp_path / "run", "--config", config, "--width", 6)
+    assert load_network(tmp_path / "run").architecture.width == 6
+    settings = Configuration.settings_in(tmp_path / "run" / "config.toml")
+    assert (settings["steps"], settings["lr"]) == (2, 0.25)
+    # The file that a run leaves repeats it.
+    again = tmp_path / "run" / "config.toml"
+    trained(tmp_path / "again", "--config", again)
+    best = [(tmp_path / name / "best.safetensors").read_bytes() for name in ("run", "again")]
+    assert best[0] == best[1]
+
+
+def test_patience_ends_it(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    options = ("--steps", 500, "--validate-every", 2, "--patience", 2, "--lr", 1e-9)
+    trained(tmp_path / "run", first, second, "--width", 4, *options)
+    rows = read_metrics(tmp_path / "run" / "metrics.csv")
+    assert rows[-1]["step"] < 500
+    best = min(rows, key=lambda row: row["validation_loss"])
+    assert rows[-1]["step"] == best["step"] + 4
+
+
+def test_without_validation_the_last_weights_are_kept(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    best = trained(tmp_path / "run", first, second, "--validation", 0, *SMALL)
+    newest = tmp_path / "run" / "checkpoints" / "step-00000003.safetensors"
+    last = safetensors.torch.load_file(newest)
+    assert all(torch.equal(value, last[f"network/{name}"]) for name, value in best.items())
+
+
+def test_a_training_that_goes_astray_says_so(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    options = ("--network", "unet", "--depth", 2, "--crop", 16, "--optimizer", "sgd", "--lr", 1e30)
+    result = blockwright("train", first, second, "-o", tmp_path / "run", *options, *SMALL)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        "blockwright: the training went astray: at step 3 its loss is no number; "
+        "a lower learning rate helps"
+    )
+
+
 def test_what_exists_is_kept_unless_told(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
-    weights = tmp_path / "w.safetensors"
-    weights.write_text("precious")
-    arguments = ("train", first, second, "-o", weights, "--steps", 1)
-    said = complaint(*arguments)
-    assert said == f"the output {weights} exists already; --overwrite replaces it"
-    assert weights.read_text() == "precious"
+    run = tmp_path / "run"
+    arguments = ("train", first, second, "-o", run, *SMALL)
+    save(run / "precious.png", cat(8, 8))
+    said = f"the output {run} has files in it that are of no run; name a new folder"
+    assert complaint(*arguments) == complaint(*arguments, "--overwrite") == said
+    (run / "precious.png").unlink()
+    assert blockwright(*arguments).exit_code == 0
+    said = f"the output {run} exists already; --overwrite replaces the run in it"
+    assert complaint(*arguments) == said
+    save(run / "precious.png", cat(8, 8))
     assert blockwright(*arguments, "--overwrite").exit_code == 0
-    assert len(safetensors.torch.load_file(weights)) == 8
-    assert names(tmp_path) == ["a", "b", "w.safetensors"]
+    assert names(run) == sorted([*FILES, "precious.png"])
 
 
-def test_grey_pictures(tmp_path: Path) -> None:
-    for i, folder in enumerate("ab"):
-        save(tmp_path / folder / "x.tif", noisy(cat(40, 40), seed=i)[0])
-    weights = tmp_path / "w.safetensors"
-    result = blockwright("train", tmp_path / "a", tmp_path / "b", "-o", weights, "--steps", 2)
-    assert result.exit_code == 0, result.output
-    assert weights.exists()
+def test_refusals(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    run = tmp_path / "run"
+    assert complaint("train", first, second) == "expected a folder for the run, as -o run"
+    arguments = ("train", first, second, "-o", run)
+    assert complaint("train", "-o", run).startswith("expected pictures to train on")
+    none = tmp_path / "none"
+    assert complaint("train", none, second, "-o", run) == f"there is no file or folder {none}"
+    said = complaint(*arguments, "--minutes", 0)
+    assert said == "expected a training time above 0, got 0.0 seconds"
+    assert complaint(*arguments, "--steps", 0) == "expected at least 1 training step, got 0"
+    said = complaint(*arguments, "--crop", 30)
+    assert said.startswith("expected a crop divisible by 4, as the network halves its pictures 2")
+    assert complaint(*arguments, "--depth", 3) == "the report's network has depth 2; got 3"
+    assert complaint(*arguments, "--loss", "masked").startswith("the masked loss needs noise that")
+    said = complaint("train", first, "-o", run, "--loss", "l1", "--crop", 16)
+    assert said == "single noisy pictures are trained on with the loss l2; got l1"
+    assert complaint(*arguments, "--config", none) == f"there is no file {none}"
+    assert not run.exists()
+
+
+def test_results_for_machines(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    result = blockwright("train", first, second, "-o", tmp_path / "run", *SMALL, "--json")
+    told = json.loads(result.stdout)
+    assert told.pop("estimated_psnr") > 5
+    assert told == {
+        "run": str(tmp_path / "run"),
+        "weights": str(tmp_path / "run" / "best.safetensors"),
+        "scenes": 2,
+        "steps": 3,
+        "finished": True,
+        "best_step": 3,
+    }

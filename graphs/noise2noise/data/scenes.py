@@ -1,0 +1,137 @@
+"""Which files show the same scene: how folders, bursts and stacks become scenes to train on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from graphs.noise2noise.data.course import SUFFIXES as PICKLES
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images import is_picture_name, list_pictures, read_raster
+
+Kind = Literal["shots", "single", "clean", "course"]
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Files, grouped by what they show.
+
+    Attributes:
+        kind: ``shots``: two or more noisy shots of each scene. ``single``: one noisy picture of
+            each. ``clean``: pictures to put noise on. ``course``: the course's pickle.
+        groups: the files of each scene.
+        why: what was found, in words.
+    """
+
+    kind: Kind
+    groups: Sequence[Sequence[Path]]
+    why: str
+
+    @property
+    def files(self) -> list[Path]:
+        """All files, each once."""
+        return [path for group in self.groups for path in group]
+
+
+def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool = False) -> Scenes:
+    """Group what was named into scenes.
+
+    Args:
+        paths: two or more folders whose files of one name are shots of one scene; or a folder whose
+            names follow the pattern, or whose folders are bursts, or whose files are stacks, or of
+            single pictures; or files that are stacks; or the course's pickle.
+        pattern: of the names in a folder, as ``{scene}_raw{shot}.png``.
+        clean: whether the pictures are clean ones, of which each is a scene.
+
+    Raises:
+        InputError: there is nothing there, or it does not fit together.
+    """
+    if not paths:
+        raise InputError("expected pictures to train on: folders or files")
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"there is no file or folder {path}")
+    folders = [path for path in paths if path.is_dir()]
+    if folders and len(folders) < len(paths):
+        raise InputError("expected folders or files to train on, not both")
+    if clean:
+        return _clean(paths)
+    if pattern is not None:
+        return _by_pattern(paths, pattern)
+    if len(folders) > 1:
+        return _by_name(folders)
+    if folders:
+        return _in_folder(folders[0])
+    if all(path.suffix.lower() in PICKLES for path in paths):
+        return Scenes("course", [list(paths)], "the course's pickle of pairs")
+    return Scenes("shots", [[path] for path in paths], "stacks of repeated shots")
+
+
+def _clean(paths: Sequence[Path]) -> Scenes:
+    files = [
+        file
+        for path in paths
+        for file in (list_pictures(path).values() if path.is_dir() else [path])
+    ]
+    return Scenes("clean", [[file] for file in files], "clean pictures to put noise on")
+
+
+def _by_name(folders: Sequence[Path]) -> Scenes:
+    found = [list_pictures(folder) for folder in folders]
+    everywhere = set.intersection(*(set(names) for names in found))
+    alone = sorted(set().union(*found) - everywhere)
+    if alone:
+        name = alone[0]
+        here = next(folder for folder, names in zip(folders, found, strict=True) if name in names)
+        there = next(
+            folder for folder, names in zip(folders, found, strict=True) if name not in names
+        )
+        more = f" ({len(alone)} names are unpaired)" if len(alone) > 1 else ""
+        raise InputError(f"{here / name} has no partner of that name in {there}{more}")
+    groups = [[names[name] for names in found] for name in found[0]]
+    return Scenes("shots", groups, f"{len(folders)} folders of shots, paired by file name")
+
+
+def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
+    """Group by what stands at ``{scene}``; what stands at ``{shot}`` tells the shots apart."""
+    if pattern.count("{scene}") != 1 or pattern.count("{shot}") != 1:
+        raise InputError(
+            "expected a pattern with one {scene} and one {shot}, as '{scene}_raw{shot}.png'; "
+            f"got {pattern!r}"
+        )
+    expression = re.escape(pattern)
+    for name in ("scene", "shot"):
+        expression = expression.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>.+)")
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        files = list_pictures(path).values() if path.is_dir() else [path]
+        for file in files:
+            if match := re.fullmatch(expression, file.name):
+                groups.setdefault(match["scene"], []).append(file)
+    if not groups:
+        raise InputError(f"no picture in {paths[0]} is named as {pattern!r}")
+    if alone := next((group[0] for group in groups.values() if len(group) < 2), None):
+        raise InputError(f"{alone} is the only shot of its scene by the pattern {pattern!r}")
+    return Scenes("shots", list(groups.values()), f"shots grouped by the pattern {pattern!r}")
+
+
+def _in_folder(folder: Path) -> Scenes:
+    parts = sorted(
+        part for part in folder.iterdir() if part.is_dir() and not part.name.startswith(".")
+    )
+    if parts and not any(is_picture_name(file) for file in folder.iterdir()):
+        groups = [list(list_pictures(part).values()) for part in parts]
+        if alone := next((group[0] for group in groups if len(group) < 2), None):
+            raise InputError(f"{alone} is the only shot in its folder; expected two or more")
+        return Scenes("shots", groups, "a folder of bursts, one in each folder inside")
+    files = list(list_pictures(folder).values())
+    stacked = [file for file in files if read_raster(file).frames > 1]
+    if not stacked:
+        return Scenes("single", [[file] for file in files], "a folder of single noisy pictures")
+    if len(stacked) < len(files):
+        single = next(file for file in files if file not in stacked)
+        raise InputError(f"{stacked[0]} is a stack of shots and {single} is not: train on one kind")
+    return Scenes("shots", [[file] for file in files], "a folder of stacks of repeated shots")

@@ -1,0 +1,132 @@
+"""A run begun, or gone on with, in a folder."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.files import require_folder
+from graphs.noise2noise.training.configuration import Configuration, Settled
+from graphs.noise2noise.training.environment import environment, hashes
+from graphs.noise2noise.training.progress import watch
+from graphs.noise2noise.training.run import keep, resume
+from graphs.noise2noise.training.run_folder import RunFolder, write_json, write_text
+from graphs.noise2noise.training.session import Session, prepare
+from graphs.noise2noise.training.training import Position
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        folder: where it is kept.
+        scenes: how many it was given.
+        position: where it ended.
+        finished: whether that is its end, and not a Ctrl-C.
+    """
+
+    folder: RunFolder
+    scenes: int
+    position: Position
+    finished: bool
+
+
+def begin(
+    configuration: Settled, folder: RunFolder, *, overwrite: bool, console: Console
+) -> Outcome:
+    """Begin a run.
+
+    Args:
+        configuration: a settled one.
+        folder: a new one, or an empty one, or with ``overwrite`` that of an earlier run, which is
+            removed once the pictures have been read.
+        console: where the progress is shown.
+
+    Raises:
+        InputError: a setting, the pictures or the folder are no good.
+    """
+    _require_free(folder, overwrite)
+    session = prepare(configuration)
+    folder.clear()
+    folder.checkpoints.mkdir(parents=True, exist_ok=True)
+    write_text(folder.config, configuration.to_toml())
+    _describe(folder, configuration, session)
+    return _run(session, configuration, folder, console)
+
+
+def go_on(folder: RunFolder, console: Console) -> Outcome:
+    """Go on with a run, by its own configuration.
+
+    Raises:
+        InputError: there is no run, or its pictures have changed.
+    """
+    if not folder.config.is_file():
+        raise InputError(f"there is no run in {folder.path}: it has no config.toml")
+    settings = Configuration.settings_in(folder.config)
+    configuration = Configuration.from_mapping(settings, f"{folder.config}: ").settled()
+    session = prepare(configuration)
+    _describe(folder, configuration, session)
+    _require_same_data(folder, session)
+    if configuration.steps is None:
+        console.print("A run of so many minutes goes on, but not to exactly the same weights.")
+    elif json.loads(folder.environment.read_text()) != environment(configuration.threads):
+        console.print(
+            "The environment is not that of environment.json: the weights may differ in the last "
+            "bits from those of an undisturbed run.",
+            soft_wrap=True,
+        )
+    return _run(session, configuration, folder, console)
+
+
+def _run(session: Session, configuration: Settled, folder: RunFolder, console: Console) -> Outcome:
+    a = session.architecture
+    console.print(
+        f"{session.count} scenes: {session.scenes.why}. Network: {a.network}, width {a.width}, "
+        f"depth {a.depth}, {a.channels} channels in and out; loss: {configuration.loss}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if configuration.validation and not session.is_validated:
+        console.print("The only scene is too small to hold rows out: nothing validates this run.")
+    resume(session.training, folder, lambda line: console.print(line, soft_wrap=True))
+    steps = keep(session.training, session.net, a, folder)
+    finished = watch(steps, console)
+    return Outcome(folder, session.count, session.training.position, finished)
+
+
+def _describe(folder: RunFolder, configuration: Settled, session: Session) -> None:
+    """Write what the run depends on, if a crash has not let it be written before."""
+    if not folder.command.exists():
+        write_text(folder.command, shlex.join(["blockwright", *sys.argv[1:]]) + "\n")
+    if not folder.environment.exists():
+        write_json(folder.environment, environment(configuration.threads))
+    if not folder.data.exists():
+        write_json(folder.data, {"files": hashes(session.scenes.files)})
+
+
+def _require_same_data(folder: RunFolder, session: Session) -> None:
+    known: dict[str, str] = json.loads(folder.data.read_text())["files"]
+    now = hashes(session.scenes.files)
+    changed = [path for path in known | now if known.get(path) != now.get(path)]
+    if changed:
+        raise InputError(
+            f"{changed[0]} is not what the run began with, by its SHA-256 in {folder.data}"
+        )
+
+
+def _require_free(folder: RunFolder, overwrite: bool) -> None:
+    path = folder.path
+    require_folder(path)
+    if not path.exists() or not any(path.iterdir()):
+        return
+    if not folder.config.exists():
+        raise InputError(f"the output {path} has files in it that are of no run; name a new folder")
+    if not overwrite:
+        raise InputError(f"the output {path} exists already; --overwrite replaces the run in it")

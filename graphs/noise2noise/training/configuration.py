@@ -1,0 +1,219 @@
+"""The configuration of a training: one schema for the file and for the command line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import torch
+
+from graphs.noise2noise.data.noise import Loss, parse_noise
+from graphs.noise2noise.data.sources import Targets
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.networks import NetworkName
+from graphs.noise2noise.training.schedules import ScheduleName
+
+OptimizerName = Literal["adam", "sgd"]
+
+BY_NETWORK: Mapping[str, Mapping[str, Any]] = {
+    "report": {"width": 32, "depth": 2, "crop": 32, "batch": 32, "lr": 1e-2},
+    "unet": {"width": 48, "depth": 5, "crop": 64, "batch": 8, "lr": 1e-3},
+}
+"""What stands for a setting that was left to the network."""
+
+DEFAULT_MINUTES = 10.0
+SGD_LR = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """All settings of a training. Each is a key of the file and an option of the command line.
+
+    Attributes:
+        data: folders or files; see :func:`find_scenes`.
+        pattern: of file names, as ``{scene}_raw{shot}.png``.
+        noise: a model to put on pictures that are clean, as ``gaussian:25`` or ``gaussian:0-50``.
+        targets: of clean pictures with noise put on: ``noisy``, or ``clean`` to compare with.
+        loss: ``l2``, ``l1``, ``l0`` (annealed) or ``masked``; by default the one that fits the
+            noise.
+        network: ``report`` or ``unet``.
+        width, depth: of the network; by default its own.
+        optimizer: ``adam`` or ``sgd``.
+        lr: the highest learning rate; by default the network's, and 0.1 with ``sgd``.
+        schedule: ``cosine``, ``constant``, ``step`` or ``ramp-down``.
+        batch: examples in a step.
+        crop: side of the squares that are trained on.
+        steps: how long to train, exactly repeatable.
+        minutes: how long to train, if no steps are given.
+        validation: the share of the pictures that is held out to validate on; 0 for none.
+        validate_every: steps between validations; each writes a checkpoint.
+        patience: validations without a new best after which the training ends.
+        threads: to compute with.
+        seed: of everything random.
+
+    Raises:
+        InputError: a value does not make sense.
+    """
+
+    data: tuple[str, ...] = ()
+    pattern: str | None = None
+    noise: str | None = None
+    targets: Targets = "noisy"
+    loss: Loss | None = None
+    network: NetworkName = "report"
+    width: int | None = None
+    depth: int | None = None
+    optimizer: OptimizerName = "adam"
+    lr: float | None = None
+    schedule: ScheduleName = "cosine"
+    batch: int | None = None
+    crop: int | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    validation: float = 0.1
+    validate_every: int = 250
+    patience: int | None = None
+    threads: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in fields(self):
+            _require_type(field.name, getattr(self, field.name), hints[field.name])
+        if not 0 <= self.validation < 1:
+            raise InputError(
+                f"expected a validation share from 0 to below 1, got {self.validation}"
+            )
+        if self.seed < 0:
+            raise InputError(f"expected a seed of at least 0, got {self.seed}")
+        if self.crop is not None and self.crop < 1:
+            raise InputError(f"expected a crop of at least 1, got {self.crop}")
+        if self.noise is None and self.targets == "clean":
+            raise InputError("clean targets need clean pictures: give the noise to put on them")
+        if self.noise is not None:
+            parse_noise(self.noise)
+        if self.steps is not None and self.minutes is not None:
+            raise InputError("a training ends after steps or minutes, not both")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], origin: str = "") -> Configuration:
+        """A configuration of some settings, the others as by default.
+
+        Raises:
+            InputError: a name is unknown or a value does not make sense; ``origin`` begins the
+                message.
+        """
+        try:
+            if unknown := next((name for name in values if name not in SETTINGS), None):
+                known = ", ".join(SETTINGS)
+                raise InputError(f"there is no setting {unknown!r}; known are {known}")
+            listed: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values.items()
+            }
+            return cls(**listed)
+        except InputError as error:
+            raise InputError(f"{origin}{error}") from None
+
+    @classmethod
+    def settings_in(cls, path: Path) -> dict[str, Any]:
+        """The settings that a TOML file has, checked.
+
+        Raises:
+            InputError: there is no such file, it is no TOML, or a setting is no good.
+        """
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"there is no file {path}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is no TOML: {error}") from None
+        cls.from_mapping(values, f"{path}: ")
+        return values
+
+    def settled(self) -> Settled:
+        """With every setting that has been left open decided, and absolute paths.
+
+        A number of steps promises exact repetition, for which the number of threads must be fixed:
+        it becomes torch's of now.
+        """
+        decided = dict(BY_NETWORK[self.network])
+        if self.optimizer == "sgd":
+            decided["lr"] = SGD_LR
+        decided["loss"] = "l2"
+        if self.noise is not None and self.targets == "noisy":
+            decided["loss"] = parse_noise(self.noise).loss
+        if self.steps is None:
+            decided["minutes"] = DEFAULT_MINUTES
+        else:
+            decided["threads"] = torch.get_num_threads()
+        given = {name: getattr(self, name) for name in SETTINGS}
+        decided |= {name: value for name, value in given.items() if value is not None}
+        decided["data"] = tuple(str(Path(path).resolve()) for path in self.data)
+        return Settled(**decided)
+
+    def to_toml(self) -> str:
+        """As a file that :meth:`settings_in` reads; settings left open are left out."""
+        values = {name: getattr(self, name) for name in SETTINGS}
+        lines = [f"{name} = {_toml(v)}" for name, v in values.items() if v is not None]
+        return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled(Configuration):
+    """A configuration of which nothing is left open that a training needs."""
+
+    loss: Loss
+    width: int
+    depth: int
+    lr: float
+    batch: int
+    crop: int
+
+
+SETTINGS = tuple(field.name for field in fields(Configuration))
+"""The names of all settings."""
+
+
+def _require_type(name: str, value: Any, hint: Any) -> None:
+    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if any(_fits(value, choice) for choice in choices):
+        return
+    raise InputError(f"expected {name} to be {' or '.join(map(_named, choices))}, got {value!r}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is hint
+
+
+def _named(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(map(str, get_args(hint)))
+    if get_origin(hint) is tuple:
+        return "a list of names"
+    return {str: "a text", int: "a whole number", float: "a number"}.get(hint, "left out")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str):
+        return _quoted(value)
+    return repr(value)
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    plain = (c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped)
+    return f'"{"".join(plain)}"'

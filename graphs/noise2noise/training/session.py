@@ -1,0 +1,156 @@
+"""From a configuration to a training that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from graphs.module import Module
+from graphs.noise2noise.data.holding_out import hold_out
+from graphs.noise2noise.data.noise import Loss, parse_noise
+from graphs.noise2noise.data.reading import read_scenes
+from graphs.noise2noise.data.scenes import Kind, Scenes, find_scenes
+from graphs.noise2noise.data.sources import NeighbourShots, RepeatedShots, Source, SyntheticShots
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.networks import Architecture, start_from_mean
+from graphs.noise2noise.training.configuration import Settled
+from graphs.noise2noise.training.objectives import (
+    Objective,
+    neighbours_objective,
+    shots_objective,
+)
+from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.training import Training
+from graphs.noise2noise.training.validation import Validation
+from graphs.optimizers import SGD, Adam
+
+SCENES_FOR_MEAN = 64
+
+
+@dataclass(frozen=True)
+class Session:
+    """A training with what it was made of.
+
+    Attributes:
+        scenes: the files, and what they were taken for.
+        count: how many scenes there are, held-out ones included.
+        is_validated: whether pictures are held out to validate on.
+        architecture, net: what is trained.
+        training: not yet begun.
+    """
+
+    scenes: Scenes
+    count: int
+    is_validated: bool
+    architecture: Architecture
+    net: Module
+    training: Training
+
+
+def prepare(configuration: Settled) -> Session:
+    """Find and read the pictures, build the network and all that trains it.
+
+    Args:
+        configuration: a settled one.
+
+    Raises:
+        InputError: the pictures cannot be trained on, or settings do not go together.
+    """
+    c = configuration
+    found = find_scenes([Path(path) for path in c.data], c.pattern, clean=c.noise is not None)
+    _require_loss(c.loss, found.kind, c)
+    needed = 2 * c.crop if found.kind == "single" else c.crop
+    readings = read_scenes(found, needed)
+    architecture = Architecture(
+        network=c.network,
+        width=c.width,
+        depth=c.depth,
+        channels=readings.scenes[0].shape[1],
+        offset=readings.offset,
+        scale=readings.scale,
+    )
+    if c.crop % architecture.multiple:
+        raise InputError(
+            f"expected a crop divisible by {architecture.multiple}, as the network halves its "
+            f"pictures {architecture.depth} times; got {c.crop}"
+        )
+    kept, held_out = list(readings.scenes), list[torch.Tensor]()
+    if c.validation:
+        kept, held_out = hold_out(kept, c.validation, needed, c.seed)
+    net = architecture.build(c.seed)
+    start_from_mean(net, architecture, _mean(kept))
+    objective = _objective(net, architecture.channels, found.kind, c.loss)
+    validate = None
+    if held_out:
+        # By noisy targets even where the training is told clean ones, for comparison.
+        by_noisy = objective if c.targets == "noisy" else _noisy_objective(net, architecture, c)
+        source = _source(held_out, found.kind, c, noisy_targets=True)
+        validate = Validation(by_noisy, source, batch=c.batch, seed=c.seed)
+    training = Training(
+        net,
+        _source(kept, found.kind, c),
+        _plan(c),
+        objective=objective,
+        optimizer=Adam(lr=c.lr) if c.optimizer == "adam" else SGD(lr=c.lr),
+        validate=validate,
+        seed=c.seed,
+    )
+    is_validated = validate is not None
+    return Session(found, len(readings.scenes), is_validated, architecture, net, training)
+
+
+def _plan(c: Settled) -> Plan:
+    return Plan(
+        seconds=60 * c.minutes if c.minutes is not None else 1.0,
+        steps=c.steps,
+        batch=c.batch,
+        lr=c.lr,
+        schedule=c.schedule,
+        validate_every=c.validate_every,
+        threads=c.threads,
+        patience=c.patience,
+    )
+
+
+def _source(
+    scenes: Sequence[torch.Tensor], kind: Kind, c: Settled, noisy_targets: bool = False
+) -> Source:
+    if kind in ("shots", "course"):
+        return RepeatedShots(scenes, c.crop)
+    pictures = [picture for scene in scenes for picture in scene]
+    if kind == "single":
+        return NeighbourShots(pictures, c.crop)
+    assert c.noise, "clean pictures come with noise"
+    targets = "noisy" if noisy_targets else c.targets
+    return SyntheticShots(pictures, parse_noise(c.noise), c.crop, targets)
+
+
+def _objective(net: Module, channels: int, kind: Kind, loss: Loss) -> Objective:
+    if kind == "single":
+        return neighbours_objective(net, channels)
+    return shots_objective(net, channels, loss)
+
+
+def _noisy_objective(net: Module, architecture: Architecture, c: Settled) -> Objective:
+    assert c.noise, "clean pictures come with noise"
+    return shots_objective(net, architecture.channels, parse_noise(c.noise).loss)
+
+
+def _require_loss(loss: Loss, kind: Kind, c: Settled) -> None:
+    if kind == "single" and loss != "l2":
+        raise InputError(f"single noisy pictures are trained on with the loss l2; got {loss}")
+    masked = c.noise is not None and parse_noise(c.noise).loss == "masked"
+    if loss == "masked" and not (masked and c.targets == "noisy"):
+        raise InputError("the masked loss needs noise that deletes pixels, as bernoulli:0.5")
+
+
+def _mean(scenes: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The mean of each channel over some of the scenes, from 0 to 1."""
+    some = scenes[:: max(1, len(scenes) // SCENES_FOR_MEAN)]
+    means = [
+        scene.double().mean((0, 2, 3)) / (1 if scene.is_floating_point() else 255) for scene in some
+    ]
+    return torch.stack(means).mean(0).float()

@@ -1,0 +1,74 @@
+"""Shots made of clean pictures, and of single noisy ones."""
+
+from __future__ import annotations
+
+import torch
+
+from graphs.noise2noise.data.noise import parse_noise
+from graphs.noise2noise.data.randomness import generator_for
+from graphs.noise2noise.data.sources import NeighbourShots, SyntheticShots
+from tests.noise2noise.scenes import cat
+
+SIZE = 8
+
+
+def places(height: int, width: int) -> torch.Tensor:
+    """A picture each pixel of which says in which row and column it is."""
+    rows, columns = torch.meshgrid(
+        torch.arange(height).float(), torch.arange(width).float(), indexing="ij"
+    )
+    return torch.stack([rows, columns])
+
+
+def test_synthetic_shots_differ_by_noise_alone() -> None:
+    pictures = [torch.full((3, 40, 50), 0.5)]
+    batch = SyntheticShots(pictures, parse_noise("gaussian:25"), 32).batch(30, generator_for(0))
+    noise = torch.stack([batch["noisy"], batch["target"]]) - 0.5
+    assert abs(float(noise.std() * 255) - 25) < 0.5
+    both = torch.corrcoef(noise.reshape(2, -1))
+    assert abs(float(both[0, 1])) < 0.02
+
+
+def test_each_batch_has_new_noise() -> None:
+    source = SyntheticShots([cat(8, 8)], parse_noise("gaussian:25"), SIZE)
+    first, second = (source.batch(1, generator_for(0, step))["noisy"] for step in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_clean_targets_are_the_pictures_themselves() -> None:
+    source = SyntheticShots([cat(8, 8)], parse_noise("gaussian:25"), SIZE, "clean")
+    target = source.batch(1, generator_for(0))["target"]
+    eight = [turned for flipped in (cat(8, 8), cat(8, 8).flip(1)) for turned in _turns(flipped)]
+    assert any(torch.equal(target[0], picture) for picture in eight)
+
+
+def _turns(picture: torch.Tensor) -> list[torch.Tensor]:
+    return [torch.rot90(picture, k, (1, 2)) for k in range(4)]
+
+
+def test_a_mask_comes_with_noise_that_deletes_pixels() -> None:
+    source = SyntheticShots([torch.ones(3, 16, 16)], parse_noise("bernoulli:0.5"), SIZE)
+    batch = source.batch(4, generator_for(0))
+    assert torch.equal(batch["mask"].expand(-1, 3, -1, -1), batch["target"])
+    assert not torch.equal(batch["noisy"], batch["target"])
+    assert "mask" not in SyntheticShots(
+        [torch.ones(3, 16, 16)], parse_noise("bernoulli:0.5"), SIZE, "clean"
+    ).batch(4, generator_for(0))
+
+
+def test_thinned_out_pixels_are_neighbours_of_each_other() -> None:
+    batch = NeighbourShots([places(30, 40)], SIZE).batch(200, generator_for(0))
+    whole, first, second = batch["whole"], batch["first"], batch["second"]
+    assert whole.shape == (200, 2, 2 * SIZE, 2 * SIZE)
+    assert first.shape == second.shape == (200, 1, SIZE, 2, SIZE, 2)
+    blocks = whole.reshape(200, 2, SIZE, 2, SIZE, 2)
+    thinned = [(blocks * chosen).sum((3, 5)) for chosen in (first, second)]
+    for chosen in (first, second):
+        assert torch.equal(chosen.sum((3, 5)), torch.ones(200, 1, SIZE, SIZE))
+    distance = (thinned[0] - thinned[1]).abs().sum(1)
+    assert torch.equal(distance, torch.ones_like(distance))
+    # Each of the eight ordered pairs of neighbours comes up as often as the others.
+    blocks = torch.stack([first, second]).permute(0, 1, 2, 3, 5, 4, 6).reshape(2, -1, 4)
+    _, counts = torch.unique(blocks.argmax(2), dim=1, return_counts=True)
+    assert len(counts) == 8
+    assert float(counts.max()) < 1.15 * float(counts.min())

@@ -1,0 +1,241 @@
+"""A run that is cut short and gone on with ends as one that was left alone: to the last bit."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graphs import SGD, Adam
+from graphs.noise2noise.data.noise import parse_noise
+from graphs.noise2noise.data.sources import NeighbourShots, RepeatedShots, Source, SyntheticShots
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.networks import Architecture
+from graphs.noise2noise.training.checkpoints import (
+    Checkpoint,
+    list_checkpoints,
+    read_checkpoint,
+    read_newest,
+    write_checkpoint,
+)
+from graphs.noise2noise.training.objectives import (
+    neighbours_objective,
+    shots_objective,
+)
+from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.run_folder import RunFolder, read_metrics
+from graphs.noise2noise.training.training import Position, Training
+from graphs.noise2noise.training.validation import Validation
+from tests.noise2noise.scenes import blockwright, cat, complaint, names, shots
+from tests.noise2noise.training.killed_run import run_with_kills
+
+STEPS = 23
+PLAN = Plan(steps=STEPS, batch=2, validate_every=5)
+SMALL = ("--width", 4, "--crop", 16, "--batch", 4)
+
+
+def training(kind: str) -> Training:
+    """A small training, always the same for the same kind."""
+    net = Architecture(width=4).build(3)
+    picture = cat(48, 48)
+    sources: dict[str, Callable[[], Source]] = {
+        "neighbours": lambda: NeighbourShots([picture], 16),
+        "impulse": lambda: SyntheticShots([picture], parse_noise("impulse:0.2"), 16),
+    }
+    source = sources.get(kind, lambda: RepeatedShots([torch.stack([picture, picture**2])], 16))()
+    objective = {
+        "neighbours": lambda: neighbours_objective(net, 3),
+        "impulse": lambda: shots_objective(net, 3, "l0"),
+    }.get(kind, lambda: shots_objective(net, 3))()
+    return Training(
+        net,
+        source,
+        PLAN,
+        objective=objective,
+        optimizer={"sgd": SGD(lr=0.1)}.get(kind, Adam(lr=0.01)),
+        validate=Validation(objective, source, batch=64, seed=1),
+        seed=5,
+    )
+
+
+def run_until(training: Training, step: int) -> None:
+    with closing(training.run()) as progress:
+        for state in progress:
+            if state.is_milestone and state.steps >= step:
+                break
+    training.settle()
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd", "neighbours", "impulse"])
+def test_a_restored_training_goes_on_as_the_first_would_have(kind: str, tmp_path: Path) -> None:
+    whole = training(kind)
+    run_until(whole, STEPS)
+    first = training(kind)
+    run_until(first, 10)
+    assert first.position.step == 10
+    path = write_checkpoint(tmp_path, Checkpoint(first.state(), first.position))
+    second, checkpoint = training(kind), read_checkpoint(path)
+    second.restore(checkpoint.state, checkpoint.position)
+    run_until(second, STEPS)
+    assert second.position.step == STEPS
+    assert second.scores == [score for score in whole.scores if score[0] > 10]
+    assert second.losses == whole.losses[10:]
+    expected = whole.state()
+    assert expected.keys() == second.state().keys()
+    assert all(torch.equal(value, expected[name]) for name, value in second.state().items())
+    assert any(name.startswith("optimizer/") for name in expected) == (kind != "sgd")
+
+
+def metrics(run: Path) -> list[dict[str, object]]:
+    """All but the seconds."""
+    rows = read_metrics(run / "metrics.csv")
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def assert_same_runs(run: Path, other: Path) -> None:
+    assert names(run) == names(other)
+    assert names(run / "checkpoints") == names(other / "checkpoints")
+    assert (run / "best.safetensors").read_bytes() == (other / "best.safetensors").read_bytes()
+    for path, expected in zip(
+        list_checkpoints(run / "checkpoints"), list_checkpoints(other / "checkpoints"), strict=True
+    ):
+        tensors, others = (safetensors.torch.load_file(file) for file in (path, expected))
+        assert tensors.keys() == others.keys()
+        assert all(torch.equal(tensor, others[name]) for name, tensor in tensors.items())
+    assert metrics(run) == metrics(other)
+
+
+def check_killed_runs(tmp_path: Path, steps: int, kills: int, seed: int) -> None:
+    folders = shots(tmp_path, count=9)
+    options = (*SMALL, "--steps", steps, "--validate-every", 7, "--threads", 1)
+    undisturbed, run = tmp_path / "undisturbed", tmp_path / "run"
+    assert blockwright("train", *folders, "-o", undisturbed, *options).exit_code == 0
+    assert run_with_kills([*folders, *options], run, kills, Random(seed)) > 0
+    assert_same_runs(run, undisturbed)
+
+
+def test_killed_and_gone_on_with(tmp_path: Path) -> None:
+    check_killed_runs(tmp_path, steps=200, kills=1, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_again_and_again(tmp_path: Path, seed: int) -> None:
+    check_killed_runs(tmp_path, steps=2000, kills=12, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three checkpoints."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for step in range(5):
+        state = {"network/w": torch.arange(6.0).view(2, 3) + step, "optimizer/s": torch.tensor(1.0)}
+        write_checkpoint(folder, Checkpoint(state, Position(step=step, best_loss=0.5)))
+    return folder
+
+
+def test_the_newest_three_are_kept(written: Path) -> None:
+    assert names(written) == [f"step-{step:08}.safetensors" for step in (2, 3, 4)]
+    checkpoint = read_newest(written, lambda _line: pytest.fail("none is damaged"))
+    assert checkpoint is not None
+    assert checkpoint.position == Position(step=4, best_loss=0.5)
+    assert checkpoint.state["network/w"][1, 2] == 9
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_any_flipped_bit_is_found(written: Path, tmp_path: Path, place: float, bit: int) -> None:
+    content = bytearray((written / "step-00000004.safetensors").read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    path = tmp_path / "step-00000004.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("length", [0, 4, 100, 300, -1])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
+    written: Path, tmp_path: Path, length: int
+) -> None:
+    for path in list_checkpoints(written):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    newest = tmp_path / "step-00000004.safetensors"
+    newest.write_bytes(newest.read_bytes()[:length])
+    said: list[str] = []
+    checkpoint = read_newest(tmp_path, said.append)
+    assert checkpoint is not None
+    assert checkpoint.position.step == 3
+    (line,) = said
+    assert line.startswith(f"the checkpoint {newest} is damaged: ")
+    assert line.endswith("; going on from the one before it")
+    assert not newest.exists()
+
+
+def test_without_a_whole_checkpoint_it_begins_again(tmp_path: Path) -> None:
+    assert read_newest(tmp_path / "none", print) is None
+    (tmp_path / "step-00000001.safetensors").write_bytes(b"")
+    assert read_newest(tmp_path, lambda _line: None) is None
+
+
+def test_rows_of_metrics_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for step in (0, 5, 10):
+        folder.add_metrics({"step": step, "seconds": 0.5, "lr": 0.1, "estimated_psnr": None})
+    with folder.metrics.open("a") as file:
+        file.write("15,0.5")  # a crash
+    folder.drop_metrics_after(5)
+    assert [row["step"] for row in read_metrics(folder.metrics)] == [0, 5]
+    folder.add_metrics({"step": 10, "loss": 0.25})
+    with folder.metrics.open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[-1] == {
+        "step": "10",
+        "seconds": "",
+        "lr": "",
+        "loss": "0.25",
+        "validation_loss": "",
+        "estimated_psnr": "",
+    }
+
+
+def test_a_damaged_run_is_gone_on_with(tmp_path: Path) -> None:
+    folders, run = shots(tmp_path), tmp_path / "run"
+    options = (*SMALL, "--steps", 12, "--validate-every", 5)
+    assert blockwright("train", *folders, "-o", run, *options).exit_code == 0
+    before = {path: path.read_bytes() for path in run.rglob("*.safetensors")}
+    newest = run / "checkpoints" / "step-00000012.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-3])
+    (run / "checkpoints" / ".step-00000017-0123abcd.safetensors").write_bytes(b"half")
+    (run / "data.json").unlink()
+    result = blockwright("train", "--resume", run)
+    assert result.exit_code == 0
+    assert f"the checkpoint {newest} is damaged" in result.stderr
+    after = {path: path.read_bytes() for path in run.rglob("*.safetensors")}
+    assert after.keys() == before.keys()
+    best = run / "best.safetensors"
+    assert after[best] == before[best]
+    files = json.loads((run / "data.json").read_text())["files"]
+    assert set(files) == {str(path) for folder in folders for path in folder.iterdir()}
+
+
+def test_what_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    folders, run = shots(tmp_path), tmp_path / "run"
+    assert complaint("train", "--resume", run) == f"there is no run in {run}: it has no config.toml"
+    options = (*SMALL, "--steps", 2)
+    assert blockwright("train", *folders, "-o", run, *options).exit_code == 0
+    said = complaint("train", "--resume", run, "--steps", 5)
+    assert said == "a run goes on with its own settings: give --resume alone"
+    picture = folders[0] / "0.png"
+    picture.write_bytes((folders[0] / "1.png").read_bytes())
+    assert complaint("train", "--resume", run) == (
+        f"{picture} is not what the run began with, by its SHA-256 in {run / 'data.json'}"
+    )
