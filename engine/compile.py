@@ -7,9 +7,10 @@ from typing import Protocol
 
 import torch
 
-from engine.cuda import choose_for
+from engine.backends import Backend, fall_back, find_backend
 from engine.gradient import gradient
 from engine.graph import Graph, Update
+from engine.native.target import NativeError
 from engine.planner import plan
 from engine.program import Program
 from engine.rewrites import REWRITES, Rewrite, rewrite
@@ -34,6 +35,7 @@ def compile(
     optimizer: Optimizer | None = None,
     device: str | torch.device = "cpu",
     compute: str = "float32",
+    backend: str = "auto",
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,
     **sizes: int,
@@ -49,13 +51,17 @@ def compile(
         device: where. Parameters move to the device of the program that runs.
         compute: "float32", or on CUDA "tf32" or "bfloat16": what the factors of float32 matrix
             products and convolutions are rounded to. They are added up, and kept, in float32.
-        check_numerics: stop at the first NaN or infinity and say where it came from; slow.
+        backend: "torch", one torch call after another; "native", C code written for this very
+            program, compiled at its first use and kept on disk (see :mod:`engine.native`); or
+            "auto", native on a CPU if there is so much to compute that it is worth the wait.
+        check_numerics: stop at the first NaN or infinity and say where it came from; slow,
+            and with torch's kernels, operator by operator.
         rewrites: the rewrites to apply; all by default.
         **sizes: a size for each named dimension, as ``N=100``.
 
     Raises:
         GraphError: an output does not exist, of ``minimize`` and ``optimizer`` one is missing, or
-            there is no such device or ``compute``.
+            there is no such device, ``compute`` or backend.
         FeedError: a dimension has no size.
         SpecError: with these sizes an operator's inputs do not fit.
         GradientError: an operator on the way to the loss has no derivative rule.
@@ -76,7 +82,7 @@ def compile(
     if minimize is not None and optimizer is not None:
         updates += _updates(bound, minimize, optimizer)
     chosen = Graph(bound.select(shown).outputs, updates)
-    return _compile(chosen, [shown], device, compute, check_numerics, rewrites)[0]
+    return _compile(chosen, [shown], device, compute, backend, check_numerics, rewrites)[0]
 
 
 def compile_stages(
@@ -84,7 +90,7 @@ def compile_stages(
     stages: Sequence[Sequence[str]],
     *,
     device: str | torch.device = "cpu",
-    compute: str = "float32",
+    backend: str = "auto",
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,
     **sizes: int,
@@ -98,14 +104,14 @@ def compile_stages(
     Args:
         graph: what to compute.
         stages: the names of each stage's outputs.
-        device, compute, check_numerics, rewrites, **sizes: as for :func:`compile`.
+        device, compute, backend, check_numerics, rewrites, **sizes: as for :func:`compile`.
 
     Raises:
         As :func:`compile`.
     """
     names = [name for stage in stages for name in stage]
     bound = _bound(Graph(graph.select(names).outputs, graph.updates), graph, sizes)
-    return _compile(bound, stages, device, compute, check_numerics, rewrites)
+    return _compile(bound, stages, device, compute, backend, check_numerics, rewrites)
 
 
 def _compile(
@@ -113,13 +119,24 @@ def _compile(
     stages: Sequence[Sequence[str]],
     device: str | torch.device,
     compute: str,
+    backend: str,
     check_numerics: bool,
     rewrites: Iterable[Rewrite],
 ) -> tuple[Program, ...]:
-    where = _device(device)
-    choose = choose_for(where, compute)
-    runtime = Runtime(plan(rewrite(graph, rewrites), stages, choose), where)
+    where, graph = _device(device), rewrite(graph, rewrites)
+    chosen = find_backend("torch" if check_numerics else backend, where, compute, graph)
+    try:
+        runtime = _runtime(graph, stages, where, chosen)
+    except NativeError as error:
+        fall_back(str(error))
+        runtime = _runtime(graph, stages, where, find_backend("torch", where, compute, graph))
     return tuple(Program(runtime, i, check_numerics) for i in range(len(stages)))
+
+
+def _runtime(
+    graph: Graph, stages: Sequence[Sequence[str]], device: torch.device, backend: Backend
+) -> Runtime:
+    return Runtime(plan(rewrite(graph, backend.rewrites), stages, backend.choose), device)
 
 
 def _bound(selected: Graph, whole: Graph, sizes: Mapping[str, int]) -> Graph:

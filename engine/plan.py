@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from engine.graph import Graph, Update
 from engine.kernels import Kernel
 from engine.memory import Buffer, Placement
@@ -52,6 +54,7 @@ class Plan:
     Attributes:
         stages: run one after the other, in one memory.
         owners: in whose memory each value lies, sources before what is computed from them.
+        lying: how it lies there: tensors without data (on torch's ``meta`` device).
         constants: values that lie in memory from the start.
         copies: updates to carry out at the end, their values lying elsewhere than the parameters.
         parameters: every parameter that is read or updated.
@@ -61,6 +64,7 @@ class Plan:
     graph: Graph
     stages: tuple[Stage, ...]
     owners: Mapping[Node, Owner]
+    lying: Mapping[Node, torch.Tensor]
     constants: tuple[Node, ...]
     copies: tuple[Update, ...]
     parameters: tuple[Parameter, ...]

@@ -89,6 +89,7 @@ class _Planner:
             graph=self.graph,
             stages=self.planned,
             owners=self.owners,
+            lying=self.lying,
             constants=self.constants,
             copies=tuple(self.copies),
             parameters=tuple(dict.fromkeys(read + updated)),

@@ -132,6 +132,10 @@ class Program:
         least = least_bytes_in_any_order(self._runtime.plan)
         return format_report(self.steps(), Memory(self.peak_bytes, self.least_bytes, least))
 
+    def source(self) -> str:
+        """The C code of the native steps, of all stages; empty without any."""
+        return self._runtime.native.source
+
     def write_trace(self, path: str | os.PathLike[str]) -> None:
         """Write the last :meth:`profile` as a timeline for https://ui.perfetto.dev.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from operator import is_
 
 import torch
@@ -12,6 +13,8 @@ import torch
 from engine.cuda.capture import Captured, can_record
 from engine.kernels.kernel import Run, in_sequence
 from engine.layout import strides, view_of
+from engine.native.kernel import NativeKernel
+from engine.native.program import NativeSteps
 from engine.plan import Plan, Step
 from ops import GraphError, Node, Parameter
 from ops.leaves import full
@@ -32,6 +35,7 @@ class Runtime:
         self.device = device
         self.lock = threading.Lock()
         self.tensors: dict[Node, torch.Tensor] = {}
+        self.native = NativeSteps(plan)
         self._arena: torch.Tensor | None = None
         self._bound_at = -1
         self._storages: list[torch.Tensor] = []
@@ -96,7 +100,7 @@ class Runtime:
         self._bind_tensors(self._arena)
         stages = self.plan.stages
         self._steps = [
-            [(step.node, self._prepare(step)) for step in stage.steps if step.kernel is not None]
+            [(step.node, self._prepare([step])) for step in stage.steps if step.kernel is not None]
             for stage in stages
         ]
         self._inputs = [self._named(stage.inputs) for stage in stages]
@@ -104,7 +108,7 @@ class Runtime:
         self._copies = [
             partial(target.tensor.copy_, self.tensors[value]) for target, value in self.plan.copies
         ]
-        runs = [[run for _, run in steps] for steps in self._steps]
+        runs = [[self._prepare(steps) for steps in _together(stage.steps)] for stage in stages]
         runs[-1] += self._copies
         record = can_record(self.plan, self.device)
         self._whole = [Captured(r, self.device) if record else in_sequence(r) for r in runs]
@@ -131,8 +135,13 @@ class Runtime:
             else:
                 self.tensors[node].copy_(node.attributes["value"])
 
-    def _prepare(self, step: Step) -> Run:
+    def _prepare(self, steps: Sequence[Step]) -> Run:
+        """How to run consecutive native steps, or one other."""
+        step = steps[0]
         assert step.kernel is not None
+        if isinstance(step.kernel, NativeKernel):
+            assert self._arena is not None
+            return self.native.runs(self._arena)(step, steps[-1])
         scratch = [self._at(i, s.sizes, s.dtype, row_major=True) for i, s in step.workspaces]
         inputs = [self.tensors[source] for source in step.node.inputs]
         return step.kernel.prepare(step.node, self.tensors[step.node], inputs, scratch)
@@ -144,3 +153,13 @@ class Runtime:
         offset, nbytes = self.plan.placement.offsets[buffer], self.plan.buffers[buffer].nbytes
         flat = self._arena[offset : offset + nbytes].view(dtype)
         return flat.view(shape) if row_major else flat.as_strided(shape, strides(shape))
+
+
+def _together(steps: Sequence[Step]) -> list[list[Step]]:
+    """The steps that take time, consecutive native ones together."""
+    taking_time = [step for step in steps if step.kernel is not None]
+    return [
+        part
+        for native, found in groupby(taking_time, lambda s: isinstance(s.kernel, NativeKernel))
+        for part in ([list(found)] if native else [[step] for step in found])
+    ]

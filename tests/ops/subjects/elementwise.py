@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.testing import Case, Subject, bools, broadcasting, cases, floats, samples, shapes
 from ops import REGISTRY
+from ops.fused import Instruction
 
 POSITIVE = {"low": 0.1, "high": 3.0}
 
@@ -57,7 +58,28 @@ def _power(input: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
     return torch.pow(input, exponent)
 
 
+def _instruction(name: str, *sources: int, **attributes: Any) -> Instruction:
+    return Instruction(REGISTRY[name], sources, attributes)
+
+
+@st.composite
+def _fusions(draw: st.DrawFn) -> Case:
+    """Some elementwise operators as one, with or without a sum at the end."""
+    shape = draw(shapes(min_ndim=1))
+    a, b = draw(st.permutations([shape, draw(broadcasting(shape))]))
+    body = [
+        _instruction("mul", 0, 1),
+        _instruction("greater", 2, 1),
+        _instruction("where", 3, 2, 0),
+    ]
+    if draw(st.booleans()):
+        axes = tuple(range(len(shape)))
+        body.append(_instruction("mean", 4, dim=axes, keepdim=False))
+    return draw(cases(samples(a), samples(b), body=tuple(body)))
+
+
 SUBJECTS = [
+    Subject(REGISTRY["fused"], _fusions()),
     _unary("neg", torch.negative),
     _unary("exp", torch.exp),
     _unary("log", torch.log, **POSITIVE),

@@ -1,0 +1,36 @@
+"""The native backend: which nodes become C, and the programs made of them."""
+
+from __future__ import annotations
+
+import torch
+
+from engine.native import convolution, elementwise, phase_weight, reduction, weight_gradient
+from engine.native.kernel import Emitter, Machine, NativeKernel
+from engine.native.target import find_target
+from ops import Node
+
+EMITTERS: tuple[Emitter, ...] = (
+    Emitter("C: elementwise", elementwise.supports, elementwise.emit, elementwise=True),
+    Emitter("C: taps", convolution.supports, convolution.emit, convolution.scratch),
+    Emitter(
+        "C: taps, weight", weight_gradient.supports, weight_gradient.emit, weight_gradient.scratch
+    ),
+    Emitter("C: sum", reduction.supports, reduction.emit, reduction.scratch),
+    Emitter("C: sums of taps", phase_weight.supports, phase_weight.emit),
+)
+"""Tried in this order."""
+
+
+def native_kernels(architecture: str = "native", threads: int | None = None) -> list[NativeKernel]:
+    """The kernels of this machine.
+
+    Raises:
+        NativeError: there is no compiler.
+    """
+    machine = Machine(find_target(architecture), threads or torch.get_num_threads())
+    return [NativeKernel.of(emitter, machine) for emitter in EMITTERS]
+
+
+def is_native(node: Node) -> bool:
+    """Whether some emitter supports a node."""
+    return any(emitter.supports(node) for emitter in EMITTERS)

@@ -1,0 +1,159 @@
+"""Bands of images with their borders: what the taps of some rows of positions read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from engine.native.geometry import Pair, Tap, Taps
+from engine.native.loops import shares
+from engine.native.operand import TYPES, Operand
+from engine.native.text import Text
+from ops import Spec
+
+BAND_BYTES = 128 << 10
+"""Aim for a band: it is read many times and should stay in a core's own cache."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """How the images x of a sum of taps are read.
+
+    They are cut into bands of rows of positions. A band's pixels are copied into a canvas of the
+    thread's own, with zeros around the image, unless they can be read where they lie.
+
+    Attributes:
+        taps: the sum of taps.
+        batch: images.
+        rows: rows of positions in a band.
+        lanes: elements of a vector: how far what is read may reach beyond a pixel's channels.
+        in_place: whether the images are read where they lie.
+    """
+
+    taps: Taps
+    batch: int
+    rows: int
+    lanes: int
+    in_place: bool
+
+    @staticmethod
+    def of(taps: Taps, image: Operand, lanes: int, threads: int, beyond: bool = False) -> Canvas:
+        """For images. ``beyond``: vectors may be read from the last channels of a pixel."""
+        (low_y, low_x), (high_y, high_x) = taps.low, taps.high
+        rows, columns = taps.grid
+        inside = (
+            low_y >= 0
+            and low_x >= 0
+            and (rows - 1) * taps.in_step[0] + high_y < taps.image[0]
+            and (columns - 1) * taps.in_step[1] + high_x < taps.image[1]
+        )
+        in_place = inside and image.dense and not (beyond and taps.terms % lanes)
+        whole = Canvas(taps, image.shape[0], rows, lanes, in_place)
+        row_bytes = whole.width * taps.terms * image.dtype.itemsize * taps.in_step[0]
+        band = max(1, BAND_BYTES // max(1, row_bytes) - (high_y - low_y) // taps.in_step[0])
+        # Few images: let every thread have a band.
+        most = -(-rows * image.shape[0] // threads)
+        band = max(1, min(rows, band, most))
+        even = -(-rows // -(-rows // band))
+        return Canvas(taps, image.shape[0], even, lanes, in_place)
+
+    def loose(self) -> Canvas:
+        """The same for images of which it is not known whether they can be read in place."""
+        return replace(self, in_place=False)
+
+    @property
+    def bands(self) -> int:
+        """Bands of an image."""
+        return -(-self.taps.grid[0] // self.rows)
+
+    @property
+    def units(self) -> int:
+        """Bands of all images: what the threads share."""
+        return self.batch * self.bands
+
+    @property
+    def width(self) -> int:
+        """Pixels in a row of the canvas."""
+        if self.in_place:
+            return self.taps.image[1]
+        return (
+            (self.taps.grid[1] - 1) * self.taps.in_step[1]
+            + self.taps.high[1]
+            - self.taps.low[1]
+            + 1
+        )
+
+    @property
+    def height(self) -> int:
+        """Rows of the canvas."""
+        return (self.rows - 1) * self.taps.in_step[0] + self.taps.high[0] - self.taps.low[0] + 1
+
+    def scratch(self, dtype: torch.dtype, threads: int) -> list[Spec]:
+        """The canvases of all threads, if any are needed."""
+        return [] if self.in_place else [Spec((threads, self._size), dtype)]
+
+    def at(self, tap: Tap) -> int:
+        """Where a tap reads, from the first pixel of a position's window: in elements."""
+        low_y, low_x = (0, 0) if self.in_place else self.taps.low
+        return ((tap.dy - low_y) * self.width + tap.dx - low_x) * self.taps.terms
+
+    def emit(self, text: Text, image: Operand, scratch: Operand | None) -> None:
+        """Write what makes ``in`` point at the canvas of rows ``first`` on of image ``n``."""
+        kind, taps = TYPES[image.dtype], self.taps
+        if self.in_place:
+            start = f"n * {image.strides[0]} + first * {taps.in_step[0] * image.strides[2]}"
+            text(f"const {kind} *in = x + {start};")
+            return
+        assert scratch is not None
+        text(f"{kind} *in = ({kind} *)({scratch.address}) + me * {self._size};")
+        left = max(0, -taps.low[1])
+        columns = max(0, min(self.width, taps.image[1] - taps.low[1]) - left)
+        skipped = max(0, taps.low[1])
+        row, k = self.width * taps.terms, taps.terms
+        with text.block(f"for (long r = 0; r < {self.height}; r++)"):
+            text(
+                f"const long from = first * {taps.in_step[0]} + r + {taps.low[0]};",
+                f"{kind} *to = in + r * {row};",
+            )
+            with text.block(f"if (from < 0 || from >= {taps.image[0]})"):
+                text(f"memset(to, 0, {row} * sizeof *to);", "continue;")
+            text(f"const {kind} *row = x + n * {image.strides[0]} + from * {image.strides[2]};")
+            if left:
+                text(f"memset(to, 0, {left * k} * sizeof *to);")
+            start = f"row + {skipped * image.strides[3]}" if skipped else "row"
+            _copy(text, image, f"to + {left * k}", start, columns, k)
+            if rest := self.width - left - columns:
+                text(f"memset(to + {(left + columns) * k}, 0, {rest * k} * sizeof *to);")
+
+    @property
+    def _size(self) -> int:
+        """Elements of one canvas, with room for a vector that begins at its last."""
+        whole = self.height * self.width * self.taps.terms + self.lanes
+        return -(-whole // self.lanes) * self.lanes
+
+    def units_loop(self) -> str:
+        """The head of the loop over this thread's bands."""
+        first, last = shares(self.units)
+        return f"for (long u = {first}; u < {last}; u++)"
+
+    def unit(self, text: Text) -> None:
+        """Write which image and rows the band ``u`` is."""
+        text(f"const long n = u / {self.bands}, first = u % {self.bands} * {self.rows};")
+
+
+def _copy(text: Text, image: Operand, to: str, start: str, columns: int, channels: int) -> None:
+    if image.strides[1] in (1, 0) and channels == 1 and image.strides[3] == 1:
+        text(f"memcpy({to}, {start}, {columns} * sizeof *to);")
+    elif image.strides[1] == 1 and image.strides[3] == channels:
+        text(f"memcpy({to}, {start}, {columns * channels} * sizeof *to);")
+    else:
+        with (
+            text.block(f"for (long c = 0; c < {columns}; c++)"),
+            text.block(f"for (long k = 0; k < {channels}; k++)"),
+        ):
+            read = f"({start})[c * {image.strides[3]} + k * {image.strides[1]}]"
+            text(f"({to})[c * {channels} + k] = {read};")
+
+
+__all__ = ["Canvas", "Pair"]

@@ -1,0 +1,57 @@
+"""The threads that run native code: one crew per number of threads, for the whole process."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+from engine.native.library import HERE, load
+from engine.native.target import NativeError, Target
+
+
+def runner(
+    library: ctypes.CDLL,
+    target: Target,
+    threads: int,
+    arena: int,
+    outside: ctypes.Array[ctypes.c_void_p],
+) -> Callable[[int, int], Callable[[], None]]:
+    """How to run the steps of a library: ``runner(...)(first, last)()``, ``last`` excluded.
+
+    Args:
+        library: with a function ``run``.
+        threads: how many to run on.
+        arena: address of the program's memory.
+        outside: addresses of what lies elsewhere; must stay alive.
+    """
+    call, crew = _crew(target, threads)
+
+    def steps(first: int, last: int) -> Callable[[], None]:
+        arguments = (crew, library.run, first, last, ctypes.c_void_p(arena), outside)
+        return partial(_checked, partial(call, *arguments), threads)
+
+    return steps
+
+
+def _checked(run: Callable[[], int], threads: int) -> None:
+    if run():
+        raise RuntimeError(f"{threads} threads could not be started")
+
+
+@lru_cache
+def _crew(target: Target, threads: int) -> tuple[Callable[..., int], ctypes.c_void_p]:
+    library = load((HERE / "team.c").read_text(), target)
+    library.new_crew.restype = ctypes.c_void_p
+    crew = library.new_crew(threads)
+    if not crew:
+        raise NativeError("there is no memory for a crew of threads")
+    library.run_steps.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+    ]
+    return library.run_steps, ctypes.c_void_p(crew)

@@ -1,0 +1,130 @@
+"""Elementwise code: one pass over the elements, vector by vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from engine.native.expression import is_elementwise, statements
+from engine.native.kernel import Machine
+from engine.native.loops import Nest, shares
+from engine.native.operand import SUFFIX, Operand, Operands
+from engine.native.text import Text
+from ops import Node
+from ops.fused import Computation, body_of
+from ops.spec import FLOATS
+
+MOST_INPUTS = 24
+"""Of a fused node; more would not fit into the registers."""
+
+
+def supports(node: Node) -> bool:
+    """Elementwise operators of one float type, of any layout."""
+    return (
+        bool(node.inputs)
+        and len(node.inputs) <= MOST_INPUTS
+        and all(map(is_elementwise, body_of(node)))
+        and float_type(node) is not None
+    )
+
+
+def float_type(node: Node) -> torch.dtype | None:
+    """The one float type of a node's values; None where there is none or both."""
+    values = [node.spec, *(x.spec for x in node.inputs), *(i.spec for i in body_of(node))]
+    found = {spec.dtype for spec in values} - {torch.bool}
+    return found.pop() if len(found) == 1 and found <= set(FLOATS) else None
+
+
+def emit(node: Node, operands: Operands, machine: Machine) -> str:
+    """The step's C code."""
+    dtype = float_type(node)
+    assert dtype is not None
+    text, out = Text(), operands.out
+    nest = nest_over(out.shape, [out, *operands.inputs])
+    declare(text, operands)
+    with nest.outer(text):
+        places = [Place(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
+        target_place = Place("y", out, nest, 0)
+        for count in vectors(text, nest, machine.target.lanes(dtype)):
+            name = compute(text, body_of(node), places, dtype, count)
+            text(target_place.store(name, dtype, count))
+    return str(text)
+
+
+def nest_over(shape: Sequence[int], operands: Sequence[Operand]) -> Nest:
+    """Loops over a shape that all operands broadcast to."""
+    return Nest.over(shape, [operand.broadcast_strides(shape) for operand in operands])
+
+
+def declare(text: Text, operands: Operands) -> None:
+    """Pointers ``y``, ``x0``, ``x1``, ... to the result and the inputs."""
+    text(operands.out.pointer("y", writable=True))
+    text(*(x.pointer(f"x{i}") for i, x in enumerate(operands.inputs)))
+
+
+class Place:
+    """An operand at the position ``j`` of a nest's innermost loop."""
+
+    def __init__(self, pointer: str, operand: Operand, nest: Nest, index: int) -> None:
+        self.pointer = pointer
+        self.operand = operand
+        self.stride = nest.strides[index][-1]
+        step = "j" if self.stride == 1 else f"j * {self.stride}"
+        at = " + ".join(part for part in (nest.offset(index), step if self.stride else "") if part)
+        self.address = f"{pointer} + {at}"
+
+    def load(self, dtype: torch.dtype, count: int | None) -> str:
+        """Its elements as a vector or a mask; ``count`` of them, None for a vectorful."""
+        s = SUFFIX[dtype]
+        lanes = f"LANES_{s}" if count is None else str(count)
+        if self.operand.dtype == torch.bool:
+            return f"load_mask_{s}({self.address}, {self.stride}, {lanes})"
+        if self.stride == 0:
+            return f"splat_{s}(*({self.address}))"
+        if self.stride == 1:
+            part = "" if count is None else "_part"
+            return f"load{part}_{s}({self.address}{'' if count is None else f', {count}'})"
+        return f"load_strided_{s}({self.address}, {self.stride}, {lanes})"
+
+    def store(self, value: str, dtype: torch.dtype, count: int | None) -> str:
+        """Write a vector or a mask to consecutive elements."""
+        s = SUFFIX[dtype]
+        if self.operand.dtype == torch.bool:
+            lanes = f"LANES_{s}" if count is None else str(count)
+            return f"store_mask_{s}({self.address}, {value}, {lanes});"
+        if count is None:
+            return f"store_{s}({self.address}, {value});"
+        return f"store_part_{s}({self.address}, {value}, {count});"
+
+
+def compute(
+    text: Text,
+    body: Sequence[Computation],
+    places: Sequence[Place],
+    dtype: torch.dtype,
+    count: int | None,
+) -> str:
+    """Load the inputs, write the body's statements; the name of the result."""
+    names = []
+    for i, place in enumerate(places):
+        kind = "m" if place.operand.dtype == torch.bool else "v"
+        text(f"const {kind}{SUFFIX[dtype]} v{i} = {place.load(dtype, count)};")
+        names.append(f"v{i}")
+    lines, result = statements(body, names, dtype)
+    text(*lines)
+    return result
+
+
+def vectors(text: Text, nest: Nest, lanes: int) -> Iterator[int | None]:
+    """Write the innermost loop; yields how many elements what is written next is for."""
+    whole, rest = divmod(nest.inner, lanes)
+    first, last = ("0", str(whole)) if len(nest.sizes) > 1 else shares(whole)
+    if whole:
+        with text.block(f"for (long k = {first}; k < {last}; k++)"):
+            text(f"const long j = k * {lanes};")
+            yield None
+    if rest:
+        with text.block("" if len(nest.sizes) > 1 else "if (me == team->threads - 1)"):
+            text(f"const long j = {whole * lanes};")
+            yield rest

@@ -1,0 +1,101 @@
+"""Kernels whose code is C, written for one node's exact shapes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from engine.kernels.kernel import Kernel, Run
+from engine.native.crew import runner
+from engine.native.library import load
+from engine.native.operand import Operand, Operands
+from engine.native.source import StepSource, program_source
+from engine.native.target import Target
+from ops import Node, Spec
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What native code is written for: a target, and how many threads run it."""
+
+    target: Target
+    threads: int
+
+
+def _no_scratch(node: Node, machine: Machine) -> Sequence[Spec]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """How one family of nodes becomes C.
+
+    Attributes:
+        name: shown in reports.
+        supports: whether it can compute a node.
+        emit: the body of the step's function. It is run by every thread of ``team``, ``me`` being
+            which; A is the program's memory, P what lies elsewhere.
+        scratch: the scratch tensors it needs.
+        elementwise: as :attr:`engine.kernels.Kernel.elementwise`.
+    """
+
+    name: str
+    supports: Callable[[Node], bool]
+    emit: Callable[[Node, Operands, Machine], str]
+    scratch: Callable[[Node, Machine], Sequence[Spec]] = _no_scratch
+    elementwise: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeKernel(Kernel):
+    """A kernel with C code. In a program, consecutive ones are compiled and run as one."""
+
+    emitter: Emitter
+    machine: Machine
+
+    @staticmethod
+    def of(emitter: Emitter, machine: Machine) -> NativeKernel:
+        """An emitter's kernel on a machine."""
+
+        def prepare(
+            node: Node,
+            out: torch.Tensor,
+            inputs: Sequence[torch.Tensor],
+            workspaces: Sequence[torch.Tensor],
+        ) -> Run:
+            return _alone(emitter, machine, node, out, inputs, workspaces)
+
+        return NativeKernel(
+            emitter.name,
+            prepare,
+            lambda node: emitter.scratch(node, machine),
+            emitter.elementwise,
+            emitter.supports,
+            emitter=emitter,
+            machine=machine,
+        )
+
+
+def _alone(
+    emitter: Emitter,
+    machine: Machine,
+    node: Node,
+    out: torch.Tensor,
+    inputs: Sequence[torch.Tensor],
+    workspaces: Sequence[torch.Tensor],
+) -> Run:
+    """One step compiled by itself, all its operands lying outside of any arena."""
+    tensors = [out, *inputs, *workspaces]
+    # The storage's own address: what a view skips of it is in the operand.
+    operands = [Operand.of(f"P[{i}]", tensor) for i, tensor in enumerate(tensors)]
+    inside = Operands(
+        operands[0], tuple(operands[1 : len(inputs) + 1]), tuple(operands[len(inputs) + 1 :])
+    )
+    source = program_source([StepSource(emitter.name, emitter.emit(node, inside, machine))])
+    addresses = [tensor.untyped_storage().data_ptr() for tensor in tensors]
+    outside = (ctypes.c_void_p * len(addresses))(*addresses)
+    library = load(source, machine.target)
+    return runner(library, machine.target, machine.threads, 0, outside)(0, 1)

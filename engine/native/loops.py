@@ -1,0 +1,78 @@
+"""Loop nests over the elements of a value, in the order in which they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from engine.native.text import Text
+
+
+@dataclass(frozen=True)
+class Nest:
+    """Loops from the outermost to the innermost.
+
+    Attributes:
+        sizes: of each loop; at least one.
+        strides: for each operand, its step in elements along each loop.
+    """
+
+    sizes: tuple[int, ...]
+    strides: tuple[tuple[int, ...], ...]
+
+    @staticmethod
+    def over(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> Nest:
+        """The fewest loops over a shape; axes that every operand walks through as one are one.
+
+        Args:
+            shape: sizes of the axes.
+            strides: of each operand along the axes; the first operand's give the order.
+        """
+        order = sorted(range(len(shape)), key=lambda axis: (-strides[0][axis], axis))
+        axes = [(shape[a], [s[a] for s in strides]) for a in order if shape[a] != 1]
+        merged: list[tuple[int, list[int]]] = []
+        for size, steps in axes:
+            if merged and all(
+                outer == size * inner for outer, inner in zip(merged[-1][1], steps, strict=True)
+            ):
+                merged[-1] = (merged[-1][0] * size, steps)
+            else:
+                merged.append((size, steps))
+        merged = merged or [(1, [1] + [0] * (len(strides) - 1))]
+        sizes = tuple(size for size, _ in merged)
+        return Nest(sizes, tuple(zip(*(steps for _, steps in merged), strict=True)))
+
+    @property
+    def inner(self) -> int:
+        """Size of the innermost loop."""
+        return self.sizes[-1]
+
+    def offset(self, operand: int) -> str:
+        """Where an operand's element is, without the innermost loop: a C expression."""
+        return offset(self.strides[operand][:-1])
+
+    @contextmanager
+    def outer(self, text: Text) -> Iterator[None]:
+        """Write the loops but the innermost around what is written inside.
+
+        The threads share the largest of them.
+        """
+        sizes = self.sizes[:-1]
+        shared = max(range(len(sizes)), key=sizes.__getitem__, default=None)
+        with ExitStack() as stack:
+            for axis, size in enumerate(sizes):
+                first, last = shares(size) if axis == shared else ("0", str(size))
+                head = f"for (long i{axis} = {first}; i{axis} < {last}; i{axis}++)"
+                stack.enter_context(text.block(head))
+            yield
+
+
+def shares(size: int) -> tuple[str, str]:
+    """This thread's range of ``size`` things: C expressions."""
+    return f"share(team, {size}, me)", f"share(team, {size}, me + 1)"
+
+
+def offset(steps: Sequence[int]) -> str:
+    """The sum of the loops' positions times their steps."""
+    return " + ".join(f"i{axis} * {step}" for axis, step in enumerate(steps) if step) or "0"

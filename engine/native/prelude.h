@@ -1,0 +1,170 @@
+/* What generated code builds on: vectors, elementwise functions, and the team of threads.
+
+   BYTES, the width of a vector, is given by the compiler's command line. Vectors are GCC's and
+   Clang's own: the compiler turns them into AVX-512, AVX2, SSE2 or NEON. */
+
+#include <math.h>
+#include <stdatomic.h>
+#include <sched.h>
+#include <string.h>
+
+#define LANES_f (BYTES / 4)
+#define LANES_d (BYTES / 8)
+
+#define NOINLINE static __attribute__((noinline)) /* keeps large programs quick to compile */
+
+typedef float vf __attribute__((vector_size(BYTES), aligned(4), may_alias));
+typedef double vd __attribute__((vector_size(BYTES), aligned(8), may_alias));
+typedef int mf __attribute__((vector_size(BYTES), aligned(4), may_alias));
+typedef long long md __attribute__((vector_size(BYTES), aligned(8), may_alias));
+
+/* The team: every thread runs every step, each its own share of it, and they meet at barriers. */
+
+typedef struct {
+    int threads;
+    atomic_int arrived;
+    atomic_int round;
+} Team;
+
+static inline void relax(int turn)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+    if (turn > 1000) /* the other thread may need this very core */
+        sched_yield();
+}
+
+static inline void barrier(Team *team)
+{
+    if (team->threads == 1)
+        return;
+    int round = atomic_load_explicit(&team->round, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == team->threads - 1) {
+        atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&team->round, round + 1, memory_order_release);
+        return;
+    }
+    for (int turn = 0; atomic_load_explicit(&team->round, memory_order_acquire) == round; turn++)
+        relax(turn);
+}
+
+/* This thread's share of count things: from share(count, me) to share(count, me + 1). */
+static inline long share(const Team *team, long count, int me)
+{
+    return count * me / team->threads;
+}
+
+/* The same for every float type: T the element, V its vector, M a mask of V, s a suffix. */
+#define FOR_TYPE(T, V, M, I, s)                                                                    \
+    static inline V load_##s(const T *p) { return *(const V *)p; }                                 \
+    static inline void store_##s(T *p, V v) { *(V *)p = v; }                                       \
+    static inline V splat_##s(T x) { return x - (V){}; }                                           \
+    static inline V load_part_##s(const T *p, int n)                                               \
+    {                                                                                              \
+        V v = {};                                                                                  \
+        for (int i = 0; i < n; i++)                                                                \
+            v[i] = p[i];                                                                           \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline V load_strided_##s(const T *p, long stride, int n)                               \
+    {                                                                                              \
+        V v = {};                                                                                  \
+        for (int i = 0; i < n; i++)                                                                \
+            v[i] = p[i * stride];                                                                  \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline M load_mask_##s(const unsigned char *p, long stride, int n)                      \
+    {                                                                                              \
+        M m = {};                                                                                  \
+        for (int i = 0; i < n; i++)                                                                \
+            m[i] = -(I)p[i * stride];                                                              \
+        return m;                                                                                  \
+    }                                                                                              \
+    static inline void store_part_##s(T *p, V v, int n)                                            \
+    {                                                                                              \
+        for (int i = 0; i < n; i++)                                                                \
+            p[i] = v[i];                                                                           \
+    }                                                                                              \
+    static inline void store_mask_##s(unsigned char *p, M m, int n)                                \
+    {                                                                                              \
+        for (int i = 0; i < n; i++)                                                                \
+            p[i] = m[i] != 0;                                                                      \
+    }                                                                                              \
+    static inline V select_##s(M m, V a, V b) { return (V)(((M)a & m) | ((M)b & ~m)); }            \
+    static inline V maximum_##s(V a, V b) { return select_##s((a > b) | (a != a), a, b); }         \
+    static inline V minimum_##s(V a, V b) { return select_##s((a < b) | (a != a), a, b); }         \
+    static inline V relu_##s(V x) { return (V)((M)x & ~(M)(x < (V){})); }                          \
+    static inline V leaky_##s(V x, T slope) { return select_##s(x > (V){}, x, x * slope); }        \
+    static inline V abs_##s(V x) { return (V)((M)x & ~((M)(-(V){}))); }                            \
+    static inline V sign_##s(V x) { return __builtin_convertvector((x < (V){}) - (x > (V){}), V); }\
+    static inline T sum_##s(V v)                                                                   \
+    {                                                                                              \
+        T total = 0;                                                                               \
+        for (int i = 0; i < LANES_##s; i++)                                                        \
+            total += v[i];                                                                         \
+        return total;                                                                              \
+    }
+
+FOR_TYPE(float, vf, mf, int, f)
+FOR_TYPE(double, vd, md, long long, d)
+
+#define LANE_BY_LANE(name, call, T, V, s)                                                          \
+    static inline V name##_##s(V x)                                                                \
+    {                                                                                              \
+        for (int i = 0; i < LANES_##s; i++)                                                        \
+            x[i] = call(x[i]);                                                                     \
+        return x;                                                                                  \
+    }
+
+LANE_BY_LANE(sqrt, __builtin_sqrtf, float, vf, f)
+LANE_BY_LANE(sqrt, __builtin_sqrt, double, vd, d)
+LANE_BY_LANE(log, logf, float, vf, f)
+LANE_BY_LANE(log, log, double, vd, d)
+LANE_BY_LANE(tanh, tanhf, float, vf, f)
+LANE_BY_LANE(tanh, tanh, double, vd, d)
+LANE_BY_LANE(log1p, log1pf, float, vf, f)
+LANE_BY_LANE(log1p, log1p, double, vd, d)
+LANE_BY_LANE(exp, exp, double, vd, d)
+
+/* exp(x) = 2**n exp(r) with n = round(x / ln 2), and exp(r) by a polynomial on |r| <= ln(2)/2.
+   Source: Cephes, expf.c (Moshier); two units in the last place at most. */
+static inline vf exp_f(vf x)
+{
+    vf bounded = select_f(x > 88.72283f, splat_f(88.72283f), x);
+    bounded = select_f(bounded < -103.97208f, splat_f(-103.97208f), bounded);
+    const vf shift = splat_f(12582912.0f); /* 1.5 * 2**23: adding it rounds to an integer */
+    vf n = bounded * 1.44269504f + shift - shift;
+    vf r = bounded - n * 0.693359375f + n * 2.12194440e-4f;
+    vf p = splat_f(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    /* In two steps, since 2**128 is no float. */
+    mf whole = __builtin_convertvector(n, mf);
+    mf half = whole >> 1;
+    vf result = p * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);
+    result = select_f(x > 88.72283f, splat_f(INFINITY), result);
+    result = select_f(x < -103.97208f, splat_f(0), result);
+    return select_f(x != x, x, result);
+}
+
+static inline vf sigmoid_f(vf x) { return 1.0f / (1.0f + exp_f(-x)); }
+static inline vd sigmoid_d(vd x) { return 1.0 / (1.0 + exp_d(-x)); }
+
+static inline vf pow_f(vf x, vf y)
+{
+    for (int i = 0; i < LANES_f; i++)
+        x[i] = powf(x[i], y[i]);
+    return x;
+}
+
+static inline vd pow_d(vd x, vd y)
+{
+    for (int i = 0; i < LANES_d; i++)
+        x[i] = pow(x[i], y[i]);
+    return x;
+}

@@ -1,0 +1,143 @@
+"""Sums in C: of elementwise expressions, over all elements or over all but the channels.
+
+Each thread adds up its share in vectors; then the threads' sums are added.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from engine.layout import strides
+from engine.native.elementwise import MOST_INPUTS, Place, compute, float_type, vectors
+from engine.native.expression import is_elementwise, number
+from engine.native.kernel import Machine
+from engine.native.loops import Nest
+from engine.native.operand import SUFFIX, TYPES, Operands
+from engine.native.text import Text
+from ops import Node, Spec
+from ops.fused import Computation, body_of
+from ops.spec import FLOATS
+
+REDUCTIONS = ("sum", "mean", "sum_to")
+
+
+def _summed(node: Node) -> Spec:
+    """What is summed: the shape of the reduction's input."""
+    values = [*(x.spec for x in node.inputs), *(step.spec for step in body_of(node))]
+    (source,) = body_of(node)[-1].sources
+    return values[source]
+
+
+def _kept(node: Node) -> tuple[int, ...]:
+    """The axes of what is summed that the result still has."""
+    step, summed = body_of(node)[-1], _summed(node)
+    if step.operator.name == "sum_to":
+        shape = (1,) * (summed.ndim - node.ndim) + node.sizes
+        return tuple(i for i, n in enumerate(summed.sizes) if n != 1 and shape[i] != 1)
+    return tuple(
+        i for i, n in enumerate(summed.sizes) if n != 1 and i not in step.attributes["dim"]
+    )
+
+
+def _innermost(spec: Spec) -> int:
+    """The axis whose elements lie next to each other."""
+    return min(range(spec.ndim), key=lambda axis: (strides(spec.sizes)[axis], -axis))
+
+
+def supports(node: Node) -> bool:
+    """A sum or mean at the end of elementwise operators, to a number or to a row of channels."""
+    *before, last = body_of(node)
+    if last.operator.name not in REDUCTIONS or not all(map(is_elementwise, before)):
+        return False
+    if float_type(node) is None or len(node.inputs) > MOST_INPUTS or node.dtype not in FLOATS:
+        return False
+    summed = _summed(node)
+    kept = _kept(node)
+    return summed.ndim > 0 and 0 not in summed.sizes and kept in ((), (_innermost(summed),))
+
+
+def scratch(node: Node, machine: Machine) -> list[Spec]:
+    """Every thread's sums."""
+    return [Spec((machine.threads, _row(node, machine)), node.dtype)]
+
+
+def _row(node: Node, machine: Machine) -> int:
+    lanes = machine.target.lanes(node.dtype)
+    return -(-math.prod(node.sizes) // lanes) * lanes
+
+
+def emit(node: Node, operands: Operands, machine: Machine) -> str:
+    """The step's C code."""
+    text, (*body, last) = Text(), body_of(node)
+    kind, s, row = TYPES[node.dtype], SUFFIX[node.dtype], _row(node, machine)
+    nest = _nest(node, operands)
+    text(*(x.pointer(f"x{i}") for i, x in enumerate(operands.inputs)))
+    text(
+        operands.out.pointer("y", writable=True), operands.scratch[0].pointer("all", writable=True)
+    )
+    text(f"{kind} *sums = all + me * {row};", f"memset(sums, 0, {row} * sizeof *sums);")
+    places = [Place(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
+    if _kept(node):
+        _channels(text, nest, body, places, node, machine)
+    else:
+        _number(text, nest, body, places, node, machine)
+    text("barrier(team);")
+    size = math.prod(node.sizes)
+    count = math.prod(_summed(node).sizes) // size
+    mean = f" / {number(count, node.dtype)}" if last.operator.name == "mean" else ""
+    with text.block(
+        f"for (long c = share(team, {size}, me); c < share(team, {size}, me + 1); c++)"
+    ):
+        first = f"sum_{s}(load_{s}(all{{}}))" if not _kept(node) else "all[c{}]"
+        text(f"{kind} sum = {first.format('')};")
+        with text.block("for (int t = 1; t < team->threads; t++)"):
+            text(f"sum += {first.format(f' + t * {row}')};")
+        text(f"y[c] = sum{mean};")
+    return str(text)
+
+
+def _nest(node: Node, operands: Operands) -> Nest:
+    """Loops over what is summed; the first operand is the result."""
+    summed, kept = _summed(node), _kept(node)
+    order = strides(summed.sizes)
+    result = [order[axis] if axis in kept else 0 for axis in range(summed.ndim)]
+    inputs = [x.broadcast_strides(summed.sizes) for x in operands.inputs]
+    return Nest.over(summed.sizes, [order, *inputs, result])
+
+
+def _number(
+    text: Text, nest: Nest, body: Sequence[Computation], places: Sequence[Place], node: Node,
+    machine: Machine,
+) -> None:  # fmt: skip
+    s = SUFFIX[node.dtype]
+    text(f"v{s} total = {{}};")
+    with nest.outer(text):
+        # Two levels of sums, so that rounding errors do not grow with the number of elements.
+        text(f"v{s} sum = {{}};", "int added = 0;")
+        for count in vectors(text, nest, machine.target.lanes(node.dtype)):
+            name = compute(text, body, places, node.dtype, count)
+            if count is None:
+                text(f"sum += {name};")
+                text(f"if (++added == 256) {{ total += sum; sum = (v{s}){{}}; added = 0; }}")
+            else:
+                text(f"for (int l = 0; l < {count}; l++) sum[l] += {name}[l];")
+        text("total += sum;")
+    text(f"store_{s}(sums, total);")
+
+
+def _channels(
+    text: Text, nest: Nest, body: Sequence[Computation], places: Sequence[Place], node: Node,
+    machine: Machine,
+) -> None:  # fmt: skip
+    s = SUFFIX[node.dtype]
+    if len(nest.sizes) == 1:  # nothing is summed but one row
+        nest = Nest((1, *nest.sizes), tuple((0, *steps) for steps in nest.strides))
+        places = [Place(p.pointer, p.operand, nest, i + 1) for i, p in enumerate(places)]
+    with nest.outer(text):
+        for count in vectors(text, nest, machine.target.lanes(node.dtype)):
+            name = compute(text, body, places, node.dtype, count)
+            if count is None:
+                text(f"store_{s}(sums + j, load_{s}(sums + j) + {name});")
+            else:
+                text(f"for (int l = 0; l < {count}; l++) sums[j + l] += {name}[l];")

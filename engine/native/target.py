@@ -1,0 +1,97 @@
+"""What code is generated for: a compiler, a kind of processor and its vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+FLAGS = (
+    *("-std=gnu11", "-O2", "-fPIC", "-shared", "-pthread", "-Wno-psabi"),
+    *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
+)
+"""NaN, infinities and signed zeros keep their meaning."""
+
+
+class NativeError(Exception):
+    """Why no native code can be had here; the engine then computes with torch's kernels."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A compiler and the processor it compiles for.
+
+    Attributes:
+        command: the compiler with its flags.
+        vector_bytes: width of a vector register.
+        registers: how many of them there are.
+        identity: changes with whatever makes compiled code differ: compiler, version, processor.
+    """
+
+    command: tuple[str, ...]
+    vector_bytes: int
+    registers: int
+    identity: str
+
+    def lanes(self, dtype: torch.dtype) -> int:
+        """Elements in a vector."""
+        return self.vector_bytes // dtype.itemsize
+
+    @property
+    def accumulators(self) -> int:
+        """Vector registers that may hold sums, the others being needed for what is added."""
+        return self.registers - 4
+
+
+@lru_cache
+def find_target(architecture: str = "native") -> Target:
+    """The system's C compiler, ``CC`` or ``cc``, for a kind of processor.
+
+    Args:
+        architecture: what the compiler calls it (``-march``): ``native`` is the machine's own;
+            others are ``x86-64``, ``x86-64-v3`` (AVX2), ``x86-64-v4`` (AVX-512), ``armv8-a``.
+
+    Raises:
+        NativeError: there is no compiler, or it does not know the architecture.
+    """
+    compiler = shlex.split(os.environ.get("CC", "cc")) or ["cc"]
+    if shutil.which(compiler[0]) is None:
+        raise NativeError(f"there is no C compiler {compiler[0]!r}")
+    command = (*compiler, *FLAGS, f"-march={architecture}")
+    macros = _macros(command)
+    wide, avx = "__AVX512F__" in macros, "__AVX__" in macros
+    width = 64 if wide else 32 if avx else 16
+    registers = 32 if wide or "__aarch64__" in macros else 16
+    identity = hashlib.sha256(" ".join([*command, macros]).encode()).hexdigest()
+    return Target((*command, f"-DBYTES={width}"), width, registers, identity)
+
+
+def run_compiler(command: tuple[str, ...], source: str = "") -> str:
+    """Run a compiler; its standard output.
+
+    Raises:
+        NativeError: with the first error it names.
+    """
+    try:
+        done = subprocess.run(
+            command, input=source, capture_output=True, text=True, timeout=600, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NativeError(f"the C compiler {command[0]!r} cannot be run: {error}") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or [
+            "no reason given"
+        ]
+        raise NativeError(f"the C compiler {command[0]!r} failed: {lines[0]}")
+    return done.stdout
+
+
+def _macros(command: tuple[str, ...]) -> str:
+    """Every macro the compiler defines by itself: they tell its version and the processor."""
+    return run_compiler((*command, "-dM", "-E", "-x", "c", "-"))

@@ -1,0 +1,178 @@
+"""Compute several operators in one pass over memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from engine.graph import Graph, Update
+from engine.native.expression import CHEAP, EXPRESSIONS
+from engine.native.reduction import REDUCTIONS
+from ops import Node
+from ops.dimension import Shape
+from ops.fused import fuse
+
+CONVOLUTIONS = frozenset({"conv2d", "conv2d_input_gradient", "interleave_phases"})
+"""What gives images that elementwise operators can follow, pixel by pixel."""
+
+GRADIENTS = frozenset({"conv2d_input_gradient", "conv2d_weight_gradient"})
+"""What can take its gradient apart into phases while reading it."""
+
+MOST_INPUTS = 16
+"""Of a fused node: each takes a register."""
+
+Supported = Callable[[Node], bool]
+Consumers = dict[Node, list[Node]]
+
+
+def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
+    """Operators one after the other are one: f(g(x)) = (f . g)(x).
+
+    A chain of elementwise operators becomes one node, together with the convolution before it or
+    the sum after it; so do a convolution and the weaving of its phases. Cheap elementwise values
+    are computed again by each who reads them, rather than kept.
+
+    Args:
+        graph: bound.
+        supported: whether a node can be computed as one; the others are left as they are.
+    """
+    graph = _with_copies(graph)
+    groups = _Grouping(graph, supported).groups()
+    last = {node: group.nodes[0] for group in groups for node in group.nodes}
+    members = {group.nodes[0]: group.nodes[::-1] for group in groups}
+
+    def fused(node: Node, replaced: dict[Node, Node]) -> Node:
+        if last[node] is not node or len(members[node]) == 1:
+            return replaced[node]
+        whole = fuse([replaced[member] for member in members[node]])
+        return whole if supported(whole) else replaced[node]
+
+    return _rebuilt(graph, fused)
+
+
+def _rebuilt(graph: Graph, visit: Callable[[Node, dict[Node, Node]], Node]) -> Graph:
+    """The graph with each node replaced: ``visit`` gets it and what has replaced nodes so far."""
+    replaced: dict[Node, Node] = {}
+    for node in graph.nodes:
+        inputs = tuple(replaced[x] for x in node.inputs)
+        replaced[node] = node if inputs == node.inputs else replace(node, inputs=inputs)
+        replaced[node] = visit(node, replaced)
+    return Graph(
+        {name: replaced[node] for name, node in graph.outputs.items()},
+        tuple(Update(target, replaced[value]) for target, value in graph.updates),
+    )
+
+
+def _consumers(graph: Graph) -> Consumers:
+    found: Consumers = {node: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for source in dict.fromkeys(node.inputs):
+            found[source].append(node)
+    return found
+
+
+def _is_elementwise(node: Node) -> bool:
+    return node.operator.name in EXPRESSIONS
+
+
+def _takes(consumer: Node, value: Node) -> bool:
+    """Whether a consumer could compute an elementwise value itself."""
+    if consumer.operator.name in REDUCTIONS:
+        return True
+    return _is_elementwise(consumer) and consumer.shape == value.shape
+
+
+def _takes_apart(consumer: Node, value: Node) -> bool:
+    """Whether a consumer could take its gradient apart itself."""
+    reads = [source is value for source in consumer.inputs]
+    return consumer.operator.name in GRADIENTS and reads == [True, False]
+
+
+def _with_copies(graph: Graph) -> Graph:
+    """Give each consumer its own copy of what is cheaper to compute than to keep."""
+    consumers, roots = _consumers(graph), set(graph.roots)
+
+    def is_copied(node: Node) -> bool:
+        if node in roots or len(consumers[node]) < 2:
+            return False
+        if node.operator.name == "separate_phases":
+            return all(_takes_apart(consumer, node) for consumer in consumers[node])
+        return (
+            node.operator.name in CHEAP
+            and all(_takes(consumer, node) for consumer in consumers[node])
+            # What would be computed for this one alone would be computed twice.
+            and all(len(consumers[x]) > 1 or not x.inputs for x in node.inputs)
+        )
+
+    copied = {node for node in graph.nodes if is_copied(node)}
+
+    def visit(node: Node, replaced: dict[Node, Node]) -> Node:
+        own = replaced[node]
+        if not any(x in copied for x in node.inputs):
+            return own
+        copies = {
+            x: Node(y.operator, y.inputs, y.attributes, y.spec, node.provenance)
+            for x, y in ((x, replaced[x]) for x in node.inputs if x in copied)
+        }
+        return replace(own, inputs=tuple(copies.get(x, replaced[x]) for x in node.inputs))
+
+    return _rebuilt(graph, visit)
+
+
+@dataclass
+class _Group:
+    """Nodes that become one; the last of the graph's order first."""
+
+    nodes: list[Node]
+    shape: Shape
+    anchor: Node | None
+    inputs: set[Node] = field(default_factory=set)
+
+    def add(self, node: Node) -> None:
+        self.nodes.append(node)
+        self.inputs |= set(node.inputs)
+
+
+class _Grouping:
+    """Walks the graph backwards: a node joins the group that all its consumers are in."""
+
+    def __init__(self, graph: Graph, supported: Supported) -> None:
+        self._graph = graph
+        self._supported = supported
+        self._consumers = _consumers(graph)
+
+    def groups(self) -> list[_Group]:
+        roots, groups = set(self._graph.roots), dict[Node, _Group]()
+        for node in reversed(self._graph.nodes):
+            theirs = {id(groups[c]): groups[c] for c in self._consumers[node]}
+            group = next(iter(theirs.values())) if len(theirs) == 1 else None
+            if group is None or node in roots or not self._joins(node, group):
+                groups[node] = self._begin(node)
+                continue
+            group.add(node)
+            if node.operator.name in CONVOLUTIONS and group.anchor is None:
+                group.anchor = node
+            groups[node] = group
+        return list({id(group): group for group in groups.values()}.values())
+
+    @staticmethod
+    def _begin(node: Node) -> _Group:
+        summed = node.operator.name in REDUCTIONS
+        anchor = node if summed or node.operator.name in CONVOLUTIONS | GRADIENTS else None
+        shape = node.inputs[0].shape if summed else node.shape
+        return _Group([node], shape, anchor, set(node.inputs))
+
+    def _joins(self, node: Node, group: _Group) -> bool:
+        name, consumers = node.operator.name, self._consumers[node]
+        if not node.inputs or len(group.inputs | set(node.inputs)) > MOST_INPUTS:
+            return False
+        if name == "separate_phases":
+            return len(consumers) == 1 and _takes_apart(consumers[0], node)
+        if name == "conv2d" and consumers[0].operator.name == "interleave_phases":
+            return self._supported(node)
+        if node.shape != group.shape or not all(_takes(c, node) for c in consumers):
+            return False
+        if name in CONVOLUTIONS:
+            convolution = node.inputs[0] if name == "interleave_phases" else node
+            return group.anchor is None and self._supported(convolution)
+        return _is_elementwise(node)

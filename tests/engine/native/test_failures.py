@@ -1,0 +1,132 @@
+"""What goes wrong with compilers and caches ends in a clear word, and never in a wrong number."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine import Program, compile
+from engine.backends import _native, fall_back
+from engine.native import crew, library, target
+from graphs import GraphBuilder
+from ops import GraphError, sigmoid
+
+FEEDS = {"x": torch.linspace(-3, 3, 40)}
+
+
+@pytest.fixture(autouse=True)
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing remembered from before, and a cache of the test's own."""
+    monkeypatch.setenv("BLOCKWRIGHT_CACHE", str(tmp_path / "cache"))
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    for remembered in (
+        _native, fall_back, target.find_target, library._load, library.cache_folder, crew._crew,
+    ):  # fmt: skip
+        remembered.cache_clear()
+
+
+def program() -> Program:
+    g = GraphBuilder("failing")
+    return compile(g.build(y=sigmoid(g.input("x", (40,)))), backend="native")
+
+
+def kernel(compiled: Program) -> str:
+    result = compiled(**FEEDS)["y"]
+    torch.testing.assert_close(result, FEEDS["x"].sigmoid())
+    return compiled.steps()[0].kernel
+
+
+def cached() -> list[Path]:
+    return sorted(Path(os.environ["BLOCKWRIGHT_CACHE"]).glob("*.so"))
+
+
+def test_unknown_backend() -> None:
+    g = GraphBuilder("unknown")
+    graph = g.build(y=sigmoid(g.input("x", (2,))))
+    with pytest.raises(GraphError, match="unknown backend 'fast' \\(there are: auto, torch, native"):
+        compile(graph, backend="fast")
+    with pytest.raises(GraphError, match="the native backend computes on the CPU, not on meta"):
+        compile(graph, backend="native", device="meta")
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [
+        ("there-is-no-such-compiler", "there is no C compiler 'there-is-no-such-compiler'"),
+        ("false", "the C compiler 'false' failed"),
+    ],
+)
+def test_without_a_compiler_torch_computes(
+    compiler: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", compiler)
+    with pytest.warns(UserWarning, match=f"no native code: {reason}.*torch's kernels"):
+        first = program()
+    assert kernel(first) == "torch.sigmoid"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kernel(program()) == "torch.sigmoid"
+
+
+def test_unknown_processor() -> None:
+    with pytest.raises(target.NativeError, match=r"the C compiler '.*' failed: .*none-such"):
+        target.find_target("none-such")
+
+
+def test_a_compiler_that_fails_on_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "run_compiler", failing)
+    with pytest.warns(UserWarning, match="no native code: out of registers"):
+        compiled = program()
+    assert kernel(compiled) == "torch.sigmoid"
+    assert cached() == []
+
+
+def failing(command: tuple[str, ...], source: str = "") -> str:
+    raise target.NativeError("out of registers")
+
+
+def test_libraries_are_kept_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernel(program()) == "C: elementwise"
+    libraries = cached()
+    assert len(libraries) == 2  # the threads' and the program's
+    forget()
+    monkeypatch.setattr(library, "run_compiler", failing)
+    assert kernel(program()) == "C: elementwise"
+    assert cached() == libraries
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b"", None])
+def test_damaged_libraries_are_compiled_again(damage: object) -> None:
+    kernel(program())
+    for path in cached():
+        if callable(damage):
+            # In place of the file, since this process has the old one in its memory.
+            content = path.read_bytes()
+            path.unlink()
+            path.write_bytes(damage(content))
+        else:
+            path.unlink()
+    forget()
+    assert kernel(program()) == "C: elementwise"
+    assert len(cached()) == 2
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/none-such"])
+def test_a_cache_that_cannot_be_written_to(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BLOCKWRIGHT_CACHE", str(tmp_path / place))
+    with pytest.warns(UserWarning, match="the cache folder .* cannot be written to"):
+        compiled = program()
+    assert kernel(compiled) == "C: elementwise"

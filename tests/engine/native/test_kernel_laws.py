@@ -1,0 +1,101 @@
+"""Native kernels are held to the law that torch's kernels are held to."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from engine.native.backend import native_kernels
+from engine.native.expression import EXPRESSIONS
+from engine.native.target import NativeError
+from engine.testing.laws.kernels import require_kernel
+from ops import REGISTRY
+from tests.ops.subjects import SUBJECTS
+
+THOROUGH = settings.default.max_examples > 50
+ARCHITECTURES = ("native", "x86-64", "x86-64-v3", "x86-64-v4")
+ELEMENTWISE = sorted(set(EXPRESSIONS) & set(SUBJECTS))
+CONVOLUTIONS = ("conv2d", "conv2d_input_gradient", "conv2d_weight_gradient")
+OTHERS = ("fused", "mean", "phase_weight", "phase_weight_adjoint", "sum", "sum_to")
+
+
+def examples(count: int) -> settings:
+    return settings(max_examples=50 * count if THOROUGH else count)
+
+
+def hold(name: str, data: st.DataObject, architecture: str = "native", threads: int = 2) -> None:
+    subject = SUBJECTS[name]
+    case = data.draw(subject.cases)
+    held = [require_kernel(subject, case, k) for k in native_kernels(architecture, threads)]
+    event(f"{name} supported" if any(held) else f"{name} not supported")
+
+
+def test_nothing_elementwise_is_left_out() -> None:
+    unknown = set(EXPRESSIONS) - set(REGISTRY)
+    assert not unknown
+    assert set(EXPRESSIONS) <= set(SUBJECTS)
+
+
+@examples(40)
+@given(data=st.data())
+def test_elementwise(data: st.DataObject) -> None:
+    hold(data.draw(st.sampled_from(ELEMENTWISE)), data)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@examples(40)
+@given(data=st.data())
+def test_convolutions(name: str, data: st.DataObject) -> None:
+    hold(name, data)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@examples(8)
+@given(data=st.data())
+def test_sums(name: str, data: st.DataObject) -> None:
+    hold(name, data)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
+@examples(8)
+@given(data=st.data())
+def test_instruction_sets(architecture: str, data: st.DataObject) -> None:
+    if not runs(architecture):
+        pytest.skip(f"this machine does not run {architecture}")
+    hold(data.draw(st.sampled_from((*CONVOLUTIONS, "mean", "exp"))), data, architecture)
+
+
+@examples(10)
+@given(data=st.data(), threads=st.integers(1, 5))
+def test_any_number_of_threads(data: st.DataObject, threads: int) -> None:
+    hold(data.draw(st.sampled_from((*CONVOLUTIONS, "sum_to", "add"))), data, threads=threads)
+
+
+def runs(architecture: str) -> bool:
+    capability = {"DEFAULT": 0, "AVX2": 1, "AVX512": 2}[torch.backends.cpu.get_cpu_capability()]
+    needed = {"x86-64": 0, "x86-64-v3": 1, "x86-64-v4": 2}[architecture]
+    try:
+        native_kernels(architecture)
+    except NativeError:
+        return False
+    return capability >= needed
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["exp", "sigmoid"])
+def test_exponentials_everywhere(name: str, dtype: torch.dtype) -> None:
+    values = [torch.linspace(low, high, 4001, dtype=dtype) for low, high in ((-120, 100), (-1, 1))]
+    special = torch.tensor(
+        [0.0, -0.0, torch.inf, -torch.inf, torch.nan, 1e-38, -1e-45], dtype=dtype
+    )
+    x = torch.cat([*values, special])
+    node = REGISTRY[name](x)
+    (kernel,) = [k for k in native_kernels() if k.supports(node)]
+    result = torch.empty_like(x)
+    kernel.prepare(node, result, [x], [])()
+    exact = node.operator.forward(x.double()).to(dtype)
+    # Of a result below the smallest normal number, 1 / (1 + exp(-x)) may give zero.
+    least = torch.finfo(dtype).tiny if name == "sigmoid" else 1e-44
+    torch.testing.assert_close(result, exact, rtol=4e-7, atol=least, equal_nan=True)

@@ -1,0 +1,149 @@
+"""Whole programs of native code: what they compute, what they allocate, what they show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from engine import Graph, compile, interpret
+from graphs import SGD, GraphBuilder, Module
+from graphs.architectures import UNet, report_network
+from ops import Parameter, mse, relu
+from tests.engine.random_graphs import RandomGraph, random_graphs
+from tests.support import allocated, assert_near, in_threads, values
+
+pytestmark = pytest.mark.filterwarnings("error:no native code")
+
+PROGRAMS = 12 if settings.default.max_examples <= 50 else 1000
+
+
+def training_graph(net: Module) -> Graph:
+    g = GraphBuilder("training")
+    noisy, target = (g.input(name, ("N", 3, "H", "W")) for name in ("noisy", "target"))
+    clean = net(noisy)
+    return g.build(clean=clean, loss=mse(clean, target))
+
+
+def shots(n: int, height: int, width: int) -> dict[str, torch.Tensor]:
+    return {
+        name: values(n, 3, height, width, seed=seed, dtype=torch.float32).sigmoid()
+        for seed, name in enumerate(("noisy", "target"))
+    }
+
+
+@settings(max_examples=PROGRAMS)
+@given(random_graphs())
+def test_random_graphs(case: RandomGraph) -> None:
+    program = compile(case.graph, backend="native", **case.sizes)
+    for _ in range(2):
+        for name, value in program(**case.feeds).items():
+            assert_near(value, case.expected[name], scale=100, case=f"{name} of {case}")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("make", [lambda: report_network(5), lambda: UNet(channels=4, depth=2)])
+def test_training_as_with_torch_kernels(make: Callable[[], Module], threads: int) -> None:
+    feeds, states = shots(3, 12, 20), []
+    before = torch.get_num_threads()
+    for backend in ("torch", "native"):
+        torch.manual_seed(0)
+        net = make()
+        torch.set_num_threads(threads)
+        try:
+            step = compile(
+                training_graph(net), minimize="loss", optimizer=SGD(lr=0.5), backend=backend,
+                N=3, H=12, W=20,
+            )  # fmt: skip
+        finally:
+            torch.set_num_threads(before)
+        losses = [float(step(**feeds)["loss"]) for _ in range(4)]
+        states.append((losses, net.state()))
+    (expected, state), (actual, other) = states
+    assert actual == pytest.approx(expected, rel=1e-4)
+    assert actual[-1] < actual[0]
+    for name, tensor in state.items():
+        assert_near(other[name], tensor, scale=500, case=name)
+
+
+def test_a_run_allocates_what_was_promised() -> None:
+    net = report_network(8)
+    step = compile(
+        training_graph(net), minimize="loss", optimizer=SGD(lr=0.1), outputs=["loss"],
+        backend="native", N=2, H=16, W=16,
+    )  # fmt: skip
+    feeds = shots(2, 16, 16)
+    assert sum(allocated(lambda: step.borrow(**feeds))) == step.peak_bytes
+    assert sum(allocated(lambda: step.borrow(**feeds))) == 0
+
+
+def test_the_same_bits_every_time() -> None:
+    graph, feeds = training_graph(report_network(8)), shots(5, 16, 12)
+    step = compile(graph, backend="native", N=5, H=16, W=12)
+    first = step(**feeds)
+    for _ in range(5):
+        assert all(torch.equal(value, first[name]) for name, value in step(**feeds).items())
+
+
+def test_programs_in_several_threads() -> None:
+    graph, feeds = training_graph(report_network(4)), {"noisy": shots(2, 8, 8)["noisy"]}
+    program = compile(graph, outputs=["clean"], backend="native", N=2, H=8, W=8)
+    expected = program(**feeds)["clean"]
+    replicas = [program.replica() for _ in range(4)]
+
+    def work(index: int) -> None:
+        for _ in range(20):
+            assert torch.equal(replicas[index](**feeds)["clean"], expected)
+
+    in_threads(4, work)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    program = compile(training_graph(report_network(4)), backend="native", N=2, H=8, W=8)
+    feeds = shots(2, 8, 8)
+    expected = program(**feeds)["clean"]
+    child = os.fork()
+    if not child:  # without Python's own clean-up, which belongs to the parent
+        alike = torch.equal(program.borrow(**feeds)["clean"], expected)
+        os._exit(0 if alike else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_moved_parameters_are_followed() -> None:
+    net = report_network(4)
+    program = compile(training_graph(net), outputs=["clean"], backend="native", N=1, H=8, W=8)
+    feeds = {"noisy": shots(1, 8, 8)["noisy"]}
+    program(**feeds)
+    for trainable in net.trainable():
+        trainable.value._tensor = trainable.value.tensor.clone()
+        Parameter.moves += 1
+        trainable.value.assign(torch.full_like(trainable.value.tensor, 0.01))
+    expected = interpret(training_graph(net).select(["clean"]), feeds)["clean"]
+    assert_near(program(**feeds)["clean"], expected)
+
+
+def test_the_source_can_be_read() -> None:
+    graph = training_graph(report_network(4))
+    program = compile(graph, outputs=["clean"], backend="native", N=1, H=8, W=8)
+    source = program.source()
+    assert "/* conv2d, add, relu: float32[1, 4, 4, 4] */" in source
+    assert "/* conv2d, interleave_phases, add, sigmoid: float32[1, 3, 8, 8] */" in source
+    assert compile(graph, outputs=["clean"], N=1, H=8, W=8).source() == ""
+    kernels = {step.kernel for step in program.steps()}
+    assert kernels == {"view", "C: taps", "C: sums of taps"}
+
+
+def test_what_has_no_native_kernel_runs_between_native_steps() -> None:
+    g = GraphBuilder("mixed")
+    x = g.input("x", (4, 4))
+    graph = g.build(y=relu(relu(x) @ x + 1.0))
+    program = compile(graph, backend="native")
+    assert [step.kernel for step in program.steps()] == [
+        "C: elementwise", "torch.bmm", "C: elementwise",
+    ]  # fmt: skip
+    feeds = {"x": values(4, 4, dtype=torch.float32)}
+    assert_near(program(**feeds)["y"], interpret(graph, feeds)["y"])
