@@ -90,6 +90,7 @@ def compile_stages(
     stages: Sequence[Sequence[str]],
     *,
     device: str | torch.device = "cpu",
+    compute: str = "float32",
     backend: str = "auto",
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,

@@ -42,7 +42,7 @@ KERNELS = cuda.triton_kernels("float32")
 
 def prefer_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have programs of the CPU run by the kernels made for CUDA."""
-    module = sys.modules["engine.compile"]
+    module = sys.modules["engine.backends"]
     monkeypatch.setattr(module, "choose_for", lambda device, compute: cuda.preferring(KERNELS))
 
 

@@ -53,7 +53,9 @@ def cached() -> list[Path]:
 def test_unknown_backend() -> None:
     g = GraphBuilder("unknown")
     graph = g.build(y=sigmoid(g.input("x", (2,))))
-    with pytest.raises(GraphError, match="unknown backend 'fast' \\(there are: auto, torch, native"):
+    with pytest.raises(
+        GraphError, match="unknown backend 'fast' \\(there are: auto, torch, native"
+    ):
         compile(graph, backend="fast")
     with pytest.raises(GraphError, match="the native backend computes on the CPU, not on meta"):
         compile(graph, backend="native", device="meta")
