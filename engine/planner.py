@@ -89,7 +89,7 @@ class _Planner:
             graph=self.graph,
             stages=self.planned,
             owners=self.owners,
-            lying=self.lying,
+            lying={node: shape.lying for node, shape in self.footprints.items()},
             constants=self.constants,
             copies=tuple(self.copies),
             parameters=tuple(dict.fromkeys(read + updated)),
