@@ -38,7 +38,8 @@ class Node:
     creation: int = field(default_factory=lambda: next(_creations))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+        if not isinstance(self.attributes, MappingProxyType):  # another node's, or a copy
+            object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
     @property
     def shape(self) -> Shape:

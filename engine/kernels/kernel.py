@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,16 +49,24 @@ def channels_last(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.permute(0, 2, 3, 1)
 
 
-def in_sequence(runs: Sequence[Run]) -> Run:
-    """Several runs as one."""
-    if len(runs) == 1:
-        return runs[0]
+@dataclass(frozen=True)
+class Series:
+    """Runs, one after the other."""
 
-    def run() -> None:
-        for step in runs:
-            step()
+    runs: tuple[Run, ...]
 
-    return run
+    def __call__(self) -> None:
+        """Run all."""
+        for run in self.runs:
+            run()
+
+
+def in_sequence(runs: Iterable[Run]) -> Run:
+    """Several runs as one. Series within are taken apart, so that calling is one flat loop."""
+    flat: list[Run] = []
+    for run in runs:
+        flat += run.runs if isinstance(run, Series) else (run,)
+    return flat[0] if len(flat) == 1 else Series(tuple(flat))
 
 
 def laid_like(tensor: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:

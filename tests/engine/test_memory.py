@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 from hypothesis import given, settings
@@ -104,7 +105,11 @@ def test_a_long_schedule_is_placed_in_proportionate_time() -> None:
         assert placement.peak_bytes >= lower_bound(buffers)
         return taken
 
-    assert seconds(40_000) < 12 * seconds(10_000)
+    gc.disable()  # it walks what other tests have left behind
+    try:
+        assert min(seconds(40_000) for _ in range(3)) < 12 * min(seconds(10_000) for _ in range(3))
+    finally:
+        gc.enable()
 
 
 def plan_of(case: RandomGraph) -> Plan:
