@@ -15,6 +15,7 @@ except ModuleNotFoundError as missing:
 
 from graphs.noise2noise.commands.demo import demo
 from graphs.noise2noise.commands.denoise import denoise
+from graphs.noise2noise.commands.evaluate import evaluate
 from graphs.noise2noise.commands.train import train
 
 app = typer.Typer(
@@ -42,7 +43,7 @@ def blockwright() -> None:
     """
 
 
-for command in (demo, train, denoise):
+for command in (demo, train, denoise, evaluate):
     app.command()(command)
 
 

@@ -23,7 +23,7 @@ from tests.noise2noise import small_demo
 from tests.noise2noise.scenes import blockwright, names
 
 ROOT = Path(__file__).parents[2]
-METHODS = ("noisy", "Blockwright", "total variation", "non-local means")
+METHODS = ("noisy", "Blockwright", "wavelet", "total variation", "non-local means")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def table(text: str) -> dict[str, list[float]]:
 def test_it_prints_a_table_and_writes_a_figure_and_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "120")
     out = tmp_path / "new" / "out"
     result = blockwright("demo", "--steps", 60, "-o", out)
     assert result.exit_code == 0, result.output

@@ -21,6 +21,9 @@ Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print results as JSON, one object a line.")]
 
+WIDTH_OF_FILES = 200
+"""Characters of a line that goes to a file or a pipe."""
+
 
 @contextmanager
 def explaining() -> Iterator[None]:
@@ -35,6 +38,12 @@ def explaining() -> Iterator[None]:
 def progress_console() -> Console:
     """Standard error: for progress and notes, never for results."""
     return Console(stderr=True)
+
+
+def result_console() -> Console:
+    """Standard output, for tables: as wide as the terminal, or as any table needs elsewhere."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_OF_FILES)
 
 
 def print_result(result: Mapping[str, Any], text: str, *, as_json: bool) -> None:

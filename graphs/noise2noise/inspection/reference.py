@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from graphs.noise2noise.inspection.differences import correlation_of_neighbours
-
-
-class Affine(NamedTuple):
-    """A straight line from one picture's values to another's."""
-
-    gain: float
-    offset: float
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """The line's values there."""
-        return self.gain * values + self.offset
+from graphs.noise2noise.quality.fitting import Affine, fit_affine
 
 
 @dataclass(frozen=True)
@@ -46,8 +36,10 @@ class AgainstReference:
 def against_reference(shots: np.ndarray, reference: np.ndarray) -> AgainstReference:
     """Compare shots (k, C, H, W) with a reference (C, H, W)."""
     reference = reference.astype(np.float64)
-    fits = [fit_affine(reference, shot) for shot in shots]
-    errors = [shot - fit(reference) for shot, fit in zip(shots, fits, strict=True)]
+    fits = [_fit(reference, shot) for shot in shots]
+    errors = [
+        shot - fit.gain * reference - fit.offset for shot, fit in zip(shots, fits, strict=True)
+    ]
     plain = [np.mean((shot - reference) ** 2) for shot in shots]
     fitted = [np.mean(error**2) for error in errors]
     gains = [10 * np.log10(p / f) for p, f in zip(plain, fitted, strict=True) if f > 0]
@@ -67,10 +59,5 @@ def against_reference(shots: np.ndarray, reference: np.ndarray) -> AgainstRefere
     )
 
 
-def fit_affine(source: np.ndarray, target: np.ndarray) -> Affine:
-    """The line from source to target with the least squared error."""
-    source, target = source.astype(np.float64), target.astype(np.float64)
-    deviations = source - source.mean()
-    power = float((deviations**2).sum())
-    gain = float((deviations * (target - target.mean())).sum() / power) if power else 1.0
-    return Affine(gain, float(target.mean() - gain * source.mean()))
+def _fit(source: np.ndarray, target: np.ndarray) -> Affine:
+    return fit_affine(*(torch.from_numpy(p.astype(np.float64)) for p in (source, target)))

@@ -1,49 +1,123 @@
-"""Classical denoisers to compare with: scikit-image's, told the noise level, learning nothing."""
+"""Classical denoisers to compare with: scikit-image's, which learn nothing.
+
+Each is told the noise level and has one setting more, its strength. What strength is best depends
+on the pictures and on the noise, so :func:`best_strength` tries all of a few.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+from skimage.restoration import (
+    denoise_nl_means,
+    denoise_tv_chambolle,
+    denoise_wavelet,
+    estimate_sigma,
+)
 
-Baseline = Callable[[torch.Tensor, float], torch.Tensor]
 
+@dataclass(frozen=True)
+class Baseline:
+    """A classical denoiser.
 
-def total_variation(noisy: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Total variation, in proportion to the noise: scikit-image's default weight at sigma 25.
-
-    Args:
-        noisy: (3, H, W) in [0, 1].
-        sigma: standard deviation of the noise on the scale of 0 to 255.
+    Attributes:
+        denoise: takes a picture, (H, W) or (C, H, W), the standard deviation of its noise in the
+            picture's own units, and a strength.
+        strengths: to choose from; 1 is what its authors, or scikit-image's examples, suggest.
     """
-    return torch.from_numpy(
-        denoise_tv_chambolle(noisy.numpy(), weight=0.1 * sigma / 25, channel_axis=0)
+
+    denoise: Callable[[np.ndarray, float, float], np.ndarray]
+    strengths: tuple[float, ...]
+
+    def __call__(self, noisy: torch.Tensor, sigma: float, strength: float = 1.0) -> torch.Tensor:
+        """The picture (C, H, W) denoised.
+
+        Args:
+            noisy: with values about from 0 to 1.
+            sigma: standard deviation of the noise, on the scale of 0 to 255.
+            strength: more smooths more.
+        """
+        # Not all of scikit-image takes an axis of one channel for what it is.
+        pixels = noisy[0].numpy() if len(noisy) == 1 else noisy.numpy()
+        result = np.ascontiguousarray(self.denoise(pixels, sigma / 255, strength))
+        return torch.from_numpy(result).to(noisy.dtype).reshape(noisy.shape)
+
+
+def total_variation(noisy: np.ndarray, deviation: float, strength: float) -> np.ndarray:
+    """Total variation (Chambolle 2004): scikit-image's default weight at a deviation of 25/255."""
+    weight = 0.1 * strength * deviation * 255 / 25
+    result: np.ndarray = denoise_tv_chambolle(noisy, weight=weight, channel_axis=_channels(noisy))
+    return result
+
+
+def wavelet(noisy: np.ndarray, deviation: float, strength: float) -> np.ndarray:
+    """Soft thresholds by BayesShrink (Chang, Yu and Vetterli 2000), colours as YCbCr."""
+    result: np.ndarray = denoise_wavelet(
+        noisy,
+        sigma=strength * deviation,
+        method="BayesShrink",
+        mode="soft",
+        convert2ycbcr=noisy.ndim == 3 and len(noisy) == 3,
+        channel_axis=_channels(noisy),
+        rescale_sigma=True,
     )
+    return result
 
 
-def non_local_means(noisy: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Non-local means with the settings that scikit-image's own example gives for known noise.
-
-    Args:
-        noisy: (3, H, W) in [0, 1].
-        sigma: standard deviation of the noise on the scale of 0 to 255.
-    """
-    deviation = sigma / 255
-    return torch.from_numpy(
-        denoise_nl_means(
-            noisy.numpy(),
-            h=0.6 * deviation,
-            sigma=deviation,
-            patch_size=5,
-            patch_distance=6,
-            fast_mode=True,
-            channel_axis=0,
-        )
+def non_local_means(noisy: np.ndarray, deviation: float, strength: float) -> np.ndarray:
+    """Non-local means (Buades, Coll and Morel 2005), as in scikit-image's example."""
+    result: np.ndarray = denoise_nl_means(
+        noisy,
+        h=0.6 * strength * deviation,
+        sigma=deviation,
+        patch_size=5,
+        patch_distance=6,
+        fast_mode=True,
+        channel_axis=_channels(noisy),
     )
+    return result
+
+
+def _channels(picture: np.ndarray) -> int | None:
+    return 0 if picture.ndim == 3 else None
 
 
 BASELINES: Mapping[str, Baseline] = {
-    "total variation": total_variation,
-    "non-local means": non_local_means,
+    "wavelet": Baseline(wavelet, (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0)),
+    "total variation": Baseline(total_variation, (0.5, 0.75, 1.0, 1.25, 1.75, 2.5, 4.0)),
+    "non-local means": Baseline(non_local_means, (0.8, 1.0, 1.3, 1.8, 2.5)),
 }
+
+
+def noise_level(picture: torch.Tensor) -> float:
+    """The standard deviation of a picture's noise on the scale of 0 to 255; see ``estimate_sigma``.
+
+    Fine texture counts as noise, and of noise that is correlated only the finest part is seen:
+    strengths make up for either.
+    """
+    return 255 * float(np.mean([estimate_sigma(channel) for channel in picture.double().numpy()]))
+
+
+def best_strength(
+    baseline: Baseline,
+    pictures: Sequence[torch.Tensor],
+    sigmas: Sequence[float],
+    error: Callable[[int, torch.Tensor], float],
+) -> float:
+    """The strength with the least mean error on some pictures.
+
+    Args:
+        baseline: whose.
+        pictures: noisy ones.
+        sigmas: the noise of each.
+        error: of a result for the picture of a number.
+    """
+
+    def mean_error(strength: float) -> float:
+        results = (baseline(p, sigma, strength) for p, sigma in zip(pictures, sigmas, strict=True))
+        return float(np.mean([error(i, result) for i, result in enumerate(results)]))
+
+    return min(baseline.strengths, key=mean_error)

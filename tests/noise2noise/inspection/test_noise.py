@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from graphs.noise2noise.inspection.clipping import clipped_shares
 from graphs.noise2noise.inspection.differences import noise_of_pair
-from graphs.noise2noise.inspection.reference import against_reference, fit_affine
+from graphs.noise2noise.inspection.reference import against_reference
 from graphs.noise2noise.inspection.single import noise_of_one
 from tests.noise2noise.inspection.made import blurred, photograph, shots, white
 
@@ -147,7 +147,3 @@ def test_a_reference_made_of_the_shots() -> None:
     found = against_reference(made[:4], made.mean(0))
     assert found.between_shots == pytest.approx(-1 / 9, abs=0.02)
     assert against_reference(made[:1], made.mean(0)).between_shots is None
-
-
-def test_a_fit_to_a_plain_picture_is_its_mean() -> None:
-    assert fit_affine(np.full((4, 4), 3.0), np.full((4, 4), 5.0)) == (1, 2)

@@ -1,0 +1,140 @@
+"""``blockwright evaluate``: how good a model is, beside the classical methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphs.noise2noise.commands.common import (
+    Json,
+    Overwrite,
+    explaining,
+    print_result,
+    progress_console,
+    result_console,
+)
+
+if TYPE_CHECKING:
+    from graphs.noise2noise.quality.evaluation import Evaluation, Sample
+
+
+def evaluate(
+    noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="A picture, or a folder of them.")],
+    reference: Annotated[
+        Path | None, typer.Option("--reference", "-r", help="The clean ones, of the same names.")
+    ] = None,
+    second: Annotated[
+        Path | None,
+        typer.Option("--second", "-s", help="Other noisy shots, where there are no clean ones."),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", "-m", help="Weights, or a run's folder; else those that come along."
+        ),
+    ] = None,
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--also", help="Results of another program to score, of the same names."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for scores.csv and grid.png."),
+    ] = None,
+    fit: Annotated[
+        bool,
+        typer.Option("--fit", help="Fit a straight line to the reference before scoring."),
+    ] = False,
+    peak: Annotated[
+        float | None,
+        typer.Option(help="The value of white, in the files' numbers; else what they can hold."),
+    ] = None,
+    baselines: Annotated[
+        bool,
+        typer.Option("--baselines/--no-baselines", help="Whether classical methods take part."),
+    ] = True,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Score a model, beside wavelets, total variation and non-local means at their best.
+
+    PSNR is 10 log10(peak^2 / mse) of each picture, over all its pixels and channels, and the mean
+    over pictures; SSIM as well. Without clean pictures a second noisy shot of each does: PSNR is
+    then estimated, with an interval of 95 %, provided that the noise of the two is independent. Of
+    the classical methods that strength is taken which has the least error on these very pictures.
+
+    \b
+    Examples:
+      blockwright evaluate noisy --reference clean -m run -o scores
+      blockwright evaluate shots-a --second shots-b -m model.safetensors
+      blockwright evaluate cell.tif --reference average.tif --fit --json
+    """
+    from graphs.noise2noise.files import require_free
+    from graphs.noise2noise.quality.samples import read_samples
+    from graphs.noise2noise.quality.scores import scores_json
+
+    with explaining():
+        files = {} if output is None else _files(output)
+        for path in files.values():
+            require_free(path, overwrite)
+        samples = read_samples(
+            noisy, reference=reference, second=second, others=others or (), peak=peak
+        )
+        evaluation = _evaluate(samples, model, fit=fit, baselines=baselines)
+        if output is not None:
+            _write(output, evaluation, samples)
+        text = "\n".join(f"{name}: {path}" for name, path in files.items())
+        if as_json:
+            print_result(scores_json(evaluation) | files, text, as_json=True)
+            return
+        _print_table(evaluation, len(samples), fit)
+        if text:
+            typer.echo(text)
+
+
+def _evaluate(
+    samples: list[Sample], model: Path | None, *, fit: bool, baselines: bool
+) -> Evaluation:
+    from graphs.noise2noise.networks import load_network
+    from graphs.noise2noise.quality.evaluation import evaluate
+    from graphs.noise2noise.restoring import Restorer
+
+    loaded = load_network(model)
+    restore = Restorer(loaded.network, loaded.architecture.channels)
+    console = progress_console()
+    name = "Blockwright" if model is None else model.stem
+    if not console.is_terminal:
+        return evaluate(samples, {name: restore}, fit=fit, baselines=baselines)
+    with console.status("Trying the strengths of the classical methods ...") as status:
+        return evaluate(
+            samples,
+            {name: restore},
+            fit=fit,
+            baselines=baselines,
+            advance=lambda picture: status.update(f"Scoring {picture} ..."),
+        )
+
+
+def _files(output: Path) -> dict[str, Path]:
+    return {"scores": output / "scores.csv", "grid": output / "grid.png"}
+
+
+def _write(output: Path, evaluation: Evaluation, samples: list[Sample]) -> None:
+    from graphs.noise2noise.quality.scores import write_grid, write_scores
+
+    files = _files(output)
+    write_scores(files["scores"], evaluation)
+    write_grid(files["grid"], evaluation, samples)
+
+
+def _print_table(evaluation: Evaluation, count: int, fit: bool) -> None:
+    from graphs.noise2noise.quality.scores import scores_table
+
+    result_console().print(scores_table(evaluation))
+    pictures = f"{count} pictures" if count > 1 else "1 picture"
+    basis = "estimated from noisy pairs" if evaluation.is_estimated else "against the references"
+    if fit and not evaluation.is_estimated:
+        basis += ", each result brought to its reference by a straight line"
+    typer.echo(f"means over {pictures}, {basis}")

@@ -1,0 +1,226 @@
+"""Methods scored on pictures: against clean ones, or against other noisy shots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from graphs.noise2noise.quality.baselines import BASELINES, best_strength, noise_level
+from graphs.noise2noise.quality.estimated import HeldOutPair, estimate_quality
+from graphs.noise2noise.quality.fitting import fit_affine
+from graphs.noise2noise.quality.metrics import quality
+
+NOISY = "noisy"
+TRIED, TRIED_SIDE = 4, 192
+"""On how many pictures, and on squares of what side in their middle, strengths are tried."""
+
+Method = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A picture to score methods on.
+
+    Attributes:
+        name: how it is spoken of.
+        noisy: (C, H, W), white being 1.
+        reference: the clean picture; None if there is none.
+        second: another noisy shot; None if there is none. One of the two is needed.
+        peak: the value that PSNR is relative to.
+        limits: the range that a file of it can hold, to which results are clipped; None for floats.
+        others: results of other programs by their names; only beside a reference.
+    """
+
+    name: str
+    noisy: torch.Tensor
+    reference: torch.Tensor | None = None
+    second: torch.Tensor | None = None
+    peak: float = 1.0
+    limits: tuple[float, float] | None = (0.0, 1.0)
+    others: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One method on one picture, or on all.
+
+    Attributes:
+        method: its name.
+        picture: its name; None for all of them.
+        psnr: in dB: the picture's, or the mean of the pictures'. 10 log10(peak^2 / mse).
+        ssim: as well; None without a clean picture.
+        low, high: the interval of an estimated PSNR of level 95 %; None where it is not estimated.
+    """
+
+    method: str
+    picture: str | None
+    psnr: float
+    ssim: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        scores: of every method on every picture.
+        means: of every method, over the pictures.
+        strengths: of the classical methods, as found best.
+        results: of the first pictures, by picture and method, ``noisy`` among them.
+    """
+
+    scores: Sequence[Score]
+    means: Sequence[Score]
+    strengths: Mapping[str, float]
+    results: Mapping[str, Mapping[str, torch.Tensor]] = field(default_factory=dict)
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether no clean picture was at hand."""
+        return any(score.low is not None for score in self.scores)
+
+
+def evaluate(
+    samples: Sequence[Sample],
+    methods: Mapping[str, Method],
+    *,
+    fit: bool = False,
+    baselines: bool = True,
+    kept: int = 4,
+    advance: Callable[[str], object] = lambda picture: None,
+) -> Evaluation:
+    """Score the noisy pictures, some methods, and the classical ones at their best strengths.
+
+    PSNR is the course's: of each picture 10 log10(peak^2 / mse) over all its pixels and channels,
+    and of these the mean. Results are clipped as files of them would be.
+
+    Args:
+        samples: all with a reference, or all with a second shot.
+        methods: name -> from a picture (C, H, W) to one of that shape.
+        fit: whether the straight line that brings a result nearest to its reference is applied
+            first, for references of a scale of their own.
+        baselines: whether wavelets, total variation and non-local means take part. Their strengths
+            are those with the least error on the pictures themselves: the best they can do.
+        kept: results of so many pictures are kept.
+        advance: told of each picture before it is worked on.
+    """
+    strengths = _strengths(samples, fit) if baselines else {}
+    contestants = {NOISY: _same} | dict(methods) | _classical(strengths)
+    scores: list[Score] = []
+    pairs: dict[str, list[HeldOutPair]] = {name: [] for name in contestants}
+    results: dict[str, dict[str, torch.Tensor]] = {}
+    for number, sample in enumerate(samples):
+        advance(sample.name)
+        for name, method in contestants.items():
+            result = _clipped(method(sample.noisy), sample, name)
+            if number < kept:
+                results.setdefault(sample.name, {})[name] = result
+            if sample.reference is not None:
+                scores.append(_against_reference(name, sample, result, fit))
+            else:
+                pair = _pair(sample, result, method, name)
+                pairs[name].append(_scaled(pair, sample.peak))
+                scores.append(_estimated(name, sample.name, [pairs[name][-1]]))
+        for name, result in sample.others.items():
+            if number < kept:
+                results[sample.name][name] = result
+            scores.append(_against_reference(name, sample, result, fit))
+    means = [
+        _estimated(name, None, pairs[name]) if pairs.get(name) else _mean(name, scores)
+        for name in dict.fromkeys(score.method for score in scores)
+    ]
+    return Evaluation(scores, means, strengths, results)
+
+
+def _strengths(samples: Sequence[Sample], fit: bool) -> dict[str, float]:
+    """The best strength of each classical method, tried on parts of some pictures."""
+    tried = [_part(sample) for sample in samples[:: max(1, len(samples) // TRIED)][:TRIED]]
+    sigmas = [noise_level(sample.noisy) for sample in tried]
+
+    def error(number: int, result: torch.Tensor) -> float:
+        sample = tried[number]
+        if sample.reference is not None:
+            line = fit_affine(result, sample.reference) if fit else _same
+            return float((line(result) - sample.reference).square().mean()) / sample.peak**2
+        assert sample.second is not None
+        # The error by another shot differs from the true one by that shot's noise, alike for all.
+        return float((result - sample.second).square().mean()) / sample.peak**2
+
+    pictures = [sample.noisy for sample in tried]
+    return {
+        name: best_strength(baseline, pictures, sigmas, error)
+        for name, baseline in BASELINES.items()
+    }
+
+
+def _classical(strengths: Mapping[str, float]) -> dict[str, Method]:
+    def method(name: str, strength: float) -> Method:
+        return lambda noisy: BASELINES[name](noisy, noise_level(noisy), strength)
+
+    return {name: method(name, strength) for name, strength in strengths.items()}
+
+
+def _same(picture: torch.Tensor) -> torch.Tensor:
+    return picture
+
+
+def _clipped(result: torch.Tensor, sample: Sample, method: str) -> torch.Tensor:
+    """As a file would hold it; noisy pictures stay as they are, for noise is not to be clipped."""
+    if method == NOISY or sample.limits is None:
+        return result
+    return result.clamp(*sample.limits)
+
+
+def _against_reference(method: str, sample: Sample, result: torch.Tensor, fit: bool) -> Score:
+    assert sample.reference is not None
+    if fit:
+        result = fit_affine(result, sample.reference)(result)
+    measured = quality((result / sample.peak).float(), (sample.reference / sample.peak).float())
+    return Score(method, sample.name, measured.psnr, measured.ssim)
+
+
+def _pair(sample: Sample, result: torch.Tensor, method: Method, name: str) -> HeldOutPair:
+    assert sample.second is not None
+    other = _clipped(method(sample.second), sample, name)
+    return HeldOutPair(sample.noisy, sample.second, result, other)
+
+
+def _scaled(pair: HeldOutPair, peak: float) -> HeldOutPair:
+    return HeldOutPair(*(picture / peak for picture in pair))
+
+
+def _estimated(method: str, picture: str | None, pairs: Sequence[HeldOutPair]) -> Score:
+    found = estimate_quality(pairs)
+    return Score(method, picture, found.psnr, None, found.low, found.high)
+
+
+def _mean(method: str, scores: Sequence[Score]) -> Score:
+    own = [score for score in scores if score.method == method]
+    ssims = [score.ssim for score in own if score.ssim is not None]
+    return Score(
+        method,
+        None,
+        sum(score.psnr for score in own) / len(own),
+        sum(ssims) / len(ssims) if ssims else None,
+    )
+
+
+def _part(sample: Sample) -> Sample:
+    """The middle of a sample."""
+
+    def middle(picture: torch.Tensor | None) -> torch.Tensor | None:
+        if picture is None:
+            return None
+        height, width = picture.shape[1:]
+        top, left = max(height - TRIED_SIDE, 0) // 2, max(width - TRIED_SIDE, 0) // 2
+        return picture[:, top : top + TRIED_SIDE, left : left + TRIED_SIDE]
+
+    noisy = middle(sample.noisy)
+    assert noisy is not None
+    return replace(
+        sample, noisy=noisy, reference=middle(sample.reference), second=middle(sample.second)
+    )

@@ -1,0 +1,30 @@
+"""A straight line from one picture's values to another's, where their scales differ."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+
+class Affine(NamedTuple):
+    """``gain * values + offset``."""
+
+    gain: float
+    offset: float
+
+    def __call__(self, values: torch.Tensor) -> torch.Tensor:
+        """The line's values there."""
+        return self.gain * values + self.offset
+
+
+def fit_affine(source: torch.Tensor, target: torch.Tensor) -> Affine:
+    """The line from source to target with the least squared error, over all pixels and channels.
+
+    A source of one value only is taken to the target's mean.
+    """
+    source, target = source.double(), target.double()
+    deviations = source - source.mean()
+    power = float(deviations.square().sum())
+    gain = float((deviations * (target - target.mean())).sum() / power) if power else 1.0
+    return Affine(gain, float(target.mean() - gain * source.mean()))

@@ -1,0 +1,128 @@
+"""Pictures to score methods on, read from files that belong together by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images import Picture, list_pictures, read_picture
+from graphs.noise2noise.quality.evaluation import Sample
+
+LEAST_SIDE = 16
+
+
+def read_samples(
+    noisy: Path,
+    *,
+    reference: Path | None = None,
+    second: Path | None = None,
+    others: Sequence[Path] = (),
+    peak: float | None = None,
+) -> list[Sample]:
+    """Read pictures and what they are scored against.
+
+    Args:
+        noisy: a file, or a folder; the others are then files or folders too. In folders, files
+            belong together whose names are alike but for their suffixes.
+        reference: clean pictures, or else
+        second: other noisy shots.
+        others: results of other programs, called by the name of their folder or file.
+        peak: the value of white, in the files' own numbers. By default the largest that the files'
+            integers can hold; of floats, the range of the reference or else of the noisy picture.
+
+    Raises:
+        InputError: a picture cannot be read, has no partner, or differs from it in size or
+            channels; or there is nothing to score against, or too much.
+    """
+    if (reference is None) == (second is None):
+        raise InputError(
+            "expected either clean pictures, by --reference, or other noisy shots, by --second"
+        )
+    if others and reference is None:
+        raise InputError("results of other programs are scored by clean pictures: add --reference")
+    if peak is not None and not peak > 0:
+        raise InputError(f"expected a peak above 0, got {peak}")
+    against = reference or second
+    assert against is not None
+    pictures = _files(noisy)
+    partners = _partners(noisy, pictures, against)
+    results = {other.stem: _partners(noisy, pictures, other) for other in others}
+    return [
+        _sample(
+            path,
+            partners[name],
+            {title: files[name] for title, files in results.items()},
+            is_clean=reference is not None,
+            peak=peak,
+        )
+        for name, path in pictures.items()
+    ]
+
+
+def _files(path: Path) -> dict[str, Path]:
+    """A file, or those of a folder, by name without suffix."""
+    if path.is_dir():
+        found: dict[str, Path] = {}
+        for name, file in list_pictures(path).items():
+            if file.stem in found:
+                raise InputError(f"{found[file.stem].name} and {name} in {path} have one name")
+            found[file.stem] = file
+        return found
+    return {path.stem: path}
+
+
+def _partners(noisy: Path, pictures: Mapping[str, Path], other: Path) -> dict[str, Path]:
+    if noisy.is_dir() and not other.exists():
+        raise InputError(f"there is no folder {other}")
+    if noisy.is_dir() != other.is_dir():
+        raise InputError(f"{noisy} and {other}: expected two files or two folders")
+    found = _files(other)
+    if not noisy.is_dir():
+        return dict(zip(pictures, found.values(), strict=True))
+    if alone := sorted(set(pictures) - set(found)):
+        more = f" ({len(alone)} have none)" if len(alone) > 1 else ""
+        raise InputError(f"{pictures[alone[0]]} has no partner of that name in {other}{more}")
+    return found
+
+
+def _sample(
+    path: Path, partner: Path, results: Mapping[str, Path], *, is_clean: bool, peak: float | None
+) -> Sample:
+    picture = read_picture(path)
+    height, width = picture.pixels.shape[1:]
+    if min(height, width) < LEAST_SIDE:
+        raise InputError(f"{path}: {width}x{height} pixels; expected at least {LEAST_SIDE} a side")
+    other = _matching(partner, path, picture)
+    is_float = picture.kind.dtype.kind == "f"
+    scale = picture.scale
+    if peak is not None:
+        white = (peak - scale.low) / (scale.high - scale.low)
+    elif is_float:
+        values = other if is_clean else picture.pixels
+        white = float(values.max() - values.min()) or 1.0
+    else:
+        white = 1.0
+    return Sample(
+        name=path.name,
+        noisy=picture.pixels,
+        reference=other if is_clean else None,
+        second=None if is_clean else other,
+        peak=white,
+        limits=None if is_float else (0.0, 1.0),
+        others={title: _matching(file, path, picture) for title, file in results.items()},
+    )
+
+
+def _matching(path: Path, noisy_path: Path, noisy: Picture) -> torch.Tensor:
+    """A partner's pixels; it may be of another kind of numbers, each read from 0 to white."""
+    pixels = read_picture(path).pixels
+    if pixels.shape != noisy.pixels.shape:
+        sizes = [
+            f"{shape[2]}x{shape[1]} pixels of {shape[0]} channels"
+            for shape in (noisy.pixels.shape, pixels.shape)
+        ]
+        raise InputError(f"{noisy_path} and {path} do not match: {sizes[0]} and {sizes[1]}")
+    return pixels

@@ -1,0 +1,88 @@
+"""``blockwright evaluate`` as it is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.noise2noise.scenes import blockwright, cat, complaint, names, noisy, save
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for i, name in enumerate(("x.png", "y.png")):
+        clean = cat(40 + 8 * i, 48)
+        save(tmp_path / "clean" / name, clean)
+        save(tmp_path / "a" / name, noisy(clean, 2 * i))
+        save(tmp_path / "b" / name, noisy(clean, 2 * i + 1))
+    return tmp_path
+
+
+def test_against_references(folder: Path) -> None:
+    out = folder / "new" / "out"
+    result = blockwright("evaluate", folder / "a", "-r", folder / "clean", "-o", out)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["method", "PSNR", "SSIM"]
+    methods = ["noisy", "Blockwright", "wavelet", "total variation", "non-local means"]
+    assert [line.split("  ")[0] for line in lines[1:6]] == methods
+    assert lines[6:] == [
+        "means over 2 pictures, against the references",
+        f"scores: {out / 'scores.csv'}",
+        f"grid: {out / 'grid.png'}",
+    ]
+    assert result.stderr == ""
+    assert names(out) == ["grid.png", "scores.csv"]
+
+
+def test_against_other_shots_for_machines(folder: Path) -> None:
+    result = blockwright("evaluate", folder / "a", "-s", folder / "b", "--json", "--no-baselines")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["psnr"] == "estimated from noisy pairs"
+    assert [mean["method"] for mean in found["means"]] == ["noisy", "Blockwright"]
+    assert all(mean["low"] <= mean["psnr"] <= mean["high"] for mean in found["means"])
+    assert len(found["scores"]) == 4
+
+
+def test_a_fit_is_told(folder: Path) -> None:
+    arguments = ("evaluate", folder / "a", "-r", folder / "clean", "--no-baselines", "--fit")
+    result = blockwright(*arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].endswith("brought to its reference by a straight line")
+
+
+def test_results_of_another_program(folder: Path) -> None:
+    result = blockwright(
+        "evaluate", folder / "a", "-r", folder / "clean", "--also", folder / "b", "--no-baselines"
+    )
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:4]] == [
+        "noisy",
+        "Blockwright",
+        "b",
+    ]
+
+
+def test_scores_are_kept(folder: Path) -> None:
+    out = folder / "out"
+    out.mkdir()
+    (out / "grid.png").write_text("precious")
+    arguments = ("evaluate", folder / "a", "-r", folder / "clean", "-o", out, "--no-baselines")
+    said = complaint(*arguments)
+    assert said == f"the output {out / 'grid.png'} exists already; --overwrite replaces it"
+    assert (out / "grid.png").read_text() == "precious"
+    assert names(out) == ["grid.png"]
+    assert blockwright(*arguments, "--overwrite").exit_code == 0
+    assert names(out) == ["grid.png", "scores.csv"]
+
+
+def test_refusals(folder: Path) -> None:
+    a, none = folder / "a", folder / "none"
+    assert complaint("evaluate", a).startswith("expected either clean pictures, by --reference")
+    assert complaint("evaluate", none, "-r", folder / "clean").startswith(f"{none} and ")
+    assert complaint("evaluate", none, "-r", none) == f"there is no file {none}"
+    said = complaint("evaluate", a, "-r", folder / "clean", "-m", none)
+    assert said == f"there is no file of weights {none}"
