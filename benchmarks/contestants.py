@@ -38,12 +38,12 @@ UNET = Network(UNet, TorchUNet)
 def training_steps(
     network: Network, noisy: torch.Tensor, target: torch.Tensor, backends: Iterable[str]
 ) -> dict[str, Contestant]:
-    """Steps that return their loss, all from the weights of seed 0, on the images' device."""
-    batch, side, device = len(noisy), noisy.shape[-1], str(noisy.device)
+    """Steps that return their loss, all from the weights of seed 0."""
+    batch, side = len(noisy), noisy.shape[-1]
     makers: dict[str, Callable[[], Contestant]] = {}
 
     def program(backend: str) -> Contestant:
-        step = training_program(network.ours(), batch, side, backend, device)
+        step = training_program(network.ours(), batch, side, backend)
         return lambda: step(noisy=noisy, target=target)["loss"]
 
     for backend in backends:
@@ -53,7 +53,7 @@ def training_steps(
         make = partial(pytorch.training, network.torch, noisy, target, LR, channels_last=last)
         makers[f"PyTorch eager, {layout}"] = partial(make, wrap=lambda net: net)
         makers[f"torch.compile, {layout}"] = partial(make, wrap=torch.compile)
-    if network is REPORT and device == "cpu":
+    if network is REPORT:
         makers |= _jax_training(noisy, target)
         makers["textbook unfold and fold"] = lambda: Textbook(noisy, target, LR)
     return _made(makers)

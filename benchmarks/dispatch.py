@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.contestants import REPORT, inferences, require_same, training_steps
 from benchmarks.harness import interleaved, options, print_table, write_timings
-from benchmarks.ours import backends
+from benchmarks.ours import BACKENDS
 
 CALLS = 10
 
@@ -19,7 +19,7 @@ CALLS = 10
 def main() -> None:
     """Time both, print the tables, write JSON and plot."""
     parser = options(__doc__, rounds=200)
-    parser.add_argument("--backend", nargs="+", default=backends(), choices=backends())
+    parser.add_argument("--backend", nargs="+", default=BACKENDS, choices=BACKENDS)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(1)

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.contestants import REPORT, inferences, require_same
 from benchmarks.harness import interleaved, options, print_table, write_timings
-from benchmarks.ours import backends
+from benchmarks.ours import BACKENDS
 
 CASES = {
     "batch 100 of 3x32x32": (100, 32),
@@ -24,7 +24,7 @@ CASES = {
 def main() -> None:
     """Time every case, print the tables, write JSON and plot."""
     parser = options(__doc__, rounds=20)
-    parser.add_argument("--backend", nargs="+", default=backends(), choices=backends())
+    parser.add_argument("--backend", nargs="+", default=BACKENDS, choices=BACKENDS)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     results = {}

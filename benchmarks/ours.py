@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
@@ -13,28 +11,21 @@ from graphs import MSE, SGD, GraphBuilder, Module
 from ops import mse
 
 LR = 0.1
+BACKENDS = ("native", "torch")
 Step = Callable[[], torch.Tensor]
 
 
-def backends() -> list[str]:
-    """The backends that ``compile`` knows."""
-    return ["torch", "native"] if "backend" in inspect.signature(compile).parameters else ["torch"]
-
-
-def training_program(
-    network: Module, batch: int, side: int, backend: str = "torch", device: str = "cpu"
-) -> Program:
+def training_program(network: Module, batch: int, side: int, backend: str) -> Program:
     """Forward, gradient and update of a network in one program, with SGD."""
     graph = training_graph(network)
     return compile(
         graph,
         minimize="loss",
         optimizer=SGD(LR),
-        device=device,
         N=batch,
         H=side,
         W=side,
-        **_backend(backend),
+        backend=backend,
     )
 
 
@@ -45,11 +36,11 @@ def training_graph(network: Module) -> Graph:
     return g.build(loss=mse(network(x), t))
 
 
-def inference_program(network: Module, batch: int, side: int, backend: str = "torch") -> Program:
+def inference_program(network: Module, batch: int, side: int, backend: str) -> Program:
     """A network alone."""
     g = GraphBuilder("inference")
     graph = g.build(clean=network(g.input("noisy", (batch, 3, side, side))))
-    return compile(graph, **_backend(backend))
+    return compile(graph, backend=backend)
 
 
 def training_by_modules(network: Module, noisy: torch.Tensor, target: torch.Tensor) -> Step:
@@ -64,8 +55,3 @@ def training_by_modules(network: Module, noisy: torch.Tensor, target: torch.Tens
         return value
 
     return step
-
-
-def _backend(name: str) -> dict[str, Any]:
-    """``backend=`` where there is a choice."""
-    return {"backend": name} if len(backends()) > 1 else {}

@@ -64,7 +64,7 @@ def _seconds(run: Callable[[], object], rounds: int) -> float:
 def bounds(case: str, rates: Rates) -> dict[str, float]:
     """The work of a case's training step and the three bounds, in seconds."""
     network, batch, side = CASES[case]
-    step = training_program(network.ours(), batch, side)
+    step = training_program(network.ours(), batch, side, "torch")
     steps = step.steps()
     flops = sum(s.flops for s in steps)
     fed = sum(spec.nbytes for spec in step.inputs.values())

@@ -133,7 +133,6 @@ def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "training step": ("training_step", timings),
-    "training step on CUDA": ("training_step_cuda", timings),
     "training step, lost": ("training_step", losses),
     "inference": ("inference", timings),
     "inference, lost": ("inference", losses),

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.contestants import REPORT, UNET, require_same, training_steps
 from benchmarks.harness import interleaved, options, print_table, write_timings
-from benchmarks.ours import backends
+from benchmarks.ours import BACKENDS
 
 CASES = {
     "report, batch 100 of 3x32x32": (REPORT, 100, 32),
@@ -23,8 +23,7 @@ CASES = {
 def main() -> None:
     """Time every case, print the tables, write JSON and plot."""
     parser = options(__doc__, rounds=20)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--backend", nargs="+", default=backends(), choices=backends())
+    parser.add_argument("--backend", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--case", default="", help="only cases with this in their names")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -33,13 +32,12 @@ def main() -> None:
         if chosen.case not in case:
             continue
         torch.manual_seed(1)
-        noisy, target = torch.rand(2, batch, 3, side, side, device=chosen.device)
+        noisy, target = torch.rand(2, batch, 3, side, side)
         steps = training_steps(network, noisy, target, chosen.backend)
         require_same(steps)
         results[case] = interleaved(steps, chosen.rounds)
         print_table(case, results[case])
-    suffix = "" if chosen.device == "cpu" else f"_{chosen.device}"
-    write_timings(chosen.results, f"training_step{suffix}", results)
+    write_timings(chosen.results, "training_step", results)
 
 
 if __name__ == "__main__":

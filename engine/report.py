@@ -9,6 +9,7 @@ from typing import NamedTuple
 from engine.plan import Plan, Stage, Step
 from engine.work import flops, traffic
 from ops import Node, Parameter
+from ops.fused import body_of
 
 
 class Span(NamedTuple):
@@ -23,7 +24,8 @@ class StepReport:
     """One step of a program.
 
     Attributes:
-        operator, kernel: what is computed and how; the kernel of a view is "view".
+        operator, kernel: what is computed and how; several operators in one step are joined by
+            " + ", and the kernel of a view is "view".
         spec: dtype and shape of the result.
         nbytes, offset: size of the result and its place in the arena; no offset for a result that
             lies in a parameter's memory.
@@ -32,7 +34,7 @@ class StepReport:
         flops: floating-point operations.
         span: when it ran, as last measured, if ever.
         phase: forward, gradient of an operator, or update.
-        rewrite: the rewrite that made it, or that made the node whose gradient it is.
+        rewrites: the rewrites that made it, or that made the node whose gradient it is.
         source: the user's line.
     """
 
@@ -46,7 +48,7 @@ class StepReport:
     flops: int
     span: Span | None
     phase: str
-    rewrite: str | None
+    rewrites: tuple[str, ...]
     source: str
 
     @property
@@ -68,7 +70,7 @@ def step_reports(plan: Plan, stage: Stage, spans: Mapping[Node, Span]) -> list[S
 def _report(plan: Plan, step: Step, span: Span | None) -> StepReport:
     node, owner, is_view = step.node, plan.owners[step.node], step.kernel is None
     return StepReport(
-        operator=node.operator.name,
+        operator=" + ".join(step.operator.name for step in body_of(node)),
         kernel="view" if step.kernel is None else step.kernel.name,
         spec=str(node.spec),
         nbytes=node.spec.nbytes,
@@ -78,7 +80,7 @@ def _report(plan: Plan, step: Step, span: Span | None) -> StepReport:
         flops=flops(node),
         span=span,
         phase=_phase(node),
-        rewrite=node.provenance.rewrite,
+        rewrites=node.provenance.rewrites,
         source=str(node.provenance),
     )
 
@@ -136,7 +138,7 @@ def _phase(node: Node) -> str:
 
 
 _COLUMNS = ("#", "operator", "kernel", "result", "bytes", "offset", "scratch", "moved", "GFLOP",
-            "ms", "GFLOP/s", "for", "by rewrite", "at")  # fmt: skip
+            "ms", "GFLOP/s", "for", "by", "at")  # fmt: skip
 _NUMERIC = ("#", "bytes", "offset", "scratch", "moved", "GFLOP", "ms", "GFLOP/s")
 
 
@@ -186,7 +188,7 @@ def _row(i: int, r: StepReport) -> tuple[str, ...]:
         "" if r.seconds is None else f"{1e3 * r.seconds:.3f}",
         "" if not r.gflops_per_second else f"{r.gflops_per_second:.2f}",
         r.phase,
-        r.rewrite or "",
+        ", ".join(r.rewrites),
         "/".join(r.source.split("/")[-2:]),
     )
 

@@ -68,7 +68,7 @@ def _step(index: int, report: StepReport, start: float, duration: float, thread:
         "moved bytes": report.moved,
         "flop": report.flops,
         "GFLOP/s": report.gflops_per_second,
-        "rewrite": report.rewrite,
+        "rewrites": report.rewrites,
         "source": report.source,
     }
     return {

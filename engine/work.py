@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.kernels import VIEWS
-from ops import Node
+from ops import Node, Spec
+from ops.fused import Computation, body_of
 from ops.leaves import full
+
+Inputs = Sequence[Spec]
 
 
 def flops(node: Node) -> int:
     """Floating-point operations of a node of a bound graph, by the definition of its operator.
 
     A multiplication and an addition count as two; a root, an exponential or a comparison as one.
-    An operator without an entry in the table, as a user's, counts one per element of its result.
+    An operator without an entry in the table, as a user's, counts one per element of its result. A
+    fused node counts what it stands for.
     """
-    return _FLOPS.get(node.operator.name, _elements)(node)
+    body = body_of(node)
+    specs = [*(source.spec for source in node.inputs), *(step.spec for step in body)]
+    return sum(_flops(step, [specs[i] for i in step.sources]) for step in body)
 
 
 def traffic(node: Node) -> int:
@@ -34,55 +40,59 @@ def _stored_bytes(node: Node) -> int:
     return node.dtype.itemsize if node.operator is full else node.spec.nbytes
 
 
-def _elements(node: Node) -> int:
-    return math.prod(node.sizes)
+def _flops(step: Computation, inputs: Inputs) -> int:
+    return _FLOPS.get(step.operator.name, _elements)(step, inputs)
 
 
-def _nothing(node: Node) -> int:
+def _elements(step: Computation, inputs: Inputs) -> int:
+    return math.prod(step.spec.sizes)
+
+
+def _nothing(step: Computation, inputs: Inputs) -> int:
     return 0
 
 
-def _per_input_element(node: Node) -> int:
-    return math.prod(node.inputs[0].sizes)
+def _per_input_element(step: Computation, inputs: Inputs) -> int:
+    return math.prod(inputs[0].sizes)
 
 
-def _matmul(node: Node) -> int:
-    return 2 * _elements(node) * node.inputs[0].sizes[-1]
+def _matmul(step: Computation, inputs: Inputs) -> int:
+    return 2 * math.prod(step.spec.sizes) * inputs[0].sizes[-1]
 
 
-def _convolution(output: Node, weight: Node) -> int:
+def _convolution(output: Spec, weight: Spec) -> int:
     """Every pixel of the output meets every element of the weight, once per group."""
     n, _, height, width = output.sizes
     return 2 * n * height * width * math.prod(weight.sizes)
 
 
-def _per_window(windows: Node, node: Node) -> int:
+def _per_window(windows: Spec, step: Computation) -> int:
     """Every pixel of every window is looked at once."""
-    return math.prod(windows.sizes) * math.prod(node.attributes["kernel_size"])
+    return math.prod(windows.sizes) * math.prod(step.attributes["kernel_size"])
 
 
-def _phase_weight(node: Node) -> int:
+def _phase_weight(step: Computation, inputs: Inputs) -> int:
     """A product of the taps with the matrix of tap sums, per pair of channels."""
-    weight, sums = node.inputs
-    channels = min(weight.sizes[0], node.sizes[0]) * weight.sizes[1]
+    weight, sums = inputs
+    channels = min(weight.sizes[0], step.spec.sizes[0]) * weight.sizes[1]
     return 2 * channels * math.prod(sums.sizes)
 
 
 _MOVED = ("input", "parameter", "constant", "full", "copy", "concat", "pad", "unslice", "unfold",
           "upsample_nearest", "interleave_phases", "separate_phases")  # fmt: skip
 
-_FLOPS: dict[str, Callable[[Node], int]] = {
+_FLOPS: dict[str, Callable[[Computation, Inputs], int]] = {
     **dict.fromkeys((*VIEWS, *_MOVED), _nothing),
     **dict.fromkeys(("sum", "mean", "sum_to", "downsample_sum", "fold"), _per_input_element),
     **dict.fromkeys(("phase_weight", "phase_weight_adjoint"), _phase_weight),
     **dict.fromkeys(
-        ("max_pool2d", "pool_select", "sum_pool2d"), lambda node: _per_window(node, node)
+        ("max_pool2d", "pool_select", "sum_pool2d"), lambda step, _: _per_window(step.spec, step)
     ),
     **dict.fromkeys(
-        ("pool_route", "sum_pool2d_adjoint"), lambda node: _per_window(node.inputs[0], node)
+        ("pool_route", "sum_pool2d_adjoint"), lambda step, inputs: _per_window(inputs[0], step)
     ),
     "matmul": _matmul,
-    "conv2d": lambda node: _convolution(node, node.inputs[1]),
-    "conv2d_input_gradient": lambda node: _convolution(*node.inputs),
-    "conv2d_weight_gradient": lambda node: _convolution(node.inputs[0], node),
+    "conv2d": lambda step, inputs: _convolution(step.spec, inputs[1]),
+    "conv2d_input_gradient": lambda step, inputs: _convolution(inputs[0], inputs[1]),
+    "conv2d_weight_gradient": lambda step, inputs: _convolution(inputs[0], step.spec),
 }

@@ -70,7 +70,7 @@ def fuse(nodes: Sequence[Node]) -> Node:
     body = tuple(
         Instruction(n.operator, tuple(number[x] for x in n.inputs), n.attributes) for n in nodes
     )
-    with in_place_of(nodes[-1]):
+    with in_place_of(nodes[-1], *nodes[:-1]):
         return fused(*outside, body=body)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,8 @@ class Provenance:
         filename, line: the user's source line that asked for it.
         forward: for a node of a gradient, the forward node whose gradient it computes.
         update: whether the node belongs to the update of a parameter.
-        rewrite: the rewrite that made the node, or that made the node whose gradient it computes.
+        rewrites: the rewrites that made the node, in order, or that made the node whose gradient it
+            computes.
         serial: orders nodes as they were asked for. A node that replaces another in a rewrite takes
             the place of the replaced one, so rewriting never shuffles a graph.
     """
@@ -39,15 +40,19 @@ class Provenance:
     line: int
     forward: Node | None = None
     update: bool = False
-    rewrite: str | None = None
+    rewrites: tuple[str, ...] = ()
     serial: int = field(default_factory=lambda: next(_serials))
 
     def __str__(self) -> str:
         return f"{self.filename}:{self.line}"
 
-    def rewritten(self) -> Provenance:
-        """The same origin, for a node that the rewrite being applied, if one is, makes anew."""
-        return replace(self, rewrite=_rewrite.get() or self.rewrite)
+    def rewritten(self, others: Iterable[Node] = ()) -> Provenance:
+        """The same origin, for a node that the rewrite being applied, if one is, makes anew.
+
+        ``others`` are further nodes that it takes the place of."""
+        names = [name for node in others for name in node.provenance.rewrites]
+        names += [*self.rewrites, *filter(None, [_rewrite.get()])]
+        return replace(self, rewrites=tuple(dict.fromkeys(names)))
 
 
 def here() -> Provenance:
@@ -70,7 +75,7 @@ def gradient_of(node: Node) -> Iterator[None]:
     origin = node.provenance
     forward = node if origin.forward is None else origin.forward
     with _attributed(
-        lambda: Provenance(origin.filename, origin.line, forward, rewrite=origin.rewrite)
+        lambda: Provenance(origin.filename, origin.line, forward, rewrites=origin.rewrites)
     ):
         yield
 
@@ -83,9 +88,12 @@ def updating() -> Iterator[None]:
 
 
 @contextmanager
-def in_place_of(node: Node) -> Iterator[None]:
-    """Nodes made inside replace ``node``: same source line, same place in the order."""
-    with _attributed(node.provenance.rewritten):
+def in_place_of(node: Node, *others: Node) -> Iterator[None]:
+    """Nodes made inside replace ``node``: same source line, same place in the order.
+
+    ``others`` they replace as well.
+    """
+    with _attributed(lambda: node.provenance.rewritten(others)):
         yield
 
 

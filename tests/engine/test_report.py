@@ -11,7 +11,9 @@ from hypothesis import given
 import ops
 from engine import Program, compile
 from engine.plan import Plan
+from engine.work import flops
 from graphs import SGD, GraphBuilder
+from ops.fused import fuse
 from tests.engine.random_graphs import RandomGraph, random_graphs
 from tests.support import values
 
@@ -117,17 +119,28 @@ def test_a_step_names_the_rewrite_that_made_it() -> None:
     flat = ops.reshape(ops.reshape(y, (-1, 8)), (-1,))
     graph = g.build(loss=ops.mean(ops.square(flat)))
     program = compile(graph, minimize="loss", optimizer=SGD(lr=0.1))
-    made = {(step.operator, step.phase): step.rewrite for step in program.steps()}
-    assert made["conv2d", "forward"] == "convolve_before_upsampling"
-    assert made["phase_weight", "forward"] == "convolve_before_upsampling"
-    assert made["reshape", "forward"] == "simplify_identities"
-    assert made["tanh", "forward"] is None
-    assert made["sub", "update"] is None
+    made = {(step.operator, step.phase): step.rewrites for step in program.steps()}
+    assert made["conv2d", "forward"] == ("convolve_before_upsampling",)
+    assert made["phase_weight", "forward"] == ("convolve_before_upsampling",)
+    assert made["reshape", "forward"] == ("simplify_identities",)
+    assert made["tanh", "forward"] == made["sub", "update"] == ()
     of_made = made["conv2d_weight_gradient", "gradient of conv2d"]
-    assert of_made == "convolve_before_upsampling"
+    assert of_made == ("convolve_before_upsampling",)
     assert "convolve_before_upsampling" in program.report()
     plain = compile(graph, rewrites=[])
-    assert {step.rewrite for step in plain.steps()} == {None}
+    assert {step.rewrites for step in plain.steps()} == {()}
+
+
+def test_a_step_of_several_operators_names_all_and_counts_their_work() -> None:
+    g = GraphBuilder("fused")
+    x, w = g.input("x", (2, 3, 8, 8)), g.parameter("w", (4, 3, 3, 3))
+    convolved = ops.conv2d(x, w, padding=1)
+    y = ops.relu(convolved * 2)
+    whole = fuse([convolved, y.inputs[0].inputs[1], y.inputs[0], y])
+    (step,) = compile(g.build(y=whole), backend="torch", rewrites=[]).steps()
+    assert step.operator == "conv2d + full + mul + relu"
+    assert step.flops == flops(convolved) + flops(y.inputs[0]) + flops(y)
+    assert step.moved == 4 * (2 * 3 * 8 * 8 + 4 * 3 * 3 * 3 + 2 * 4 * 8 * 8)
 
 
 @given(random_graphs())

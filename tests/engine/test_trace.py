@@ -46,7 +46,7 @@ def require_complete(path: Path, program: Program) -> None:
         assert arguments["bytes"] == step.nbytes
         assert arguments["offset"] == ("parameter" if step.offset is None else step.offset)
         assert arguments["source"] == step.source
-        assert arguments["rewrite"] == step.rewrite
+        assert arguments["rewrites"] == list(step.rewrites)
         if step.seconds is not None:
             assert event["dur"] == pytest.approx(1e6 * step.seconds, abs=0.01)
     memory = [event["args"]["bytes in use"] for event in events(path, "C")]
