@@ -16,6 +16,7 @@ except ModuleNotFoundError as missing:
 from graphs.noise2noise.commands.demo import demo
 from graphs.noise2noise.commands.denoise import denoise
 from graphs.noise2noise.commands.evaluate import evaluate
+from graphs.noise2noise.commands.inspect import inspect
 from graphs.noise2noise.commands.train import train
 
 app = typer.Typer(
@@ -38,12 +39,13 @@ def blockwright() -> None:
     \b
     Examples:
       blockwright demo
+      blockwright inspect shots-a shots-b
       blockwright train shots-a shots-b -o run
       blockwright denoise photo.jpg -o clean.jpg -m run
     """
 
 
-for command in (demo, train, denoise, evaluate):
+for command in (demo, inspect, train, denoise, evaluate):
     app.command()(command)
 
 

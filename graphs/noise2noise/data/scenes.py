@@ -70,6 +70,23 @@ def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool =
     return Scenes("shots", [[path] for path in paths], "stacks of repeated shots")
 
 
+def name_expression(pattern: str) -> re.Pattern[str]:
+    """What file names match that follow a pattern, with the groups ``scene`` and ``shot``.
+
+    Raises:
+        InputError: the pattern has not one ``{scene}`` and one ``{shot}``.
+    """
+    if pattern.count("{scene}") != 1 or pattern.count("{shot}") != 1:
+        raise InputError(
+            "expected a pattern with one {scene} and one {shot}, as '{scene}_raw{shot}.png'; "
+            f"got {pattern!r}"
+        )
+    expression = re.escape(pattern)
+    for name in ("scene", "shot"):
+        expression = expression.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>.+)")
+    return re.compile(expression)
+
+
 def _clean(paths: Sequence[Path]) -> Scenes:
     files = [
         file
@@ -97,19 +114,12 @@ def _by_name(folders: Sequence[Path]) -> Scenes:
 
 def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
     """Group by what stands at ``{scene}``; what stands at ``{shot}`` tells the shots apart."""
-    if pattern.count("{scene}") != 1 or pattern.count("{shot}") != 1:
-        raise InputError(
-            "expected a pattern with one {scene} and one {shot}, as '{scene}_raw{shot}.png'; "
-            f"got {pattern!r}"
-        )
-    expression = re.escape(pattern)
-    for name in ("scene", "shot"):
-        expression = expression.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>.+)")
+    expression = name_expression(pattern)
     groups: dict[str, list[Path]] = {}
     for path in paths:
         files = list_pictures(path).values() if path.is_dir() else [path]
         for file in files:
-            if match := re.fullmatch(expression, file.name):
+            if match := expression.fullmatch(file.name):
                 groups.setdefault(match["scene"], []).append(file)
     if not groups:
         raise InputError(f"no picture in {paths[0]} is named as {pattern!r}")

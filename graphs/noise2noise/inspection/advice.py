@@ -264,6 +264,8 @@ def _reference_of_shots(scene: Findings) -> Remark | None:
     found = scene.reference
     if found is None or found.between_shots is None or not -0.2 < found.between_shots < -0.01:
         return None
+    if scene.straying > STRAYING or scene.misalignment > SHIFT:
+        return None  # then the shots' errors have more in common
     return Remark(
         "note",
         "reference made of the shots",

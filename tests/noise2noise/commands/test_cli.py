@@ -15,7 +15,7 @@ from graphs import Conv2d, Sequential, save_weights
 from tests.noise2noise.scenes import blockwright, bytes_of, complaint, names, save
 
 
-@pytest.mark.parametrize("command", ["", "demo", "train", "denoise", "evaluate"])
+@pytest.mark.parametrize("command", ["", "demo", "train", "denoise", "evaluate", "inspect"])
 def test_help_has_examples(command: str) -> None:
     result = blockwright(*command.split(), "--help")
     assert result.exit_code == 0
@@ -44,7 +44,9 @@ def test_the_module_is_the_program(tmp_path: Path) -> None:
 def test_without_a_command_it_shows_its_help() -> None:
     result = blockwright()
     assert "Usage: " in result.output
-    assert all(command in result.output for command in ("demo", "train", "denoise", "evaluate"))
+    assert all(
+        command in result.output for command in ("demo", "inspect", "train", "denoise", "evaluate")
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""Scenes read from the files that a user names, to be inspected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from graphs.noise2noise.data.scenes import find_scenes, name_expression
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images import is_picture_name, read_raster
+from graphs.noise2noise.inspection.scene import Scene
+
+MOST_SHOTS = 32
+LEAST_SIDE = 16
+SCENE = "{scene}"
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """The files of a scene: shots or a stack of them, and a reference if there is one."""
+
+    name: str
+    files: Sequence[Path]
+    reference: Path | None = None
+
+
+def find_scene_files(
+    paths: Sequence[Path], pattern: str | None = None, reference: Path | None = None
+) -> list[SceneFiles]:
+    """Group files into scenes, as for a training; files of one picture each are shots of one scene.
+
+    Args:
+        paths: see :func:`find_scenes`.
+        pattern: of file names, as ``{scene}_raw{shot}.png``.
+        reference: a file for the only scene, a folder of files named as the scenes, or a path with
+            ``{scene}`` in it.
+
+    Raises:
+        InputError: the files make no scenes, or a scene has no reference.
+    """
+    if pattern is None and len(paths) > 1 and all(map(_is_single, paths)):
+        groups: Sequence[Sequence[Path]] = [list(paths)]
+    else:
+        groups = find_scenes(paths, pattern).groups
+    found = [SceneFiles(_name(group, pattern), group) for group in groups]
+    if reference is None:
+        return found
+    if len(found) > 1 and not reference.is_dir() and SCENE not in str(reference):
+        raise InputError(
+            f"{reference} is one reference for {len(found)} scenes; expected a folder, or a path "
+            f"with {SCENE} in it"
+        )
+    return [SceneFiles(scene.name, scene.files, _reference_of(scene, reference)) for scene in found]
+
+
+def read_scene(found: SceneFiles) -> Scene:
+    """Read a scene, of a long series :data:`MOST_SHOTS` shots from all over it.
+
+    Raises:
+        InputError: a file cannot be read, is too small, or differs from the others.
+    """
+    frames = [(file, frame) for file in found.files for frame in range(read_raster(file).frames)]
+    every = -(-len(frames) // MOST_SHOTS)
+    shots = [_planes(file, frame) for file, frame in frames[::every]]
+    for (file, _), shot in zip(frames[::every], shots, strict=True):
+        _require_alike(file, shot, found.files[0], shots[0])
+    reference = None
+    if found.reference is not None:
+        reference = _planes(found.reference, 0)
+        _require_alike(found.reference, reference, found.files[0], shots[0])
+    return Scene(found.name, np.stack(shots), reference)
+
+
+def _planes(file: Path, frame: int) -> np.ndarray:
+    raster = read_raster(file)
+    planes = np.asarray(raster.planes(frame))
+    height, width = planes.shape[1:]
+    if min(height, width) < LEAST_SIDE:
+        raise InputError(f"{file}: {width}x{height} pixels; expected at least {LEAST_SIDE} a side")
+    return planes
+
+
+def _require_alike(file: Path, shot: np.ndarray, first_file: Path, first: np.ndarray) -> None:
+    if shot.shape != first.shape:
+        sizes = [f"{s.shape[2]}x{s.shape[1]}x{s.shape[0]}" for s in (first, shot)]
+        raise InputError(f"{first_file} and {file} differ in size, {sizes[0]} and {sizes[1]}")
+    if shot.dtype != first.dtype:
+        raise InputError(f"{first_file} and {file} differ in the kind of their numbers")
+
+
+def _is_single(path: Path) -> bool:
+    return path.is_file() and is_picture_name(path) and read_raster(path).frames == 1
+
+
+def _name(files: Sequence[Path], pattern: str | None) -> str:
+    """What a scene is called: by the pattern, its files' name, or the folder they are in."""
+    first = files[0]
+    if pattern is not None:
+        match = name_expression(pattern).fullmatch(first.name)
+        assert match is not None, "files were found by this pattern"
+        return match["scene"]
+    if len({file.stem for file in files}) == 1:
+        return first.stem
+    return first.resolve().parent.name
+
+
+def _reference_of(scene: SceneFiles, reference: Path) -> Path:
+    if SCENE in str(reference):
+        path = Path(str(reference).replace(SCENE, scene.name))
+    elif reference.is_dir():
+        alike = [file for file in sorted(reference.iterdir()) if file.stem == scene.name]
+        if not alike:
+            raise InputError(f"the scene {scene.name} has no reference of that name in {reference}")
+        path = alike[0]
+    else:
+        path = reference
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    return path
