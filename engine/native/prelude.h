@@ -3,10 +3,17 @@
    BYTES, the width of a vector, is given by the compiler's command line. Vectors are GCC's and
    Clang's own: the compiler turns them into AVX-512, AVX2, SSE2 or NEON. */
 
+#include <limits.h>
 #include <math.h>
 #include <stdatomic.h>
-#include <sched.h>
 #include <string.h>
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#include <sched.h>
+#endif
 
 #define LANES_f (BYTES / 4)
 #define LANES_d (BYTES / 8)
@@ -22,17 +29,38 @@ typedef long long md __attribute__((vector_size(BYTES), aligned(8), may_alias));
 
 typedef struct {
     int threads;
-    atomic_int arrived;
-    atomic_int round;
+    atomic_int arrived, round, sleepers;
 } Team;
 
-static inline void relax(int turn)
+/* Wait until a word is no longer what it was: for a moment awake, then asleep, because whoever is
+   to change it may need this very core. */
+NOINLINE void await_change(atomic_int *word, atomic_int *sleepers, int old)
 {
+    for (int turn = 0; turn < 1000; turn++) {
+        if (atomic_load_explicit(word, memory_order_acquire) != old)
+            return;
 #if defined(__x86_64__)
-    __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #endif
-    if (turn > 1000) /* the other thread may need this very core */
+    }
+    atomic_fetch_add(sleepers, 1);
+    while (atomic_load(word) == old)
+#if defined(__linux__)
+        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
+#else
         sched_yield();
+#endif
+    atomic_fetch_sub(sleepers, 1);
+}
+
+/* Change a word that others wait for. */
+static inline void change(atomic_int *word, atomic_int *sleepers, int value)
+{
+    atomic_store(word, value);
+#if defined(__linux__)
+    if (atomic_load(sleepers))
+        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#endif
 }
 
 static inline void barrier(Team *team)
@@ -42,11 +70,10 @@ static inline void barrier(Team *team)
     int round = atomic_load_explicit(&team->round, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == team->threads - 1) {
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&team->round, round + 1, memory_order_release);
-        return;
+        change(&team->round, &team->sleepers, round + 1);
+    } else {
+        await_change(&team->round, &team->sleepers, round);
     }
-    for (int turn = 0; atomic_load_explicit(&team->round, memory_order_acquire) == round; turn++)
-        relax(turn);
 }
 
 /* This thread's share of count things: from share(count, me) to share(count, me + 1). */

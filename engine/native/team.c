@@ -10,9 +10,8 @@ typedef void (*Run)(Team *team, int me, int first, int last, char *arena, char *
 
 typedef struct {
     Team team;
-    pthread_mutex_t one_program, wake_lock;
-    pthread_cond_t wake;
-    atomic_int job;
+    pthread_mutex_t one_program;
+    atomic_int job, idle; /* which job is the latest, and how many workers sleep until the next */
     int hired; /* workers that exist: none before the first job, then one fewer than threads */
     pid_t process;
     Run run;
@@ -33,27 +32,12 @@ static void work(Crew *crew, int me)
     barrier(&crew->team);
 }
 
-static int next_job(Crew *crew, int last)
-{
-    int job;
-    for (int turn = 0; turn < 20000; turn++) {
-        if ((job = atomic_load_explicit(&crew->job, memory_order_acquire)) != last)
-            return job;
-        relax(0);
-    }
-    pthread_mutex_lock(&crew->wake_lock);
-    while ((job = atomic_load(&crew->job)) == last)
-        pthread_cond_wait(&crew->wake, &crew->wake_lock);
-    pthread_mutex_unlock(&crew->wake_lock);
-    return job;
-}
-
 static void *worker(void *argument)
 {
     Worker me = *(Worker *)argument;
     free(argument);
-    for (int job = me.job;;) {
-        job = next_job(me.crew, job);
+    for (int job = me.job;; job++) {
+        await_change(&me.crew->job, &me.crew->idle, job);
         work(me.crew, me.me);
     }
     return NULL;
@@ -65,6 +49,8 @@ static int hire(Crew *crew)
         crew->process = getpid();
         crew->hired = 0;
         atomic_store(&crew->team.arrived, 0);
+        atomic_store(&crew->team.sleepers, 0);
+        atomic_store(&crew->idle, 0);
     }
     while (crew->hired < crew->team.threads - 1) {
         Worker *who = malloc(sizeof *who);
@@ -89,8 +75,6 @@ Crew *new_crew(int threads)
         return NULL;
     crew->team.threads = threads;
     pthread_mutex_init(&crew->one_program, NULL);
-    pthread_mutex_init(&crew->wake_lock, NULL);
-    pthread_cond_init(&crew->wake, NULL);
     return crew;
 }
 
@@ -105,10 +89,7 @@ int run_steps(Crew *crew, Run run, int first, int last, char *arena, char *const
         crew->last = last;
         crew->arena = arena;
         crew->outside = outside;
-        pthread_mutex_lock(&crew->wake_lock);
-        atomic_fetch_add(&crew->job, 1);
-        pthread_cond_broadcast(&crew->wake);
-        pthread_mutex_unlock(&crew->wake_lock);
+        change(&crew->job, &crew->idle, atomic_load(&crew->job) + 1);
         work(crew, 0);
     }
     pthread_mutex_unlock(&crew->one_program);
