@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from engine.native import convolution, elementwise, phase_weight, reduction, weight_gradient
-from engine.native.kernel import Emitter, Machine, NativeKernel
+from engine.native import elementwise, phase_weight, reduction
+from engine.native.kernel import Emitter, NativeKernel
+from engine.native.machine import Machine
+from engine.native.taps import anchor, convolution, weight_gradient
 from engine.native.target import find_target
 from ops import Node
 
 EMITTERS: tuple[Emitter, ...] = (
     Emitter("C: elementwise", elementwise.supports, elementwise.emit, elementwise=True),
-    Emitter("C: taps", convolution.supports, convolution.emit, convolution.scratch),
+    Emitter("C: taps", anchor.supports, convolution.emit, convolution.scratch),
     Emitter(
         "C: taps, weight", weight_gradient.supports, weight_gradient.emit, weight_gradient.scratch
     ),

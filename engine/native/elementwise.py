@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from engine.native.expression import is_elementwise, statements
-from engine.native.kernel import Machine
 from engine.native.loops import Nest, shares
+from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operand, Operands
 from engine.native.text import Text
 from ops import Node

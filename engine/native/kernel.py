@@ -11,18 +11,10 @@ import torch
 from engine.kernels.kernel import Kernel, Run
 from engine.native.crew import runner
 from engine.native.library import load
+from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
 from engine.native.source import StepSource, program_source
-from engine.native.target import Target
 from ops import Node, Spec
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What native code is written for: a target, and how many threads run it."""
-
-    target: Target
-    threads: int
 
 
 def _no_scratch(node: Node, machine: Machine) -> Sequence[Spec]:

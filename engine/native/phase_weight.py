@@ -6,7 +6,7 @@ import torch
 
 from engine.native.elementwise import float_type
 from engine.native.expression import number
-from engine.native.kernel import Machine
+from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
 from engine.native.text import Text
 from ops import Node

@@ -10,8 +10,9 @@ import torch
 
 from engine.kernels.kernel import Run
 from engine.native.crew import runner
-from engine.native.kernel import Machine, NativeKernel
+from engine.native.kernel import NativeKernel
 from engine.native.library import load
+from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
 from engine.native.source import StepSource, program_source
 from engine.plan import Owner, Plan, Step

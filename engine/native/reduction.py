@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from engine.layout import strides
 from engine.native.elementwise import MOST_INPUTS, Place, compute, float_type, vectors
 from engine.native.expression import is_elementwise, number
-from engine.native.kernel import Machine
 from engine.native.loops import Nest
+from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operands
 from engine.native.text import Text
 from ops import Node, Spec

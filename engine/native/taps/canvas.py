@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import torch
-
-from engine.native.geometry import Pair, Tap, Taps
+from engine.kernels.patches import lies_channels_last
 from engine.native.loops import shares
 from engine.native.operand import TYPES, Operand
+from engine.native.taps.geometry import Tap, Taps
 from engine.native.text import Text
-from ops import Spec
+from ops import Node, Spec
 
 BAND_BYTES = 128 << 10
 """Aim for a band: it is read many times and should stay in a core's own cache."""
@@ -49,28 +48,18 @@ class Canvas:
             and (columns - 1) * taps.in_step[1] + high_x < taps.image[1]
         )
         in_place = inside and image.dense and not (beyond and taps.terms % lanes)
-        whole = Canvas(taps, image.shape[0], rows, lanes, in_place)
-        row_bytes = whole.width * taps.terms * image.dtype.itemsize * taps.in_step[0]
-        band = max(1, BAND_BYTES // max(1, row_bytes) - (high_y - low_y) // taps.in_step[0])
+        width = (columns - 1) * taps.in_step[1] + high_x - low_x + 1
+        row_bytes = width * taps.terms * image.dtype.itemsize * taps.in_step[0]
+        fitting = BAND_BYTES // row_bytes - (high_y - low_y) // taps.in_step[0]
         # Few images: let every thread have a band.
-        most = -(-rows * image.shape[0] // threads)
-        band = max(1, min(rows, band, most))
+        band = max(1, min(rows, fitting, -(-rows * image.shape[0] // threads)))
         even = -(-rows // -(-rows // band))
         return Canvas(taps, image.shape[0], even, lanes, in_place)
-
-    def loose(self) -> Canvas:
-        """The same for images of which it is not known whether they can be read in place."""
-        return replace(self, in_place=False)
 
     @property
     def bands(self) -> int:
         """Bands of an image."""
         return -(-self.taps.grid[0] // self.rows)
-
-    @property
-    def units(self) -> int:
-        """Bands of all images: what the threads share."""
-        return self.batch * self.bands
 
     @property
     def width(self) -> int:
@@ -89,9 +78,11 @@ class Canvas:
         """Rows of the canvas."""
         return (self.rows - 1) * self.taps.in_step[0] + self.taps.high[0] - self.taps.low[0] + 1
 
-    def scratch(self, dtype: torch.dtype, threads: int) -> list[Spec]:
-        """The canvases of all threads, if any are needed."""
-        return [] if self.in_place else [Spec((threads, self._size), dtype)]
+    def scratch(self, image: Node, threads: int) -> list[Spec]:
+        """The canvases of all threads; none if the images are sure to be read where they lie."""
+        if self.in_place and lies_channels_last(image):
+            return []
+        return [Spec((threads, self._size), image.dtype)]
 
     def at(self, tap: Tap) -> int:
         """Where a tap reads, from the first pixel of a position's window: in elements."""
@@ -99,8 +90,9 @@ class Canvas:
         return ((tap.dy - low_y) * self.width + tap.dx - low_x) * self.taps.terms
 
     def emit(self, text: Text, image: Operand, scratch: Operand | None) -> None:
-        """Write what makes ``in`` point at the canvas of rows ``first`` on of image ``n``."""
+        """Write what points ``in`` at the canvas of band ``u``: rows ``first`` on of image n."""
         kind, taps = TYPES[image.dtype], self.taps
+        text(f"const long n = u / {self.bands}, first = u % {self.bands} * {self.rows};")
         if self.in_place:
             start = f"n * {image.strides[0]} + first * {taps.in_step[0] * image.strides[2]}"
             text(f"const {kind} *in = x + {start};")
@@ -132,14 +124,10 @@ class Canvas:
         whole = self.height * self.width * self.taps.terms + self.lanes
         return -(-whole // self.lanes) * self.lanes
 
-    def units_loop(self) -> str:
+    def bands_loop(self) -> str:
         """The head of the loop over this thread's bands."""
-        first, last = shares(self.units)
+        first, last = shares(self.batch * self.bands)
         return f"for (long u = {first}; u < {last}; u++)"
-
-    def unit(self, text: Text) -> None:
-        """Write which image and rows the band ``u`` is."""
-        text(f"const long n = u / {self.bands}, first = u % {self.bands} * {self.rows};")
 
 
 def _copy(text: Text, image: Operand, to: str, start: str, columns: int, channels: int) -> None:
@@ -154,6 +142,3 @@ def _copy(text: Text, image: Operand, to: str, start: str, columns: int, channel
         ):
             read = f"({start})[c * {image.strides[3]} + k * {image.strides[1]}]"
             text(f"({to})[c * {channels} + k] = {read};")
-
-
-__all__ = ["Canvas", "Pair"]

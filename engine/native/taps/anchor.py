@@ -1,0 +1,95 @@
+"""Which nodes are sums of taps: a convolution or its input gradient, and what follows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.kernels.movement import VIEWS
+from engine.native.elementwise import float_type
+from engine.native.expression import is_elementwise
+from engine.native.operand import Operand
+from engine.native.taps.geometry import Taps, convolution, input_gradient
+from ops import Node
+from ops.fused import Body, Computation, body_of
+from ops.leaves import full
+from ops.spec import FLOATS
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The convolution within a body.
+
+    Attributes:
+        step: the convolution.
+        phases: whether it is of phases.
+        image, weight: its inputs, as numbers of the node's inputs.
+        number: of its result among the body's values.
+        after: the elementwise instructions that follow.
+    """
+
+    step: Computation
+    phases: bool
+    image: int
+    weight: int
+    number: int
+    after: Body
+
+
+def find_anchor(node: Node) -> Anchor | None:
+    """The convolution that a node begins with, if it does."""
+    body, inputs = body_of(node), len(node.inputs)
+    names = [step.operator.name for step in body]
+    if names[0] == "conv2d":
+        phases = names[1:2] == ["interleave_phases"]
+        image, weight = body[0].sources
+        used = 2 if phases else 1
+        return Anchor(body[0], phases, image, weight, inputs + used - 1, body[used:])
+    if names[0] == "conv2d_input_gradient":
+        image, weight = body[0].sources
+        return Anchor(body[0], False, image, weight, inputs, body[1:])
+    if names[:2] == ["separate_phases", "conv2d_input_gradient"]:
+        (image,), (between, weight) = body[0].sources, body[1].sources
+        if between == inputs:
+            return Anchor(body[1], True, image, weight, inputs + 1, body[2:])
+    return None
+
+
+def supports(node: Node) -> bool:
+    """A convolution of one group, followed by elementwise operators on values like its result."""
+    if float_type(node) is None:
+        return False
+    anchor = find_anchor(node)
+    if anchor is None or anchor.step.attributes["groups"] != 1:
+        return False
+    if anchor.phases and anchor.step.attributes["stride"] != (1, 1):
+        return False
+    if max(anchor.image, anchor.weight) >= len(node.inputs):
+        return False
+    between = set(range(len(node.inputs), anchor.number))
+    used = [i for step in anchor.after for i in step.sources]
+    sides = {i for i in used if i < len(node.inputs)}
+    return (
+        all(map(is_elementwise, anchor.after))
+        and not between & set(used)
+        and all(_is_side(node.inputs[i], node) for i in sides)
+        and 0 not in node.sizes
+    )
+
+
+def _is_side(value: Node, node: Node) -> bool:
+    """Whether a value can be read beside the result: one like it, a row of channels, a number."""
+    if value.dtype not in FLOATS:
+        return False
+    if value.sizes == node.sizes and value.operator.name not in VIEWS:
+        return value.operator is not full
+    repeated = value.inputs[0] if value.operator.name == "expand" else value
+    shape = (1,) * (4 - repeated.ndim) + repeated.sizes
+    return shape in ((1, node.sizes[1], 1, 1), (1, 1, 1, 1))
+
+
+def taps_of(node: Node, anchor: Anchor, weight: Operand) -> Taps:
+    """The sum of taps that an anchor is."""
+    image = node.inputs[anchor.image].sizes
+    if anchor.step.operator.name == "conv2d":
+        return convolution(anchor.step, image, weight, anchor.phases)
+    return input_gradient(anchor.step, image, weight, anchor.phases)

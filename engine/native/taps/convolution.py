@@ -1,0 +1,139 @@
+"""Sums of taps in C: convolutions, their input gradients and their phases.
+
+Each thread takes its share of bands. For a few neighbouring pixels and a few vectors of channels
+the sums stay in registers while all taps and terms are added; then what follows elementwise is
+computed and the result stored. Source: Georganas et al., "Anatomy of High-Performance Deep Learning
+Convolutions on SIMD Architectures", 2018.
+"""
+
+from __future__ import annotations
+
+from engine.native.blocking import ranges
+from engine.native.machine import Machine
+from engine.native.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.taps import epilogue
+from engine.native.taps.geometry import PositionClass
+from engine.native.taps.packing import pack
+from engine.native.taps.tapsum import TapSum
+from engine.native.text import Text, table
+from ops import Node, Spec
+
+
+def scratch(node: Node, machine: Machine) -> list[Spec]:
+    """The weight as it is read, and the canvases."""
+    tapsum = TapSum.of(node, tuple(Operand.stored(x.spec) for x in node.inputs), machine)
+    packed = Spec((tapsum.packed_size,), node.dtype)
+    image = node.inputs[tapsum.anchor.image]
+    return [packed, *tapsum.canvas.scratch(image, machine.threads)]
+
+
+def emit(node: Node, operands: Operands, machine: Machine) -> str:
+    """The step's C code."""
+    text, tapsum = Text(), TapSum.of(node, operands.inputs, machine)
+    epilogue.declare(text, tapsum)
+    epilogue.write_store(text, tapsum, operands.inputs)
+    for pixels in sorted({p for c in tapsum.positions for p in _pixels(tapsum, c)}):
+        for vectors in sorted(set(ranges(tapsum.vectors, tapsum.block.vectors).values())):
+            _tile(text, tapsum, pixels, vectors)
+    text("%%")
+    packed, *canvases = operands.scratch
+    text(packed.pointer("packed", writable=True))
+    pack(text, tapsum, operands.inputs[tapsum.anchor.weight])
+    text("barrier(team);", tapsum.image.pointer("x"))
+    epilogue.fill(text, tapsum, operands)
+    with text.block(tapsum.canvas.bands_loop()):
+        tapsum.canvas.emit(text, tapsum.image, canvases[0] if canvases else None)
+        packed_at = 0
+        for number, position in enumerate(tapsum.positions):
+            _class(text, tapsum, number, position, packed_at)
+            packed_at += len(position.taps) * tapsum.taps.terms * tapsum.vectors * tapsum.lanes
+    return str(text)
+
+
+def _pixels(tapsum: TapSum, position: PositionClass) -> list[int]:
+    """How a row of positions is cut."""
+    return list(ranges(position.columns, tapsum.block.scalars).values())
+
+
+def _runs(tapsum: TapSum, position: PositionClass) -> list[tuple[int, int]]:
+    """What taps read without a gap: (first element, elements)."""
+    runs: list[tuple[int, int]] = []
+    for tap in position.taps:
+        at = tapsum.canvas.at(tap)
+        if runs and runs[-1][0] + runs[-1][1] == at:
+            runs[-1] = (runs[-1][0], runs[-1][1] + tapsum.taps.terms)
+        else:
+            runs.append((at, tapsum.taps.terms))
+    return runs
+
+
+def _class(
+    text: Text, tapsum: TapSum, number: int, position: PositionClass, packed_at: int
+) -> None:
+    """The positions of a class within a band."""
+    taps, kind, (a, b) = tapsum.taps, TYPES[tapsum.dtype], position.offset
+    runs = _runs(tapsum, position)
+    text(table(f"at{number}", [at for at, _ in runs] or [0]))
+    text(table(f"length{number}", [length for _, length in runs] or [0]))
+    last = f"first + {tapsum.canvas.rows}"
+    text(f"const long last{number} = {last} < {position.rows} ? {last} : {position.rows};")
+    in_row = taps.in_step[0] * tapsum.canvas.width * taps.terms
+    out_row, out_image = taps.out[1] * taps.results, taps.out[0] * taps.out[1] * taps.results
+    # All rows for some channels, then the next ones: their weights stay in the cache.
+    for v, vectors in ranges(tapsum.vectors, tapsum.block.vectors).items():
+        channel = v * tapsum.lanes
+        with text.block(f"for (long i = first; i < last{number}; i++)"):
+            text(
+                f"const {kind} *from = in + (i - first) * {in_row};",
+                f"const long to = n * {out_image} + (i * {taps.out_step[0]} + {a}) * {out_row}"
+                f" + {b * taps.results + channel};",
+            )
+            weight = f"packed + {packed_at + channel}"
+            table_names = f"at{number}, length{number}, {len(runs)}, {weight}"
+            _row(text, tapsum, position.columns, vectors, table_names, channel)
+
+
+def _row(
+    text: Text, tapsum: TapSum, columns: int, vectors: int, table_names: str, channel: int
+) -> None:
+    """A row of positions, tile by tile."""
+    taps, size = tapsum.taps, tapsum.block.scalars
+    in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
+
+    def tile(pixels: int, j: str) -> str:
+        places = f"from + {j} * {in_pixel}, {table_names}, to + {j} * {out_pixel}, {channel}"
+        return f"tile@_{pixels}x{vectors}(&sides, {places});"
+
+    whole, rest = divmod(columns, size)
+    if whole:
+        with text.block(f"for (long j = 0; j < {whole * size}; j += {size})"):
+            text(tile(size, "j"))
+    if rest:
+        text(tile(rest, str(whole * size)))
+
+
+def _tile(text: Text, tapsum: TapSum, pixels: int, vectors: int) -> None:
+    """The function that sums for some pixels and vectors of channels, all in registers."""
+    kind, s, lanes, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes, tapsum.taps
+    in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
+    sums = [[f"s{p}_{v}" for v in range(vectors)] for p in range(pixels)]
+    head = (
+        f"NOINLINE void tile@_{pixels}x{vectors}(const Sides@ *sides, const {kind} *in, "
+        f"const long *at, const long *length, int runs, const {kind} *w, long to, long channel)"
+    )
+    with text.block(head):
+        for row in sums:
+            text(f"v{s} " + ", ".join(f"{name} = {{}}" for name in row) + ";")
+        with text.block("for (int r = 0; r < runs; r++)"):
+            text(f"const {kind} *x = in + at[r];")
+            with text.block(f"for (long k = 0; k < length[r]; k++, w += {tapsum.vectors * lanes})"):
+                for v in range(vectors):
+                    text(f"const v{s} w{v} = load_{s}(w + {v * lanes});")
+                for p, row in enumerate(sums):
+                    adds = " ".join(f"{name} += x{p} * w{v};" for v, name in enumerate(row))
+                    text(f"const {kind} x{p} = x[k + {p * in_pixel}]; {adds}")
+        for p, row in enumerate(sums):
+            for v, name in enumerate(row):
+                place = f"to + {p * out_pixel + v * lanes}, channel + {v * lanes}"
+                text(f"store@(sides, {name}, {place});")
+    text("")

@@ -1,0 +1,110 @@
+"""What follows a sum of taps: the elementwise operators after it, and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from engine.native.expression import statements
+from engine.native.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.taps.tapsum import TapSum
+from engine.native.text import Text
+
+
+def declare(text: Text, tapsum: TapSum) -> None:
+    """The structure that holds the pointers to the result and to what is read beside it."""
+    kind = TYPES[tapsum.dtype]
+    with text.block("typedef struct", " Sides@;"):
+        text(f"{kind} *y;", *(f"const {kind} *x{i};" for i in tapsum.sides))
+    text("")
+
+
+def fill(text: Text, tapsum: TapSum, operands: Operands) -> None:
+    """Such a structure, ``sides``."""
+    kind = TYPES[tapsum.dtype]
+    values = [f"({kind} *)({operands.out.address})"]
+    values += [f"(const {kind} *)({operands.inputs[i].address})" for i in tapsum.sides]
+    text(f"const Sides@ sides = {{{', '.join(values)}}};")
+
+
+def write_store(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
+    """The function that computes what follows for a vector of sums, and stores it.
+
+    ``at`` is the place of the first element in the result, ``channel`` its channel.
+    """
+    s, count, lanes = SUFFIX[tapsum.dtype], tapsum.taps.results, tapsum.lanes
+    with text.block(
+        f"static inline void store@(const Sides@ *sides, v{s} sum, long at, long channel)"
+    ):
+        if tapsum.woven:
+            _store_woven(text, tapsum, inputs)
+        elif count % lanes == 0:
+            _store(text, tapsum, inputs, None)
+        else:
+            with text.block(f"if (channel + {lanes} <= {count})"):
+                _store(text, tapsum, inputs, None)
+            with text.block("else"):
+                _store(text, tapsum, inputs, count % lanes)
+    text("")
+
+
+def _store(text: Text, tapsum: TapSum, inputs: Sequence[Operand], lanes: int | None) -> None:
+    """A vector of channels of one pixel, or the first ``lanes`` of it."""
+    s, names = SUFFIX[tapsum.dtype], {tapsum.anchor.number: "sum"}
+    part, comma = ("", "") if lanes is None else ("_part", f", {lanes}")
+    for i in tapsum.sides:
+        stride = _channel_stride(tapsum, inputs[i])
+        if _lies_like_result(tapsum, inputs[i]):
+            load = f"load{part}_{s}(sides->x{i} + at{comma})"
+        elif stride == 1:
+            load = f"load{part}_{s}(sides->x{i} + channel{comma})"
+        elif stride:
+            place = f"sides->x{i} + channel * {stride}, {stride}"
+            load = f"load_strided_{s}({place}, {lanes or tapsum.lanes})"
+        else:
+            load = f"splat_{s}(*sides->x{i})"
+        names[i] = f"x{i}"
+        text(f"const v{s} x{i} = {load};")
+    text(f"store{part}_{s}(sides->y + at, {_after(text, tapsum, names)}{comma});")
+
+
+def _store_woven(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
+    """All classes of one position: each of their rows has neighbouring pixels."""
+    s, m = SUFFIX[tapsum.dtype], tapsum.taps.results
+    rows, columns = tapsum.taps.out_step
+    line, length = tapsum.taps.out[1] * m, columns * m
+    names = {tapsum.anchor.number: "sum"}
+    for i in tapsum.sides:
+        names[i] = f"x{i}"
+        stride = _channel_stride(tapsum, inputs[i])
+        if _lies_like_result(tapsum, inputs[i]):
+            text(f"v{s} x{i} = {{}};")
+            for a in range(rows):
+                read = f"x{i}[{a * length} + l] = sides->x{i}[at + {a * line} + l];"
+                text(f"for (int l = 0; l < {length}; l++) {read}")
+        elif stride:
+            text(f"v{s} x{i} = {{}};")
+            read = f"x{i}[l] = sides->x{i}[l % {m} * {stride}];"
+            text(f"for (int l = 0; l < {rows * length}; l++) {read}")
+        else:
+            text(f"const v{s} x{i} = splat_{s}(*sides->x{i});")
+    text(f"const v{s} result = {_after(text, tapsum, names)};")
+    for a in range(rows):
+        write = f"sides->y[at + {a * line} + l] = result[{a * length} + l];"
+        text(f"for (int l = 0; l < {length}; l++) {write}")
+
+
+def _lies_like_result(tapsum: TapSum, side: Operand) -> bool:
+    return side.dense and side.shape == tapsum.node.sizes
+
+
+def _channel_stride(tapsum: TapSum, side: Operand) -> int:
+    """From one channel to the next; 0 for a number."""
+    return side.broadcast_strides(tapsum.node.sizes)[1]
+
+
+def _after(text: Text, tapsum: TapSum, names: Mapping[int, str]) -> str:
+    """Write what follows the sums elementwise; the name of the result."""
+    values = [names.get(i, "") for i in range(tapsum.anchor.number + 1)]
+    lines, result = statements(tapsum.anchor.after, values, tapsum.dtype)
+    text(*lines)
+    return result if tapsum.anchor.after else "sum"

@@ -1,0 +1,103 @@
+"""One sum of taps to be written in C: how it is cut and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from engine.native.blocking import Block, best_block
+from engine.native.machine import Machine
+from engine.native.operand import Operand
+from engine.native.taps.anchor import Anchor, find_anchor, taps_of
+from engine.native.taps.canvas import Canvas
+from engine.native.taps.geometry import PositionClass, Taps
+from ops import Node
+
+
+@dataclass(frozen=True)
+class TapSum:
+    """A node whose value is a sum of taps, and what follows it elementwise.
+
+    Attributes:
+        node, anchor: the node, and the convolution within.
+        taps: what is summed.
+        image: the images x.
+        machine: what the code is for.
+    """
+
+    node: Node
+    anchor: Anchor
+    taps: Taps
+    image: Operand
+    machine: Machine
+
+    @staticmethod
+    def of(node: Node, inputs: tuple[Operand, ...], machine: Machine) -> TapSum:
+        """For a node that :func:`engine.native.taps.anchor.supports` has let through."""
+        anchor = find_anchor(node)
+        assert anchor is not None
+        taps = taps_of(node, anchor, inputs[anchor.weight])
+        return TapSum(node, anchor, taps, inputs[anchor.image], machine)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of all values."""
+        return self.node.dtype
+
+    @property
+    def sides(self) -> list[int]:
+        """The inputs, by number, that are read beside the result."""
+        used = {i for step in self.anchor.after for i in step.sources}
+        return sorted(i for i in used if i < len(self.node.inputs))
+
+    @property
+    def lanes(self) -> int:
+        """Elements of a vector."""
+        return self.machine.target.lanes(self.dtype)
+
+    @property
+    def vectors(self) -> int:
+        """Vectors of a pixel of the result, the last perhaps in part."""
+        return 1 if self.woven else -(-self.taps.results // self.lanes)
+
+    @cached_property
+    def woven(self) -> bool:
+        """Whether all classes are computed at once, each in some lanes of one vector.
+
+        So it is where they have so few channels that each alone would leave most lanes empty.
+        """
+        classes = self.taps.classes
+        whole = len(classes) == self.taps.out_step[0] * self.taps.out_step[1] > 1
+        alike = len({(c.rows, c.columns) for c in classes}) == 1
+        return whole and alike and len(classes) * self.taps.results <= self.lanes
+
+    @cached_property
+    def positions(self) -> tuple[PositionClass, ...]:
+        """The classes, or the one they are woven into, whose taps are all places that are read.
+
+        Taps are in the order in which they are read.
+        """
+        if not self.woven:
+            return tuple(replace(c, taps=tuple(sorted(c.taps))) for c in self.taps.classes)
+        first = self.taps.classes[0]
+        places = {(tap.dy, tap.dx): tap for c in self.taps.classes for tap in c.taps}
+        return (PositionClass((0, 0), first.rows, first.columns, tuple(sorted(places.values()))),)
+
+    @property
+    def packed_size(self) -> int:
+        """Elements of the weight as it is read: term by term, a row of whole vectors each."""
+        count = sum(len(c.taps) for c in self.positions)
+        return count * self.taps.terms * self.vectors * self.lanes
+
+    @cached_property
+    def block(self) -> Block:
+        """Pixels x vectors."""
+        columns = self.taps.grid[1]
+        return best_block(columns, self.vectors, self.machine.target.accumulators)
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        """How the images are read."""
+        return Canvas.of(self.taps, self.image, self.lanes, self.machine.threads)

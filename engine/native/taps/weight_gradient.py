@@ -1,0 +1,180 @@
+"""Weight gradients of sums of taps in C.
+
+Of y = sum of taps (see ``geometry``) with gradient g by y, each matrix's gradient is
+the sum over all positions of ``x[i*s + dy, j*s + dx]' g[i*S + a, j*S + b]``. Each thread adds up
+its share of bands in a matrix of its own, block by block in registers; then the threads' sums are
+added.
+
+One of the two factors is read as vectors, the other as scalars: vectors of g's channels against all
+terms that are read without a gap, or vectors of x's channels against those of g, whichever leaves
+fewer lanes empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.kernels.patches import lies_channels_last
+from engine.native.blocking import ranges
+from engine.native.elementwise import float_type
+from engine.native.loops import shares
+from engine.native.machine import Machine
+from engine.native.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.taps.geometry import Pair, convolution
+from engine.native.taps.products import Products
+from engine.native.text import Text, table
+from ops import Node, Spec
+from ops.fused import body_of
+
+
+def supports(node: Node) -> bool:
+    """The weight gradient of one group, perhaps of phases."""
+    body = body_of(node)
+    names = [step.operator.name for step in body]
+    if names == ["separate_phases", "conv2d_weight_gradient"]:
+        in_order = body[1].sources[0] == len(node.inputs) and body[1].attributes["stride"] == (1, 1)
+    else:
+        in_order = names == ["conv2d_weight_gradient"]
+    return (
+        in_order
+        and float_type(node) is not None
+        and body[-1].attributes["groups"] == 1
+        and body[-1].sources[1] < len(node.inputs)
+        and lies_channels_last(node.inputs[_inputs(node)[0]])
+        and 0 not in node.inputs[0].sizes
+    )
+
+
+def scratch(node: Node, machine: Machine) -> list[Spec]:
+    """Every thread's sums, and the canvases."""
+    stored = tuple(Operand.stored(value.spec) for value in node.inputs)
+    products = _products(node, Operands(Operand.stored(node.spec), stored, ()), machine)
+    sums = Spec((machine.threads, products.size), node.dtype)
+    return [sums, *products.canvas.scratch(node.inputs[_inputs(node)[1]], machine.threads)]
+
+
+def emit(node: Node, operands: Operands, machine: Machine) -> str:
+    """The step's C code."""
+    text, products = Text(), _products(node, operands, machine)
+    (g, x), (sums, *canvases) = _inputs(node), operands.scratch
+    for rows, vectors in dict.fromkeys(_tiles(products)):
+        _tile(text, products, rows, vectors)
+    text("%%")
+    kind, size = TYPES[node.dtype], products.size
+    text(sums.pointer("all", writable=True), f"{kind} *sums = all + me * {size};")
+    text(operands.inputs[x].pointer("x"), operands.inputs[g].pointer("g"))
+    text(f"memset(sums, 0, {size} * sizeof *sums);")
+    with text.block(products.canvas.bands_loop()):
+        products.canvas.emit(text, products.image, canvases[0] if canvases else None)
+        rows, last = products.taps.grid[0], f"first + {products.canvas.rows}"
+        text(f"const long count = ({last} < {rows} ? {last} : {rows}) - first;")
+        image, row = products.g_strides
+        text(f"const {kind} *from = g + n * {image} + first * {row};")
+        _add(text, products)
+    text("barrier(team);")
+    _gather(text, products, operands.out)
+    return str(text)
+
+
+def _inputs(node: Node) -> Pair:
+    """The numbers of g and x among the node's inputs."""
+    body = body_of(node)
+    return body[0].sources[0], body[-1].sources[1]
+
+
+def _products(node: Node, operands: Operands, machine: Machine) -> Products:
+    body, (g, x) = body_of(node), _inputs(node)
+    phases = len(body) == 2
+    # What the gradient is of: a convolution of x with a weight like this node's result.
+    n, _, height, width = node.inputs[g].sizes
+    size = (height // 2 + 1, width // 2 + 1) if phases else (height, width)
+    forward = replace(body[-1], spec=node.spec.with_shape((n, node.sizes[0], *size)))
+    taps = convolution(forward, node.inputs[x].sizes, operands.out, phases)
+    return Products(node.dtype, taps, operands.inputs[x], machine)
+
+
+def _tiles(products: Products) -> list[Pair]:
+    """The rows and vectors of every tile, in the order in which they are added up."""
+    return [
+        (rows, vectors)
+        for group in products.groups
+        for rows in ranges(products.shape(group)[0], products.block(group).scalars).values()
+        for vectors in ranges(products.shape(group)[1], products.block(group).vectors).values()
+    ]
+
+
+def _add(text: Text, products: Products) -> None:
+    """Add up a band, tile by tile."""
+    lanes, sums_at = products.lanes, 0
+    for number, group in enumerate(products.groups):
+        (scalars, vectors), block = products.shape(group), products.block(group)
+        if not products.vectors_of_g:
+            text(table(f"g{number}", list(group.g_at)))
+        for r, rows in ranges(scalars, block.scalars).items():
+            for v, width in ranges(vectors, block.vectors).items():
+                if products.vectors_of_g:
+                    places = f"in + {group.x_at + r}, from + {group.g_at[0] + v * lanes}"
+                    part = int((v + width) * lanes > products.taps.results)
+                else:
+                    places, part = f"in + {group.x_at + v * lanes}, from, g{number} + {r}", 0
+                at = f"sums + {sums_at + (r * vectors + v) * lanes}, {vectors * lanes}"
+                text(f"tile@_{rows}x{width}({places}, count, {at}, {part});")
+        sums_at += scalars * vectors * lanes
+
+
+def _tile(text: Text, products: Products, rows: int, vectors: int) -> None:
+    """The function that sums rows x vectors over the positions of a band.
+
+    ``part``: whether the last vector would reach beyond the channels of g.
+    """
+    kind, s, taps = TYPES[products.dtype], SUFFIX[products.dtype], products.taps
+    lanes, rest = products.lanes, taps.results % products.lanes
+    names = [[f"s{r}_{v}" for v in range(vectors)] for r in range(rows)]
+    channels = "" if products.vectors_of_g else "const long *g_at, "
+    head = (
+        f"NOINLINE void tile@_{rows}x{vectors}(const {kind} *x, const {kind} *g, {channels}"
+        f"long count, {kind} *sums, long stride, int part)"
+    )
+    x_row = taps.in_step[0] * products.canvas.width * taps.terms
+    x_pixel, g_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
+    vector, scalar = ("b", "a") if products.vectors_of_g else ("a", "b")
+    with text.block(head):
+        for row in names:
+            text(f"v{s} " + ", ".join(f"{name} = {{}}" for name in row) + ";")
+        with text.block("for (long i = 0; i < count; i++)"):
+            text(f"const {kind} *a = x + i * {x_row}, *b = g + i * {products.g_strides[1]};")
+            steps = f"a += {x_pixel}, b += {g_pixel}"
+            with text.block(f"for (long j = 0; j < {taps.grid[1]}; j++, {steps})"):
+                for v in range(vectors):
+                    load = f"load_{s}({vector} + {v * lanes})"
+                    if products.vectors_of_g and rest and v == vectors - 1:
+                        load = f"part ? load_part_{s}({vector} + {v * lanes}, {rest}) : {load}"
+                    text(f"const v{s} v{v} = {load};")
+                for r, row in enumerate(names):
+                    place = f"{r}" if products.vectors_of_g else f"g_at[{r}]"
+                    adds = " ".join(f"{name} += c{r} * v{v};" for v, name in enumerate(row))
+                    text(f"const {kind} c{r} = {scalar}[{place}]; {adds}")
+        for r, row in enumerate(names):
+            for v, name in enumerate(row):
+                at = f"sums + {r} * stride + {v * lanes}"
+                text(f"store_{s}({at}, load_{s}({at}) + {name});")
+    text("")
+
+
+def _gather(text: Text, products: Products, out: Operand) -> None:
+    """Add the threads' sums, and put each where it belongs in the weight."""
+    kind, (count, step), sums_at = TYPES[products.dtype], products.inner, 0
+    text(out.pointer("y", writable=True))
+    for number, group in enumerate(products.groups):
+        scalars, vectors = products.shape(group)
+        width = vectors * products.lanes
+        text(table(f"to{number}", list(group.places)))
+        first, last = shares(scalars)
+        with (
+            text.block(f"for (long r = {first}; r < {last}; r++)"),
+            text.block(f"for (long m = 0; m < {count}; m++)"),
+        ):
+            text(f"const {kind} *from = all + {sums_at} + r * {width} + m;", f"{kind} sum = 0;")
+            text(f"for (int t = 0; t < team->threads; t++) sum += from[t * {products.size}];")
+            text(f"y[to{number}[r] + m * {step}] = sum;")
+        sums_at += scalars * width
