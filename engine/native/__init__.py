@@ -1,7 +1,7 @@
 """The native backend: a program's loops as C, written for its exact shapes.
 
 Each family of nodes has an emitter, which writes the C of one step (``elementwise``,
-``convolution``, ``weight_gradient``, ``reduction``, ``phase_weight``); ``source`` puts the steps
+``taps``, ``reduction``, ``phase_weight``, ``pooling``); ``source`` puts the steps
 together, ``library`` compiles them with the system's compiler and keeps what it made, ``crew`` runs
 them on several threads. The vectors are the compiler's own, so one text serves AVX-512, AVX2, SSE2
 and NEON (``prelude.h``).

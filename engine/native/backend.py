@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.native import elementwise, phase_weight, reduction
+from engine.native import elementwise, phase_weight, pooling, reduction
 from engine.native.kernel import Emitter, NativeKernel
 from engine.native.machine import Machine
 from engine.native.taps import anchor, convolution, weight_gradient
@@ -19,6 +19,7 @@ EMITTERS: tuple[Emitter, ...] = (
     ),
     Emitter("C: sum", reduction.supports, reduction.emit, reduction.scratch),
     Emitter("C: sums of taps", phase_weight.supports, phase_weight.emit),
+    Emitter("C: windows", pooling.supports, pooling.emit),
 )
 """Tried in this order."""
 

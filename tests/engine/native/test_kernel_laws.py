@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.native.backend import native_kernels
 from engine.native.expression import EXPRESSIONS
 from engine.native.target import NativeError
+from engine.testing import Case, Sample
 from engine.testing.laws.kernels import require_kernel
 from ops import REGISTRY
 from tests.ops.subjects import SUBJECTS
@@ -18,6 +19,7 @@ THOROUGH = settings.default.max_examples > 50
 ARCHITECTURES = ("native", "x86-64", "x86-64-v3", "x86-64-v4")
 ELEMENTWISE = sorted(set(EXPRESSIONS) & set(SUBJECTS))
 CONVOLUTIONS = ("conv2d", "conv2d_input_gradient", "conv2d_weight_gradient")
+POOLINGS = ("max_pool2d", "pool_route")
 OTHERS = ("fused", "mean", "phase_weight", "phase_weight_adjoint", "sum", "sum_to")
 
 
@@ -51,11 +53,25 @@ def test_convolutions(name: str, data: st.DataObject) -> None:
     hold(name, data)
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", [*OTHERS, *POOLINGS])
 @examples(8)
 @given(data=st.data())
 def test_sums(name: str, data: st.DataObject) -> None:
     hold(name, data)
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("channels", [1, 5, 16, 19])
+def test_poolings_side_by_side(name: str, channels: int) -> None:
+    window = {"kernel_size": (2, 3), "stride": (2, 3), "padding": (0, 0), "dilation": (1, 1)}
+    image, pooled = (
+        Sample(shape, layout="channels_last", **kind)
+        for shape, kind in (((2, channels, 5, 7), {"ties": 2}), ((2, channels, 2, 2), {}))
+    )
+    inputs = (image,) if name == "max_pool2d" else (pooled, image)
+    case = Case(*inputs, **window, ceil_mode=False)
+    kernels = [k for k in native_kernels(threads=2) if k.name == "C: windows"]
+    assert [require_kernel(SUBJECTS[name], case, k) for k in kernels] == [True]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
