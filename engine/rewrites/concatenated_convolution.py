@@ -13,7 +13,8 @@ from ops.provenance import in_place_of
 
 FEWEST_CHANNELS = 16
 """Of a part that is convolved alone. With more, the multiplications that its phases save outweigh
-the passes over the result that weaving and adding them take; measured on CPUs."""
+the passes over the result that weaving and adding them take; measured on CPUs, with both backends
+and up to 96 channels of results."""
 
 
 def convolve_parts(graph: Graph) -> Graph:
