@@ -20,6 +20,7 @@ from benchmarks.harness import RESULTS
 BENCHMARKS = {
     "roofline": "what the machine can do, and the least time of a training step",
     "training_step": "a training step beside PyTorch, torch.compile, JAX and the textbook",
+    "peak_memory": "the peak memory of a training step, beside the same",
     "inference": "a network alone, beside ONNX Runtime too",
     "dispatch": "what a call costs when there is next to nothing to compute",
     "compile_time": "compiling, by backend, cache and size of the graph",

@@ -88,7 +88,7 @@ def inferences(
 
 
 def _jax_training(noisy: torch.Tensor, target: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
-    if not _installed("jax"):
+    if not installed("jax"):
         return {}
     from benchmarks.rivals import jax_network
 
@@ -99,7 +99,7 @@ def _jax_training(noisy: torch.Tensor, target: torch.Tensor) -> dict[str, Callab
 
 
 def _jax_inference(noisy: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
-    if not _installed("jax"):
+    if not installed("jax"):
         return {}
     from benchmarks.rivals import jax_network
 
@@ -110,14 +110,15 @@ def _jax_inference(noisy: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
 
 
 def _onnx_runtime(noisy: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
-    if not (_installed("onnx") and _installed("onnxruntime")):
+    if not (installed("onnx") and installed("onnxruntime")):
         return {}
     from benchmarks.rivals import onnx_network
 
     return {"ONNX Runtime": partial(onnx_network.inference, noisy)}
 
 
-def _installed(package: str) -> bool:
+def installed(package: str) -> bool:
+    """Whether a package is there; says so if it is not."""
     found = find_spec(package) is not None
     if not found:
         print(f"{package} is not installed: it takes no part")

@@ -13,8 +13,10 @@ from matplotlib import pyplot as plt
 OURS, OTHERS = "#d1495b", "#8d99ae"
 
 
-def plot_bars(path: Path, cases: Mapping[str, Mapping[str, float]]) -> None:
-    """Milliseconds of every contestant, a panel per case, the slowest on top."""
+def plot_bars(
+    path: Path, cases: Mapping[str, Mapping[str, float]], unit: str = "milliseconds"
+) -> None:
+    """A value of every contestant, a panel per case, the largest on top."""
     most = max(map(len, cases.values()))
     figure, panels = plt.subplots(
         1,
@@ -32,7 +34,7 @@ def plot_bars(path: Path, cases: Mapping[str, Mapping[str, float]]) -> None:
             color=[OURS if name.startswith("Blockwright") else OTHERS for name in names],
         )
         panel.bar_label(bars, fmt="%.3g", padding=3)
-        panel.set(title=case, xlabel="milliseconds")
+        panel.set(title=case, xlabel=unit)
         panel.spines[["top", "right"]].set_visible(False)
         panel.margins(x=0.15)
     figure.savefig(path, dpi=120)

@@ -108,6 +108,21 @@ def roofline(results: Results) -> str:
     )
 
 
+def peaks(results: Results) -> str:
+    """A column per case, a row per contestant: megabytes, and the ratio to PyTorch eager."""
+    cases: Mapping[str, Mapping[str, int]] = results["bytes"]
+    names = sorted(dict.fromkeys(n for found in cases.values() for n in found))
+    rows = []
+    for name in names:
+        cells = []
+        for found in cases.values():
+            least = min(b for n, b in found.items() if n.startswith("PyTorch eager"))
+            nbytes = found.get(name)
+            cells.append("" if nbytes is None else f"{nbytes / 1e6:.1f} MB, {nbytes / least:.2f}x")
+        rows.append([f"**{name}**" if name.startswith("Blockwright") else name, *cells])
+    return f"{_markdown(['', *cases], rows)}\n\n{measured_on(results)}"
+
+
 def measured_on(results: Results) -> str:
     """The machine and the command, as a line below a table."""
     machine = results["machine"]
@@ -134,6 +149,7 @@ def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "training step": ("training_step", timings),
     "training step, lost": ("training_step", losses),
+    "peak memory": ("peak_memory", peaks),
     "inference": ("inference", timings),
     "inference, lost": ("inference", losses),
     "dispatch": ("dispatch", timings),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,26 @@ def training(
 ) -> Callable[[], float]:
     """A training step with SGD, compiled as a whole, the weights updated in place (donated)."""
     x, t = _images(noisy, layout), _images(target, layout)
-    weights = _weights(layout)
+    weights, update = _weights(layout), _update(lr, layout)
+
+    def step() -> float:
+        nonlocal weights
+        weights, value = update(weights, x, t)
+        jax.block_until_ready(weights)
+        return float(value)
+
+    return step
+
+
+def peak_bytes(noisy: torch.Tensor, target: torch.Tensor, layout: str) -> int:
+    """What a training step holds beyond images and weights, by the compiler's own account."""
+    x, t = _images(noisy, layout), _images(target, layout)
+    compiled = _update(0.1, layout).lower(_weights(layout), x, t).compile()
+    return int(compiled.memory_analysis().temp_size_in_bytes)
+
+
+def _update(lr: float, layout: str) -> Any:
+    """(weights, images, targets) -> (new weights, loss), compiled."""
 
     def loss(weights: Weights, x: jax.Array, t: jax.Array) -> jax.Array:
         return jnp.mean((_forward(weights, x, layout) - t) ** 2)
@@ -37,13 +57,7 @@ def training(
         value, slopes = jax.value_and_grad(loss)(weights, x, t)
         return jax.tree.map(lambda w, slope: w - lr * slope, weights, slopes), value
 
-    def step() -> float:
-        nonlocal weights
-        weights, value = update(weights, x, t)
-        jax.block_until_ready(weights)
-        return float(value)
-
-    return step
+    return update
 
 
 def inference(noisy: torch.Tensor, layout: str) -> Callable[[], torch.Tensor]:

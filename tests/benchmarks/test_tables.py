@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.harness import Timing, best_of_pytorch, interleaved, write_timings
+from benchmarks.harness import Timing, best_of_pytorch, interleaved, write, write_timings
 from benchmarks.rivals.memory import peak_bytes
 from benchmarks.tables import PAGES, TABLES, filled
 
@@ -50,6 +50,14 @@ def test_where_others_win_is_told(tmp_path: Path) -> None:
     assert "won" not in filled(page, tmp_path)
     write_timings(tmp_path, "dispatch", {"won": timings(0.1e-3)})
     assert "None of the cases above." in filled(page, tmp_path)
+
+
+def test_peaks_are_compared_with_pytorchs_better_layout(tmp_path: Path) -> None:
+    found = {"PyTorch eager, NCHW": 40e6, "PyTorch eager, NHWC": 20e6, "Blockwright, torch": 5e6}
+    write(tmp_path, "peak_memory", {"bytes": {"small": found}})
+    page = filled(PAGE.replace("dispatch", "peak memory"), tmp_path)
+    assert "| **Blockwright, torch** | 5.0 MB, 0.25x |" in page
+    assert "| PyTorch eager, NCHW | 40.0 MB, 2.00x |" in page
 
 
 def test_a_table_without_results_stays_and_one_that_does_not_exist_is_refused(
