@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,11 +13,12 @@ import torch
 from engine.cuda import choose_for
 from engine.graph import Graph
 from engine.kernels import Kernel
-from engine.lowering import Choose, choose_kernel
+from engine.lowering import REFERENCE, Choose, candidates
 from engine.native.backend import is_native, native_kernels
 from engine.native.target import NativeError
 from engine.rewrites import Rewrite
 from engine.rewrites.fusion import fuse_neighbours
+from engine.tuning import tuned
 from engine.work import flops
 from ops import GraphError, Node
 
@@ -39,28 +42,51 @@ class Backend:
     rewrites: tuple[Rewrite, ...] = ()
 
 
-def find_backend(name: str, device: torch.device, compute: str, graph: Graph) -> Backend:
-    """The backend of a name, for a bound graph on a device.
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a backend.
 
-    Where native code cannot be had it is torch's, said once.
+    Attributes:
+        name: of :data:`BACKENDS`. "auto" is what ``BLOCKWRIGHT_BACKEND`` says, if anything.
+        device: where to compute.
+        compute: how factors are rounded, see :func:`engine.compile`.
+        tune: whether kernels are chosen by measuring them.
 
     Raises:
-        GraphError: there is no such backend or ``compute``, or not for this device.
+        GraphError: there is no such backend, or it cannot do this on the device.
     """
-    if name not in BACKENDS:
-        raise GraphError(f"unknown backend {name!r} (there are: {', '.join(BACKENDS)})")
-    if name == "native" and device.type != "cpu":
-        raise GraphError(f"the native backend computes on the CPU, not on {device}")
-    torch_calls = Backend(choose_for(device, compute))
-    if name == "torch" or device.type != "cpu":
-        return torch_calls
-    if name == "auto" and sum(map(flops, graph.nodes)) < WORTH_COMPILING:
-        return torch_calls
-    try:
-        return _native(torch.get_num_threads())
-    except NativeError as error:
-        fall_back(str(error))
-        return torch_calls
+
+    name: str
+    device: torch.device
+    compute: str
+    tune: bool
+
+    def __post_init__(self) -> None:
+        name = os.environ.get("BLOCKWRIGHT_BACKEND", "auto") if self.name == "auto" else self.name
+        object.__setattr__(self, "name", name)
+        if name not in BACKENDS:
+            raise GraphError(f"unknown backend {name!r} (there are: {', '.join(BACKENDS)})")
+        if name == "native" and self.device.type != "cpu":
+            raise GraphError(f"the native backend computes on the CPU, not on {self.device}")
+        if self.tune and self.device.type != "cpu":
+            raise GraphError(f"kernels are tuned on the CPU, not on {self.device}")
+
+
+def find_backend(request: Request, graph: Graph) -> Backend:
+    """The backend for a bound graph. Where native code cannot be had it is torch's, said once.
+
+    Raises:
+        GraphError: ``compute`` is unknown, or not to be had on the device.
+    """
+    choose = choose_for(request.device, request.compute)
+    on_cpu = request.device.type == "cpu"
+    heavy = request.name == "native" or sum(map(flops, graph.nodes)) >= WORTH_COMPILING
+    if on_cpu and request.name != "torch" and heavy:
+        try:
+            return _native(torch.get_num_threads(), request.tune)
+        except NativeError as error:
+            fall_back(str(error))
+    return Backend(tuned(candidates, _machine()) if request.tune else choose)
 
 
 @lru_cache
@@ -70,13 +96,22 @@ def fall_back(reason: str) -> None:
 
 
 @lru_cache
-def _native(threads: int) -> Backend:
+def _native(threads: int, tune: bool) -> Backend:
     kernels = native_kernels(threads=threads)
 
-    def choose(node: Node) -> Kernel:
-        return next((k for k in kernels if k.supports(node)), None) or choose_kernel(node)
+    def native_first(node: Node) -> list[Kernel]:
+        native: list[Kernel] = [kernel for kernel in kernels if kernel.supports(node)]
+        others = candidates(node)
+        return native + [kernel for kernel in others if not native or kernel is not REFERENCE]
 
-    return Backend(choose, (_fuse,))
+    if tune:
+        machine = f"{_machine()} {kernels[0].machine.target.identity}"
+        return Backend(tuned(native_first, machine), (_fuse,))
+    return Backend(lambda node: native_first(node)[0], (_fuse,))
+
+
+def _machine() -> str:
+    return f"cpu {platform.processor()} {torch.get_num_threads()} threads torch {torch.__version__}"
 
 
 def _fuse(graph: Graph) -> Graph:

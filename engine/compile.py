@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 
-from engine.backends import Backend, fall_back, find_backend
+from engine.backends import Backend, Request, fall_back, find_backend
 from engine.gradient import gradient
 from engine.graph import Graph, Update
 from engine.native.target import NativeError
@@ -36,6 +37,7 @@ def compile(
     device: str | torch.device = "cpu",
     compute: str = "float32",
     backend: str = "auto",
+    tune: bool = False,
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,
     **sizes: int,
@@ -53,7 +55,10 @@ def compile(
             products and convolutions are rounded to. They are added up, and kept, in float32.
         backend: "torch", one torch call after another; "native", C code written for this very
             program, compiled at its first use and kept on disk (see :mod:`engine.native`); or
-            "auto", native on a CPU if there is so much to compute that it is worth the wait.
+            "auto", native on a CPU if there is so much to compute that it is worth the wait, unless
+            the environment variable ``BLOCKWRIGHT_BACKEND`` names one.
+        tune: choose kernels by measuring them, on the CPU, rather than by the cost rule; the
+            choices are remembered on disk.
         check_numerics: stop at the first NaN or infinity and say where it came from; slow,
             and with torch's kernels, operator by operator.
         rewrites: the rewrites to apply; all by default.
@@ -82,7 +87,9 @@ def compile(
     if minimize is not None and optimizer is not None:
         updates += _updates(bound, minimize, optimizer)
     chosen = Graph(bound.select(shown).outputs, updates)
-    return _compile(chosen, [shown], device, compute, backend, check_numerics, rewrites)[0]
+    return _compile(
+        chosen, [shown], Request(backend, _device(device), compute, tune), check_numerics, rewrites
+    )[0]
 
 
 def compile_stages(
@@ -92,6 +99,7 @@ def compile_stages(
     device: str | torch.device = "cpu",
     compute: str = "float32",
     backend: str = "auto",
+    tune: bool = False,
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,
     **sizes: int,
@@ -105,32 +113,33 @@ def compile_stages(
     Args:
         graph: what to compute.
         stages: the names of each stage's outputs.
-        device, compute, backend, check_numerics, rewrites, **sizes: as for :func:`compile`.
+        device, compute, backend, tune, check_numerics, rewrites, **sizes: as for :func:`compile`.
 
     Raises:
         As :func:`compile`.
     """
     names = [name for stage in stages for name in stage]
     bound = _bound(Graph(graph.select(names).outputs, graph.updates), graph, sizes)
-    return _compile(bound, stages, device, compute, backend, check_numerics, rewrites)
+    return _compile(
+        bound, stages, Request(backend, _device(device), compute, tune), check_numerics, rewrites
+    )
 
 
 def _compile(
     graph: Graph,
     stages: Sequence[Sequence[str]],
-    device: str | torch.device,
-    compute: str,
-    backend: str,
+    request: Request,
     check_numerics: bool,
     rewrites: Iterable[Rewrite],
 ) -> tuple[Program, ...]:
-    where, graph = _device(device), rewrite(graph, rewrites)
-    chosen = find_backend("torch" if check_numerics else backend, where, compute, graph)
+    graph, device = rewrite(graph, rewrites), request.device
+    by_torch = replace(request, name="torch")
     try:
-        runtime = _runtime(graph, stages, where, chosen)
+        chosen = find_backend(by_torch if check_numerics else request, graph)
+        runtime = _runtime(graph, stages, device, chosen)
     except NativeError as error:
         fall_back(str(error))
-        runtime = _runtime(graph, stages, where, find_backend("torch", where, compute, graph))
+        runtime = _runtime(graph, stages, device, find_backend(by_torch, graph))
     return tuple(Program(runtime, i, check_numerics) for i in range(len(stages)))
 
 

@@ -14,10 +14,15 @@ Choose = Callable[[Node], Kernel]
 """How a node's kernel is chosen."""
 
 
+def candidates(node: Node) -> list[Kernel]:
+    """The kernels that support a node, by their cost; its operator's ``forward`` if none does."""
+    found = [kernel for kernel in KERNELS.get(node.operator.name, ()) if kernel.supports(node)]
+    return sorted(found, key=lambda kernel: kernel.cost(node)) or [REFERENCE]
+
+
 def choose_kernel(node: Node) -> Kernel:
     """The kernel of least cost that supports a node; its operator's ``forward`` if none does."""
-    candidates = [k for k in KERNELS.get(node.operator.name, ()) if k.supports(node)]
-    return min(candidates, key=lambda kernel: kernel.cost(node), default=REFERENCE)
+    return candidates(node)[0]
 
 
 def evaluate(node: Node, arguments: Sequence[torch.Tensor]) -> torch.Tensor:

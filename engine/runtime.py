@@ -16,7 +16,7 @@ from engine.layout import strides, view_of
 from engine.native.kernel import NativeKernel
 from engine.native.program import NativeSteps
 from engine.plan import Plan, Step
-from ops import GraphError, Node, Parameter
+from ops import GraphError, Node, OutOfMemory, Parameter
 from ops.leaves import full
 
 Around = Callable[[Node, Run], object]
@@ -96,7 +96,7 @@ class Runtime:
         self._storages = storages
         if self._arena is None:
             size = self.plan.placement.peak_bytes
-            self._arena = torch.empty(size, dtype=torch.uint8, device=self.device)
+            self._arena = _allocated(size, self.device)
         self._bind_tensors(self._arena)
         stages = self.plan.stages
         self._steps = [
@@ -153,6 +153,16 @@ class Runtime:
         offset, nbytes = self.plan.placement.offsets[buffer], self.plan.buffers[buffer].nbytes
         flat = self._arena[offset : offset + nbytes].view(dtype)
         return flat.view(shape) if row_major else flat.as_strided(shape, strides(shape))
+
+
+def _allocated(size: int, device: torch.device) -> torch.Tensor:
+    try:
+        return torch.empty(size, dtype=torch.uint8, device=device)
+    except (RuntimeError, MemoryError) as error:
+        raise OutOfMemory(
+            f"the program needs {size:,} bytes of memory on {device}, which there are not; with "
+            f"memory_budget=... it may do with less ({str(error).splitlines()[0]})"
+        ) from None
 
 
 def _together(steps: Sequence[Step]) -> list[list[Step]]:

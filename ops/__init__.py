@@ -34,6 +34,7 @@ from ops.errors import (
     GradientError,
     GraphError,
     NumericsError,
+    OutOfMemory,
     SpecError,
 )
 from ops.leaves import Parameter, constant, full

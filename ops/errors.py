@@ -29,5 +29,9 @@ class FeedError(BlockwrightError, ValueError):
     """Values given to a program, or sizes given to a graph, that do not fit it."""
 
 
+class OutOfMemory(BlockwrightError, MemoryError):
+    """A program's memory that cannot be had."""
+
+
 class NumericsError(BlockwrightError, ArithmeticError):
     """A NaN or an infinity, found by ``check_numerics=True``."""

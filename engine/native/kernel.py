@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -90,4 +91,10 @@ def _alone(
     addresses = [tensor.untyped_storage().data_ptr() for tensor in tensors]
     outside = (ctypes.c_void_p * len(addresses))(*addresses)
     library = load(source, machine.target)
-    return runner(library, machine.target, machine.threads, 0, outside)(0, 1)
+    run = runner(library, machine.target, machine.threads, 0, outside)(0, 1)
+    # The code knows the tensors by their addresses alone: they live as long as it can run.
+    return partial(_run_beside, tensors, run)
+
+
+def _run_beside(tensors: Sequence[torch.Tensor], run: Run) -> None:
+    run()

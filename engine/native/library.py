@@ -6,12 +6,11 @@ import ctypes
 import hashlib
 import os
 import secrets
-import tempfile
-import warnings
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 
+from engine.cache import cache_folder
 from engine.native.target import NativeError, Target, run_compiler
 
 HERE = Path(__file__).parent
@@ -44,33 +43,6 @@ def _load(key: str, source: str, target: Target) -> ctypes.CDLL:
 def prelude() -> str:
     """The text that all generated code includes."""
     return (HERE / "prelude.h").read_text()
-
-
-@lru_cache
-def cache_folder() -> Path:
-    """Where what is worth keeping between processes is kept.
-
-    ``BLOCKWRIGHT_CACHE``, or ``blockwright`` in the user's folder of caches. Where that cannot be
-    written to, a temporary folder serves for this process, said once.
-    """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    wanted = Path(os.environ.get("BLOCKWRIGHT_CACHE") or Path(base, "blockwright"))
-    try:
-        wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=wanted):
-            return wanted
-    except OSError as error:
-        warnings.warn(
-            f"the cache folder {wanted} cannot be written to ({error.strerror}): compiled code is "
-            "not kept beyond this process; BLOCKWRIGHT_CACHE names another folder",
-            stacklevel=2,
-        )
-        return Path(_temporary_folder().name)
-
-
-@lru_cache
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="blockwright-")
 
 
 def _sound(folder: Path, key: str) -> Iterator[Path]:

@@ -21,6 +21,9 @@ GRADIENTS = frozenset({"conv2d_input_gradient", "conv2d_weight_gradient"})
 MOST_INPUTS = 16
 """Of a fused node: each takes a register."""
 
+MOST_NODES = 64
+"""In a fused node, so that the time to compile it stays in proportion."""
+
 Supported = Callable[[Node], bool]
 Consumers = dict[Node, list[Node]]
 
@@ -164,7 +167,9 @@ class _Grouping:
 
     def _joins(self, node: Node, group: _Group) -> bool:
         name, consumers = node.operator.name, self._consumers[node]
-        if not node.inputs or len(group.inputs | set(node.inputs)) > MOST_INPUTS:
+        if not node.inputs or len(group.nodes) == MOST_NODES:
+            return False
+        if len(group.inputs | set(node.inputs)) > MOST_INPUTS:
             return False
         if name == "separate_phases":
             return len(consumers) == 1 and _takes_apart(consumers[0], node)

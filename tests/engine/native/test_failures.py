@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import Program, compile
+from engine import Program, cache, compile
 from engine.backends import _native, fall_back
 from engine.native import crew, library, target
 from graphs import GraphBuilder
-from ops import GraphError, sigmoid
+from ops import GraphError, OutOfMemory, sigmoid
 
 FEEDS = {"x": torch.linspace(-3, 3, 40)}
 
@@ -30,7 +30,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     for remembered in (
-        _native, fall_back, target.find_target, library._load, library.cache_folder, crew._crew,
+        _native, fall_back, target.find_target, library._load, cache.cache_folder, crew._crew,
     ):  # fmt: skip
         remembered.cache_clear()
 
@@ -132,3 +132,22 @@ def test_a_cache_that_cannot_be_written_to(
     with pytest.warns(UserWarning, match="the cache folder .* cannot be written to"):
         compiled = program()
     assert kernel(compiled) == "C: elementwise"
+
+
+def test_more_memory_than_there_is() -> None:
+    g = GraphBuilder("large")
+    x = g.input("x", (1 << 46,))
+    compiled = compile(g.build(y=sigmoid(x)), backend="torch")
+    with pytest.raises(OutOfMemory, match="needs 281,474,976,710,656 bytes of memory on cpu"):
+        compiled(x=torch.zeros(1).expand(1 << 46))
+
+
+def test_the_environment_names_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    g = GraphBuilder("environment")
+    graph = g.build(y=sigmoid(g.input("x", (40,))))
+    assert kernel(compile(graph)) == "torch.sigmoid"
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "native")
+    assert kernel(compile(graph)) == "C: elementwise"
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "fast")
+    with pytest.raises(GraphError, match="unknown backend 'fast'"):
+        compile(graph)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 from hypothesis import event, given, settings
@@ -115,3 +117,14 @@ def test_exponentials_everywhere(name: str, dtype: torch.dtype) -> None:
     # Of a result below the smallest normal number, 1 / (1 + exp(-x)) may give zero.
     least = torch.finfo(dtype).tiny if name == "sigmoid" else 1e-44
     torch.testing.assert_close(result, exact, rtol=4e-7, atol=least, equal_nan=True)
+
+
+def test_a_prepared_kernel_keeps_its_tensors_alive() -> None:
+    node = REGISTRY["exp"](torch.zeros(100))
+    (kernel,) = [k for k in native_kernels() if k.supports(node)]
+    x, y = torch.zeros(100), torch.empty(100)
+    alive = [weakref.ref(x), weakref.ref(y)]
+    run = kernel.prepare(node, y, [x], [])
+    del x, y
+    assert all(tensor() is not None for tensor in alive)
+    run()

@@ -1,0 +1,119 @@
+"""Choosing kernels by measurement, once for each kind of node, and remembering the choices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import secrets
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from engine.cache import cache_folder
+from engine.kernels import Kernel
+from engine.kernels.kernel import Run
+from engine.layout import strides
+from engine.lowering import Choose
+from ops import Node, Spec
+
+Candidates = Callable[[Node], Sequence[Kernel]]
+
+ROUNDS = 5
+VERSION = 1
+"""Of the file's meaning; a file of another is not read."""
+
+
+def tuned(candidates: Candidates, machine: str) -> Choose:
+    """How to choose the kernel that was measured to be the fastest.
+
+    What has been measured is kept on disk, by the node's operator, attributes, shapes and dtypes,
+    and by the machine.
+
+    Args:
+        candidates: the kernels that support a node, the one of least estimated cost first.
+        machine: everything else that the times depend on: device, threads, versions.
+    """
+    memory = Remembered(cache_folder() / "tuning.json")
+
+    def choose(node: Node) -> Kernel:
+        kernels = candidates(node)
+        if len(kernels) == 1:
+            return kernels[0]
+        key = _key(node, machine)
+        by_name = {kernel.name: kernel for kernel in kernels}
+        if memory.get(key) not in by_name:
+            memory.put(key, min(by_name, key=lambda name: _seconds(by_name[name], node)))
+        return by_name[str(memory.get(key))]
+
+    return choose
+
+
+class Remembered:
+    """A small table of strings in a JSON file, which may be lost or damaged without harm."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known = self._read()
+
+    def get(self, key: str) -> str | None:
+        """What is remembered under a key."""
+        return self._known.get(key)
+
+    def put(self, key: str, value: str) -> None:
+        """Remember, together with what other processes have written meanwhile."""
+        self._known = {**self._read(), **self._known, key: value}
+        part = self._path.with_name(f".{self._path.name}-{secrets.token_hex(4)}")
+        try:
+            part.write_text(json.dumps({"version": VERSION, "choices": self._known}, indent=1))
+            os.replace(part, self._path)
+        except OSError:
+            part.unlink(missing_ok=True)  # the next process measures again
+
+    def _read(self) -> dict[str, str]:
+        try:
+            content = json.loads(self._path.read_text())
+            choices = content["choices"] if content["version"] == VERSION else {}
+            return {str(key): str(value) for key, value in choices.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+
+def _key(node: Node, machine: str) -> str:
+    attributes = sorted((name, repr(value)) for name, value in node.attributes.items())
+    inputs = [(x.operator.name if x.inputs else "", str(x.spec)) for x in node.inputs]
+    described = f"{node.operator.name} {attributes} {inputs} {machine}"
+    return f"{node.operator.name} {hashlib.sha256(described.encode()).hexdigest()[:24]}"
+
+
+def _seconds(kernel: Kernel, node: Node) -> float:
+    """The median time of a kernel on values of its own."""
+    run = _prepared(kernel, node)
+    run()
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _prepared(kernel: Kernel, node: Node) -> Run:
+    generator = torch.Generator().manual_seed(0)
+    inputs = [_values(x.spec, generator) for x in node.inputs]
+    scratch = [torch.empty(spec.sizes, dtype=spec.dtype) for spec in kernel.workspace(node)]
+    return kernel.prepare(node, _stored(node.spec), inputs, scratch)
+
+
+def _values(spec: Spec, generator: torch.Generator) -> torch.Tensor:
+    tensor = _stored(spec)
+    return tensor.copy_(torch.rand(spec.sizes, generator=generator) - 0.5)
+
+
+def _stored(spec: Spec) -> torch.Tensor:
+    flat = torch.empty(math.prod(spec.sizes), dtype=spec.dtype)
+    return flat.as_strided(spec.sizes, strides(spec.sizes))

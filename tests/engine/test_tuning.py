@@ -1,0 +1,97 @@
+"""Kernels chosen by measuring them, and the file that remembers the choices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine import cache, compile, interpret, tuning
+from engine.kernels import Kernel
+from engine.lowering import candidates
+from graphs import GraphBuilder
+from graphs.architectures import report_network
+from ops import GraphError, Node
+from ops.leaves import input
+from tests.support import assert_near, values
+
+
+@pytest.fixture(autouse=True)
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_CACHE", str(tmp_path))
+    cache.cache_folder.cache_clear()
+
+
+def gradient_node(channels: int = 4) -> Node:
+    """A node with two kernels."""
+    from ops import conv2d_input_gradient
+
+    g = input(name="g", shape=(2, channels, 8, 8), dtype=torch.float32)
+    w = input(name="w", shape=(channels, 3, 3, 3), dtype=torch.float32)
+    window = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
+    return conv2d_input_gradient(g, w, size=(8, 8), **window, groups=1)
+
+
+def test_the_fastest_is_chosen_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+
+    def seconds(kernel: Kernel, node: Node) -> float:
+        measured.append(kernel.name)
+        return {"multiply, scatter windows": 1.0}.get(kernel.name, 2.0)
+
+    monkeypatch.setattr(tuning, "_seconds", seconds)
+    for _ in range(2):  # the second time from the file
+        choose = tuning.tuned(candidates, "machine")
+        assert choose(gradient_node()).name == "multiply, scatter windows"
+    assert sorted(measured) == sorted(kernel.name for kernel in candidates(gradient_node()))
+    tuning.tuned(candidates, "another machine")(gradient_node())
+    tuning.tuned(candidates, "machine")(gradient_node(5))
+    assert len(measured) == 6
+
+
+def test_one_candidate_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_first(node: Node) -> Sequence[Kernel]:
+        return candidates(node)[:1]
+
+    monkeypatch.setattr(tuning, "_seconds", lambda kernel, node: pytest.fail("measured"))
+    kernel = tuning.tuned(only_first, "machine")(gradient_node())
+    assert kernel is candidates(gradient_node())[0]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"version": 1}', '{"version": 1, "choices": 3}', '"x"']
+)
+def test_a_damaged_file_is_replaced(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "tuning.json"
+    path.write_text(content)
+    chosen = tuning.tuned(candidates, "machine")(gradient_node())
+    assert chosen in candidates(gradient_node())
+    assert list(json.loads(path.read_text())["choices"].values()) == [chosen.name]
+
+
+def test_a_choice_that_is_no_kernel_any_more_is_made_again(tmp_path: Path) -> None:
+    tuning.tuned(candidates, "machine")(gradient_node())
+    path = tmp_path / "tuning.json"
+    content = json.loads(path.read_text())
+    content["choices"] = dict.fromkeys(content["choices"], "a kernel of the past")
+    path.write_text(json.dumps(content))
+    assert tuning.tuned(candidates, "machine")(gradient_node()) in candidates(gradient_node())
+
+
+@pytest.mark.parametrize("backend", ["torch", "native"])
+def test_tuned_programs(backend: str) -> None:
+    g = GraphBuilder("tuned")
+    graph = g.build(clean=report_network(4)(g.input("noisy", (2, 3, 8, 8))))
+    feeds = {"noisy": values(2, 3, 8, 8, dtype=torch.float32)}
+    program = compile(graph, backend=backend, tune=True)
+    assert_near(program(**feeds)["clean"], interpret(graph, feeds)["clean"])
+
+
+def test_only_the_cpu_is_tuned_for() -> None:
+    g = GraphBuilder("tuned")
+    graph = g.build(clean=report_network(4)(g.input("noisy", (2, 3, 8, 8))))
+    with pytest.raises(GraphError, match="kernels are tuned on the CPU, not on meta"):
+        compile(graph, device="meta", tune=True)
