@@ -40,6 +40,7 @@ from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.run import keep, resume
 from graphs.noise2noise.training.run_folder import RunFolder, write_json
+from graphs.noise2noise.training.threads import settle_threads
 from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Validation
 
@@ -124,7 +125,9 @@ class Denoiser:
         """The picture cleaned, and clipped to what can be shown."""
         whole = extend_to_multiple(noisy[None], self._multiple)
         height, width = whole.shape[2:]
-        clean = compile(self._graph, H=height, W=width)(noisy=whole)["clean"]
+        # Torch's kernels: for each size once, native code would take longer to compile than to run.
+        program = compile(self._graph, backend="torch", H=height, W=width)
+        clean = program(noisy=whole)["clean"]
         return clean[0, :, : noisy.shape[1], : noisy.shape[2]].clamp(0, 1)
 
 
@@ -144,6 +147,7 @@ def scores(noise: Noise, restored: Callable[[torch.Tensor], torch.Tensor]) -> Ro
 def main() -> None:
     """Train, score, and write the results after each training."""
     options = _options()
+    settle_threads(options.threads)
     console = Console(stderr=True)
     architecture = Architecture(network="unet", width=options.width, depth=options.depth)
     plan = Plan(
@@ -152,7 +156,6 @@ def main() -> None:
         batch=BATCH,
         lr=LR,
         validate_every=VALIDATE_EVERY,
-        threads=options.threads,
     )
     photos = photographs("bsds500-train")
     for noise, targets in product(options.noises, options.targets):
@@ -190,7 +193,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--width", type=int, default=48, help="channels of the U-Net")
     parser.add_argument("--depth", type=int, default=5, help="halvings of the U-Net")
-    parser.add_argument("--threads", type=int, help="default: what the first steps find fastest")
+    parser.add_argument("--threads", type=int, help="default: one or all, what is faster")
     parser.add_argument("--runs", type=Path, default=RUNS, help="where trainings are kept")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument(

@@ -27,6 +27,7 @@ from graphs.noise2noise.report.figure import Row, draw_figure
 from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.progress import watch
+from graphs.noise2noise.training.threads import settle_threads
 from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Score
 
@@ -91,6 +92,8 @@ def run_demo(
         InputError: the folder cannot be written to.
     """
     require_folder(folder)
+    if plan.steps is None:
+        settle_threads(None)
     held_out = {name: load(name) for name in held_out_names}
     pairs = noisy_pairs(training_names, seed)
     architecture = Architecture()

@@ -90,8 +90,10 @@ class Configuration:
             )
         if self.seed < 0:
             raise InputError(f"expected a seed of at least 0, got {self.seed}")
-        if self.crop is not None and self.crop < 1:
-            raise InputError(f"expected a crop of at least 1, got {self.crop}")
+        for name in ("crop", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"expected {name} of at least 1, got {value}")
         if self.noise is None and self.targets == "clean":
             raise InputError("clean targets need clean pictures: give the noise to put on them")
         if self.noise is not None:

@@ -19,8 +19,6 @@ class Plan:
         lr: the highest learning rate.
         schedule: how the learning rate goes; see :data:`schedules.SCHEDULES`.
         validate_every: steps between validations.
-        threads: to compute with; None for as many as torch has, or, without a number of steps, for
-            what the first few steps find fastest.
         patience: validations without a new best after which the training ends; None for never.
 
     Raises:
@@ -33,7 +31,6 @@ class Plan:
     lr: float = 1e-2
     schedule: ScheduleName = "cosine"
     validate_every: int = 250
-    threads: int | None = None
     patience: int | None = None
 
     def __post_init__(self) -> None:
@@ -49,7 +46,6 @@ class Plan:
             "example in a step": self.batch,
             "step between validations": self.validate_every,
             "validation of patience": self.patience,
-            "thread": self.threads,
         }
         for name, count in counts.items():
             if count is not None and count < 1:

@@ -23,6 +23,7 @@ from graphs.noise2noise.training.objectives import (
     shots_objective,
 )
 from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.threads import settle_threads
 from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Validation
 from graphs.optimizers import SGD, Adam
@@ -60,6 +61,7 @@ def prepare(configuration: Settled) -> Session:
         InputError: the pictures cannot be trained on, or settings do not go together.
     """
     c = configuration
+    settle_threads(c.threads)
     found = find_scenes([Path(path) for path in c.data], c.pattern, clean=c.noise is not None)
     _require_loss(c.loss, found.kind, c)
     needed = 2 * c.crop if found.kind == "single" else c.crop
@@ -110,7 +112,6 @@ def _plan(c: Settled) -> Plan:
         lr=c.lr,
         schedule=c.schedule,
         validate_every=c.validate_every,
-        threads=c.threads,
         patience=c.patience,
     )
 

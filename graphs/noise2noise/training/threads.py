@@ -9,14 +9,28 @@ from collections.abc import Callable
 import torch
 
 ROUNDS = 5
+SIDE, PRODUCTS = 384, 20
 
 
-def use_fastest_thread_count(step: Callable[[], object]) -> None:
-    """Let torch compute with one thread, or with as many as now, whichever runs ``step`` faster.
+def settle_threads(count: int | None) -> None:
+    """Let torch compute with so many threads; if that is open, with one or with as many as now.
 
-    A step is hundreds of short operations, and after each the threads wait for the last of them. On
-    a machine that is busy with something else that can cost a hundred times what they gain.
+    Of these it takes the faster. A step is hundreds of short operations, and after each the threads
+    wait for the last of them: on a machine that is busy with something else that can cost a hundred
+    times what they gain.
+
+    To be called before anything is compiled, since native code is written for a number of threads.
     """
+    if count is not None:
+        torch.set_num_threads(count)
+        return
+    matrix = torch.rand(SIDE, SIDE)
+    product = torch.empty_like(matrix)
+
+    def step() -> None:
+        for _ in range(PRODUCTS):
+            torch.mm(matrix, matrix, out=product).relu_()
+
     counts = sorted({1, torch.get_num_threads()})
     torch.set_num_threads(min(counts, key=lambda count: _median_seconds(step, count)))
 

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 
@@ -17,7 +16,6 @@ from graphs.noise2noise.data.sources import Source
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.training.objectives import Objective, shots_objective
 from graphs.noise2noise.training.plan import Plan
-from graphs.noise2noise.training.threads import use_fastest_thread_count
 from graphs.noise2noise.training.validation import Score
 from graphs.optimizers import Adam, Optimizer
 
@@ -139,17 +137,13 @@ class Training:
     def run(self) -> Generator[Progress]:
         """Train, telling of every milestone, and four times a second how far it is.
 
-        Leaving the loop ends the training. Without a number of steps, which promises the same
-        result again, or of threads, the first few settle how many threads torch computes with.
+        Leaving the loop ends the training.
 
         Raises:
             InputError: the loss is no longer a number.
         """
         start = time.perf_counter() - self.position.seconds
         next_report = 0.0
-        if self._plan.threads is not None:
-            torch.set_num_threads(self._plan.threads)
-        settled = self._plan.steps is not None or self._plan.threads is not None
         while True:
             seconds = time.perf_counter() - start
             self.position = replace(self.position, seconds=seconds)
@@ -163,9 +157,6 @@ class Training:
                 next_report = seconds + REPORT_SECONDS
             if share == 1:
                 return
-            if not settled:
-                use_fastest_thread_count(partial(self._train_once, share))
-                settled = True
             self._train_once(share)
 
     def state(self) -> dict[str, torch.Tensor]:

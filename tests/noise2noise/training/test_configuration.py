@@ -100,7 +100,7 @@ def test_what_was_left_open_is_decided_by_network_and_noise() -> None:
         ({"data": "folder"}, "expected data to be a list of names, got 'folder'"),
         ({"validation": 1}, "expected a validation share from 0 to below 1, got 1"),
         ({"seed": -1}, "expected a seed of at least 0, got -1"),
-        ({"crop": 0}, "expected a crop of at least 1, got 0"),
+        ({"crop": 0}, "expected crop of at least 1, got 0"),
         ({"noise": "white"}, "there is no noise 'white'; expected one of gaussian, "),
         ({"targets": "clean"}, "clean targets need clean pictures: give the noise to put on them"),
         ({"steps": 1, "minutes": 2}, "a training ends after steps or minutes, not both"),
