@@ -69,7 +69,8 @@ def test_blockwright_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         Image.fromarray(pixels).save(name)
     assert commands("blockwright")
     for arguments in commands("blockwright"):
-        quick = ["--steps", "2"] if arguments[0] in ("train", "demo") else []
+        quick = ["--minutes", "0.01"] if arguments[0] == "denoise" else []
+        quick = ["--steps", "2"] if arguments[0] in ("train", "demo") else quick
         result = CliRunner().invoke(app, [*arguments, *quick])
         assert result.exit_code == 0, result.output
     for name in ("clean.png", "clean-too.png", "run/best.safetensors", "quick/demo.png"):

@@ -2,41 +2,89 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from graphs.noise2noise.commands.common import Json, Overwrite, explaining, print_result
+from graphs.noise2noise.commands.common import (
+    Json,
+    Overwrite,
+    Seed,
+    explaining,
+    print_result,
+    progress_console,
+)
+from graphs.noise2noise.commands.memory import MaxMemory, parse_bytes
 
 
 def denoise(
     pictures: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE...", help="Pictures to clean.")
+        list[Path],
+        typer.Argument(metavar="PICTURE...", help="Files to clean, or folders of them."),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File for one picture, or folder for any number.")
+        Path,
+        typer.Option("--output", "-o", help="File for one result, or folder for any number."),
     ],
     model: Annotated[
         Path | None,
-        typer.Option("--model", "-m", help="Run or file of weights; by default what comes along."),
+        typer.Option("--model", "-m", help="Weights, or the folder of a training's run."),
     ] = None,
+    method: Annotated[
+        Literal["auto", "model", "zero-shot", "repeats", "neighbours"],
+        typer.Option(help="How; by default what fits the pictures."),
+    ] = "auto",
+    minutes: Annotated[float, typer.Option(help="How long it may take, about.")] = 2.0,
+    average: Annotated[
+        bool, typer.Option("--average", help="Make one picture of all shots of a scene.")
+    ] = False,
+    max_memory: MaxMemory = "1G",
+    seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Clean pictures: PNG, JPEG or TIFF, 8-bit, grey or RGB, of any size.
+    """Clean pictures: PNG, JPEG, TIFF or .npy, of any size, of 8 or 16 bits or floats.
 
-    Each result has the size and the channels of its picture. The weights that come along were
-    trained on noise of standard deviation 25 on the scale of 0 to 255, independent from pixel to
-    pixel; for your own camera train your own.
+    A result has the kind, the numbers, the channels and the metadata of its picture. What is done
+    follows from what there is, and is told on standard error:
+
+    \b
+      a single picture         zero-shot: learns from its own pixels
+      shots of one scene,      repeats: learns to predict each from the others;
+      as files or as a stack   into one file it writes their mean, cleaned
+      different pictures       neighbours: learns from neighbouring pixels of all
+      a model (-m)             uses that and learns nothing
+
+    Zero-shot and neighbours take the noise of neighbouring pixels for independent. --method model
+    without -m uses the weights that come along, trained on noise of standard deviation 25 of 255.
 
     \b
     Examples:
-      blockwright denoise photo.jpg -o clean.jpg
-      blockwright denoise shots/*.png -o clean -m run
+      blockwright denoise photo.png -o clean.png
+      blockwright denoise burst/*.tif -o clean.tif --minutes 10
+      blockwright denoise stack.tif -o clean.tif --average
+      blockwright denoise shots -o clean -m model.safetensors --max-memory 500M
     """
-    from graphs.noise2noise.restoring.files import denoise_files
+    from graphs.noise2noise.restoring.denoise import Options, denoise_files
 
     with explaining():
-        for path in denoise_files(pictures, model, output, overwrite=overwrite):
-            print_result({"output": path}, str(path), as_json=as_json)
+        options = Options(
+            method=None if method == "auto" else method,
+            model=model,
+            seconds=60 * minutes,
+            average=average,
+            max_bytes=parse_bytes(max_memory),
+            seed=seed,
+            overwrite=overwrite,
+        )
+        for result in denoise_files(pictures, output, options, progress_console()):
+            summary = {
+                "output": result.output,
+                "method": result.choice.method,
+                "reason": result.choice.reason,
+                "noise": None if result.noise is None else asdict(result.noise),
+                "seconds": round(result.seconds, 3),
+            }
+            print_result(summary, str(result.output), as_json=as_json)

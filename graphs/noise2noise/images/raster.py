@@ -80,6 +80,17 @@ class Raster:
         """Other pixels in the same arrangement."""
         return replace(self, pixels=pixels)
 
+    def first_frame(self) -> Raster:
+        """The first frame alone; of a stack, without what is said of the whole stack."""
+        if self.frames == 1:
+            return self
+        whole, metadata = self._whole(0), Metadata(self.metadata.info)
+        if self._channel_axis == "S":
+            return replace(self, pixels=np.moveaxis(whole, 0, -1), axes="YXS", metadata=metadata)
+        if self._channel_axis == "C":
+            return replace(self, pixels=whole, axes="CYX", metadata=metadata)
+        return replace(self, pixels=whole[0], axes="YX", metadata=metadata)
+
     @property
     def _channel_axis(self) -> str:
         return next((axis for axis in "SC" if axis in self.axes), "")

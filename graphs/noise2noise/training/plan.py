@@ -15,6 +15,7 @@ class Plan:
     Attributes:
         seconds: when to end. Ignored if ``steps`` is given.
         steps: when to end, so that the result depends on the seed and not on the machine's speed.
+        most_steps: when to end even if there is time left.
         batch: examples in a step.
         lr: the highest learning rate.
         schedule: how the learning rate goes; see :data:`schedules.SCHEDULES`.
@@ -27,6 +28,7 @@ class Plan:
 
     seconds: float = 100.0
     steps: int | None = None
+    most_steps: int | None = None
     batch: int = 32
     lr: float = 1e-2
     schedule: ScheduleName = "cosine"
@@ -54,7 +56,8 @@ class Plan:
     def share(self, steps: int, seconds: float) -> float:
         """How much of the training is done, from 0 to 1."""
         done = seconds / self.seconds if self.steps is None else steps / self.steps
-        return min(done, 1.0)
+        at_most = 0.0 if self.most_steps is None else steps / self.most_steps
+        return min(max(done, at_most), 1.0)
 
     def rate(self, share: float) -> float:
         """The learning rate at that point."""

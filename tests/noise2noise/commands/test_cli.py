@@ -99,7 +99,8 @@ def test_denoise_refuses_outputs(photo: Path, tmp_path: Path) -> None:
     assert said == f"the output {out} is no kind of picture to write: {kinds}"
     out = tmp_path / "out.png"
     said = complaint("denoise", photo, photo, "-o", out)
-    assert said == f"the output {out} is one file for 2 pictures; name a folder"
+    copies = "are equal in every pixel: copies, not shots of their own"
+    assert said == f"{photo} and {photo} {copies}"
     said = complaint("denoise", photo, photo, "-o", tmp_path / "out")
     assert said == "two of the pictures are named photo.png: their results would be one file"
     said = complaint("denoise", photo, "-o", photo / "in.png")
@@ -129,8 +130,11 @@ def test_a_full_disk_is_one_sentence_too(
     def fail(*_arguments: object) -> torch.Tensor:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("graphs.noise2noise.restoring.files.write_picture", fail)
-    said = complaint("denoise", photo, "-o", tmp_path / "out.png")
+    monkeypatch.setattr("graphs.noise2noise.images.png.imagecodecs.png_encode", fail)
+    options = ("-o", tmp_path / "out.png", "--method", "model")
+    result = blockwright("denoise", photo, *options)
+    assert result.exit_code == 2
+    said = result.stderr.splitlines()[-1].removeprefix("blockwright: ")
     assert said == "[Errno 28] No space left on device"
 
 

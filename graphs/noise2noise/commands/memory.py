@@ -1,0 +1,28 @@
+"""Sizes of memory as people write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from graphs.noise2noise.errors import InputError
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+
+MaxMemory = Annotated[
+    str, typer.Option(metavar="SIZE", help="For the network to compute in, as 500M or 2G.")
+]
+
+
+def parse_bytes(text: str) -> int:
+    """``500M`` as 500 000 000.
+
+    Raises:
+        InputError: it is no such size.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise InputError(f"expected a size of memory, as 500M or 2G, got {text!r}")
+    return int(float(match[1]) * _UNITS[match[2].upper()])

@@ -1,0 +1,191 @@
+"""Files of noisy pictures to files of clean ones, by the method that fits them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images import Raster, Scale, read_raster, require_fit
+from graphs.noise2noise.networks import load_network
+from graphs.noise2noise.restoring.examples import examples_of
+from graphs.noise2noise.restoring.learning import training_on
+from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, Method, choose
+from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
+from graphs.noise2noise.restoring.outputs import is_one_file, targets_for
+from graphs.noise2noise.restoring.restorer import MAX_BYTES, Restorer
+from graphs.noise2noise.restoring.scenes import Scene, common_scale, files_of
+from graphs.noise2noise.restoring.write import write_frames, write_mean
+from graphs.noise2noise.training.progress import watch
+
+TRAINING_SHARE = 0.9
+"""Of the time; the rest is for cleaning and writing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to denoise.
+
+    Attributes:
+        method: None for the one that fits.
+        model: a file of weights or the folder of a training's run; None for those that come along.
+        seconds: what there is of time.
+        average: make one picture of all shots.
+        max_bytes: the most memory for the network to compute in.
+        seed: of everything random.
+        overwrite: whether files to write may exist already.
+
+    Raises:
+        InputError: two of them contradict each other, or there is no time.
+    """
+
+    method: Method | None = None
+    model: Path | None = None
+    seconds: float = 120.0
+    average: bool = False
+    max_bytes: int = MAX_BYTES
+    seed: int = 0
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise InputError(f"expected a time above 0, got {self.seconds} seconds")
+        if self.model is not None and self.method not in (None, "model"):
+            raise InputError(f"a model is given, for which method {self.method} has no use")
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """A file that has been written.
+
+    Attributes:
+        output: the file.
+        choice: how it was made, and why so.
+        noise: of the first picture that it was made from; None if that is too small to tell.
+        seconds: since the start.
+    """
+
+    output: Path
+    choice: Choice
+    noise: NoiseLevel | None
+    seconds: float
+
+
+def denoise_files(
+    paths: Sequence[Path], output: Path, options: Options, console: Console
+) -> Iterator[Denoised]:
+    """Clean pictures; each file is written as it is done, and none before all could be read.
+
+    Args:
+        paths: files of one picture or several, or folders of them.
+        output: a file, if it is named as a picture; several files then make one picture, their
+            mean. Else a folder, where each keeps its name.
+        options: how.
+        console: says what is done and why; on a terminal, also how far it is.
+
+    Raises:
+        InputError: a picture cannot be read or worked with, or its result cannot be written there.
+        OSError: the disk is full, for instance.
+    """
+    start = time.perf_counter()
+    files = files_of(paths)
+    average = options.average or (is_one_file(output) and len(files) > 1)
+    targets = targets_for(files[:1] if average else files, output, overwrite=options.overwrite)
+    with_model = options.model is not None or options.method == "model"
+    prepare = _with_model if with_model else _learned
+    work = prepare(files, targets, options, console)
+    for target, noise in _write(work, targets, average, console):
+        yield Denoised(target, work.choice, noise, time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be written, and how; rasters may be read only as they are asked for."""
+
+    choice: Choice
+    rasters: Iterable[Raster]
+    restore: Restorer
+    scale_of: Callable[[Raster], Scale]
+
+
+def _with_model(
+    files: Sequence[Path], targets: Sequence[Path], options: Options, console: Console
+) -> _Work:
+    loaded = load_network(options.model)
+    name = "the weights that come along" if options.model is None else f"with {options.model}"
+    choice = Choice("model", name)
+    averaged = options.average or len(targets) < len(files)
+    for i, file in enumerate(files):
+        raster = read_raster(file)
+        if i < len(targets):
+            _require_target(targets[i], raster, averaged)
+    _tell(files[0], read_raster(files[0]), choice, console)
+    restore = Restorer(loaded.network, loaded.architecture.channels, max_bytes=options.max_bytes)
+    # Weights know the values that files have when read; those that come along, of 8 bits alone.
+    return _Work(choice, map(read_raster, files), restore, _as_read if options.model else _as_seen)
+
+
+def _learned(
+    files: Sequence[Path], targets: Sequence[Path], options: Options, console: Console
+) -> _Work:
+    scenes = [Scene(file, read_raster(file)) for file in files]
+    averaged = options.average or len(targets) < len(files)
+    for scene, target in zip(scenes, targets, strict=False):
+        _require_target(target, scene.raster, averaged)
+    if options.method is None or options.method == "model":
+        method, reason = choose(scenes)
+    else:
+        method, reason = options.method, "as asked for"
+    choice = Choice(method, reason)
+    rasters = [scene.raster for scene in scenes]
+    scale = common_scale(rasters)
+    examples = examples_of(scenes, scale, method)
+    seconds = TRAINING_SHARE * options.seconds
+    net, training = training_on(method, examples, seconds, seed=options.seed)
+    _tell(files[0], rasters[0], choice, console)
+    watch(training.run(), console if console.is_terminal else Console(quiet=True))
+    restore = Restorer(net, rasters[0].channels, max_bytes=options.max_bytes)
+    return _Work(choice, rasters, restore, lambda _: scale)
+
+
+def _write(
+    work: _Work, targets: Sequence[Path], average: bool, console: Console
+) -> Iterator[tuple[Path, NoiseLevel | None]]:
+    if average:
+        rasters = list(work.rasters)
+        write_mean(targets[0], rasters, work.restore, work.scale_of(rasters[0]), console)
+        yield targets[0], noise_level(rasters[0])
+        return
+    for raster, target in zip(work.rasters, targets, strict=True):
+        write_frames(target, raster, work.restore, work.scale_of(raster), console)
+        yield target, noise_level(raster)
+
+
+def _require_target(target: Path, raster: Raster, averaged: bool) -> None:
+    require_fit(target, raster.first_frame() if averaged else raster)
+
+
+def _as_read(raster: Raster) -> Scale:
+    return Scale.of_dtype(raster.dtype)
+
+
+def _as_seen(raster: Raster) -> Scale:
+    return Scale.of_dtype(raster.dtype) if raster.dtype == np.uint8 else common_scale([raster])
+
+
+def _tell(file: Path, raster: Raster, choice: Choice, console: Console) -> None:
+    noise = noise_level(raster)
+    lines = [f"method: {choice.method}, {choice.reason}"]
+    if noise is not None:
+        lines.insert(0, f"{file.name}: noise of {noise}")
+    if noise is not None and noise.correlated and choice.method in BY_PIXEL:
+        lines.append(
+            "what neighbouring pixels share will stay; several shots of a scene would help"
+        )
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,71 @@
+"""A network learned from the very pictures that are to be denoised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from graphs.architectures import Residual, UNet, zero_shot_network
+from graphs.module import Module
+from graphs.noise2noise.data.sources import NeighbourShots, RepeatedShots
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.restoring.methods import Learned
+from graphs.noise2noise.restoring.zero_shot import CROP, Squares, zero_shot_objective
+from graphs.noise2noise.training.objectives import neighbours_objective
+from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.training import Training
+
+LEAST_SIDE = 16
+ENOUGH_STEPS = 6000
+"""After so many, more help little."""
+
+
+def training_on(
+    method: Learned, scenes: Sequence[torch.Tensor], seconds: float, *, seed: int = 0
+) -> tuple[Module, Training]:
+    """A network that tells the noise of some pictures, and what trains it on them.
+
+    Args:
+        method: from shot to shot, from pixel to neighbouring pixel, or for a single picture.
+        scenes: (k, C, H, W) each, values about in [0, 1]; for ``repeats`` the k are shots of one
+            scene.
+        seconds: how long to train at most.
+        seed: of the first weights and the batches.
+
+    Raises:
+        InputError: the pictures are too small, or differ in channels.
+    """
+    side = min(CROP, *(min(scene.shape[2:]) for scene in scenes))
+    if side < LEAST_SIDE:
+        raise InputError(
+            f"a picture is {side} pixels high or wide; to learn from, it takes {LEAST_SIDE}"
+        )
+    pictures = [picture for scene in scenes for picture in scene]
+    net = _network(method, scenes[0].shape[1], seed)
+    if method == "zero-shot":
+        squares = Squares(pictures, side // 2 * 2)
+        plan = Plan(seconds=seconds, most_steps=ENOUGH_STEPS, batch=1, lr=4e-3)
+        objective = zero_shot_objective(net, squares.channels)
+        return net, Training(net, squares, plan, objective=objective, seed=seed)
+    plan = Plan(seconds=seconds, most_steps=ENOUGH_STEPS, batch=4, lr=2e-3)
+    if method == "repeats":
+        return net, Training(net, RepeatedShots(scenes, side // 4 * 4), plan, seed=seed)
+    neighbours = NeighbourShots(pictures, side // 8 * 4)
+    objective = neighbours_objective(net, neighbours.channels)
+    return net, Training(net, neighbours, plan, objective=objective, seed=seed)
+
+
+def _network(method: Learned, channels: int, seed: int) -> Module:
+    """It says at first that there is no noise: however short the training, it does no harm."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if method == "zero-shot":
+            net = zero_shot_network(channels)
+        else:
+            net = Residual(UNet(16, 2, channels, channels))
+    state = net.state()
+    weight, bias = list(state)[-2:]
+    silent = {name: torch.zeros_like(state[name]) for name in (weight, bias)}
+    net.load_state(state | silent)
+    return net

@@ -1,0 +1,51 @@
+"""How noisy a picture is, told for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphs.noise2noise.images import Raster
+from graphs.noise2noise.inspection.advice import SURVIVAL
+from graphs.noise2noise.inspection.scene import middle
+from graphs.noise2noise.inspection.single import noise_of_one
+
+SIDE = 1024
+"""Of the part that is looked at, in the middle."""
+
+LEAST_SIDE = 16
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """The noise of a picture.
+
+    Attributes:
+        sigma: standard deviation by channel, in the numbers of the file.
+        white: the largest number that the file's dtype can hold; None for floats.
+        correlated: whether neighbouring pixels seem to share some of their noise.
+    """
+
+    sigma: tuple[float, ...]
+    white: int | None
+    correlated: bool
+
+    def __str__(self) -> str:
+        sigma = ", ".join(f"{value:.3g}" for value in self.sigma)
+        white = "" if self.white is None else f" (white is {self.white})"
+        shared = ", shared by neighbouring pixels" if self.correlated else ""
+        return f"standard deviation about {sigma}{white}{shared}"
+
+
+def noise_level(raster: Raster) -> NoiseLevel | None:
+    """The noise of a raster's first picture, estimated from its finest wavelet coefficients.
+
+    See :func:`graphs.noise2noise.inspection.single.noise_of_one`. None for pictures of less than 16
+    pixels a side.
+    """
+    if min(raster.size) < LEAST_SIDE:
+        return None
+    found = noise_of_one(middle(raster.planes(), SIDE))
+    white = None if raster.dtype.kind == "f" else int(np.iinfo(raster.dtype).max)
+    return NoiseLevel(found.sigma, white, found.survival > SURVIVAL)

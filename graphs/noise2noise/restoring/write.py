@@ -1,0 +1,94 @@
+"""Pictures through a network into files, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich import progress as bars
+from rich.console import Console
+
+from graphs.noise2noise.images import Raster, Scale, creating
+from graphs.noise2noise.restoring.restorer import Restorer, Write
+
+Advance = Callable[[float], None]
+
+
+def write_frames(
+    target: Path, raster: Raster, restore: Restorer, scale: Scale, console: Console
+) -> None:
+    """Clean every frame of a raster into a file of its kind.
+
+    Args:
+        target: the file; it is there once all is done.
+        raster: of any kind that such a file can hold.
+        restore: the network.
+        scale: to the values that it takes.
+        console: shows how far it is, on a terminal.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with creating(target, raster) as result, _shown(target.name, console) as advance:
+        for frame in range(raster.frames):
+            write = _writer(result.planes(frame), scale)
+            _clean(raster, frame, restore, scale, write, _part(advance, frame, raster.frames))
+
+
+def write_mean(
+    target: Path, rasters: Sequence[Raster], restore: Restorer, scale: Scale, console: Console
+) -> None:
+    """Clean every frame of all rasters into one picture, their mean. See :func:`write_frames`."""
+    frames = [(raster, frame) for raster in rasters for frame in range(raster.frames)]
+    kind = rasters[0].first_frame()
+    with creating(target, kind) as result, _shown(target.name, console) as advance:
+        total = torch.zeros((kind.channels, *kind.size))
+
+        def add(rows: slice, columns: slice, part: torch.Tensor) -> None:
+            total[:, rows, columns] += part[0]
+
+        for i, (raster, frame) in enumerate(frames):
+            _clean(raster, frame, restore, scale, add, _part(advance, i, len(frames)))
+        result.planes()[...] = scale.from_unit(total / len(frames), kind.dtype)
+
+
+def _writer(planes: np.ndarray, scale: Scale) -> Write:
+    def write(rows: slice, columns: slice, part: torch.Tensor) -> None:
+        planes[:, rows, columns] = scale.from_unit(part[0], planes.dtype)
+
+    return write
+
+
+def _clean(
+    raster: Raster, frame: int, restore: Restorer, scale: Scale, write: Write, advance: Advance
+) -> None:
+    planes = raster.planes(frame)
+
+    def read(rows: slice, columns: slice) -> torch.Tensor:
+        return scale.to_unit(planes[:, rows, columns])[None]
+
+    restore.restore((1, *planes.shape), read, write, advance)
+
+
+def _part(advance: Advance, index: int, count: int) -> Advance:
+    """What is told of one of several things, told of all of them."""
+    return lambda share: advance((index + share) / count)
+
+
+@contextmanager
+def _shown(name: str, console: Console) -> Iterator[Advance]:
+    if not console.is_terminal:
+        yield lambda share: None
+        return
+    columns = (
+        bars.TextColumn("Cleaning {task.description}"),
+        bars.BarColumn(bar_width=16),
+        bars.TaskProgressColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=console) as display:
+        task = display.add_task(name, total=1.0)
+        yield lambda share: display.update(task, completed=share)

@@ -1,0 +1,179 @@
+"""``blockwright denoise`` finds the method that fits, says so, and improves the pictures by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from typer.testing import Result
+
+from graphs.noise2noise.images import read_pictures
+from graphs.noise2noise.quality.metrics import psnr
+from tests.noise2noise.scenes import blockwright, bytes_of, cat, complaint, load, names, noisy, save
+
+
+def denoised(*arguments: object) -> Result:
+    result = blockwright("denoise", *arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def method_of(result: Result) -> str:
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("method: ")]
+    return line.removeprefix("method: ").split(",")[0]
+
+
+def grey_shots(count: int, height: int = 64, width: int = 72) -> np.ndarray:
+    """(count, H, W) of 16 bits, of which a camera has used 12."""
+    clean = cat(height, width).mean(0)
+    shots = torch.stack([clean + 0.1 * torch.randn(height, width) for _ in range(count)])
+    return (500 + 3000 * shots).clamp(0, 65535).round().numpy().astype(np.uint16)
+
+
+@pytest.fixture(autouse=True)
+def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    train_for(monkeypatch, 12)
+    torch.manual_seed(0)
+
+
+def train_for(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Steps and not time, so that a busy machine learns as much."""
+    monkeypatch.setattr("graphs.noise2noise.restoring.learning.ENOUGH_STEPS", steps)
+
+
+def test_a_single_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_for(monkeypatch, 150)
+    source = save(tmp_path / "a.png", noisy(cat()))
+    result = denoised(source, "-o", tmp_path / "b.png")
+    assert method_of(result) == "zero-shot"
+    assert "a.png: noise of standard deviation about 2" in result.stderr
+    assert result.stdout == f"{tmp_path / 'b.png'}\n"
+    assert psnr(load(tmp_path / "b.png"), cat()) > psnr(load(source), cat()) + 1
+
+
+def test_the_same_seed_and_steps_give_the_same_file(tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png", noisy(cat(32, 32)))
+    for name, seed in (("b", 1), ("c", 1), ("d", 2)):
+        denoised(source, "-o", tmp_path / f"{name}.png", "--seed", seed)
+    contents = [(tmp_path / f"{name}.png").read_bytes() for name in "bcd"]
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_a_stack_of_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_for(monkeypatch, 60)
+    shots = grey_shots(4)
+    tifffile.imwrite(tmp_path / "a.tif", shots, imagej=True, metadata={"axes": "TYX"})
+    result = denoised(tmp_path / "a.tif", "-o", tmp_path / "b.tif")
+    assert method_of(result) == "repeats"
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.is_imagej
+        cleaned = file.asarray()
+    assert cleaned.shape == shots.shape
+    assert cleaned.dtype == np.uint16
+    clean = 500 + 3000 * cat(64, 72).mean(0).numpy()
+    before, after = (np.square(stack - clean).mean() for stack in (shots, cleaned))
+    assert after < 0.8 * before
+    denoised(tmp_path / "a.tif", "-o", tmp_path / "mean.tif", "--average")
+    mean = tifffile.imread(tmp_path / "mean.tif")
+    assert mean.shape == (64, 72)
+    assert mean.dtype == np.uint16
+
+
+def test_shots_in_files(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for i in range(3):
+        save(folder / f"{i}.png", noisy(cat(48, 48), seed=i))
+    result = denoised(folder, "-o", tmp_path / "out")
+    assert method_of(result) == "repeats"
+    assert names(tmp_path / "out") == ["0.png", "1.png", "2.png"]
+    result = denoised(*sorted(folder.iterdir()), "-o", tmp_path / "mean.png")
+    assert names(tmp_path) == ["in", "mean.png", "out"]
+    before, after = (load(path) for path in (folder / "0.png", tmp_path / "mean.png"))
+    assert psnr(after, cat(48, 48)) > psnr(before, cat(48, 48)) + 3
+
+
+def test_different_pictures(tmp_path: Path) -> None:
+    sources = [
+        save(tmp_path / "a.png", noisy(cat(40, 48))),
+        save(tmp_path / "b.png", noisy(cat(48, 40).flip(1, 2).sqrt(), seed=1)),
+    ]
+    result = denoised(*sources, "-o", tmp_path / "out")
+    assert method_of(result) == "neighbours"
+    assert names(tmp_path / "out") == ["a.png", "b.png"]
+
+
+def test_slices_in_depth_are_no_repeats(tmp_path: Path) -> None:
+    stack = grey_shots(3)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    result = denoised(tmp_path / "a.tif", "-o", tmp_path / "b.tif")
+    assert method_of(result) == "neighbours"
+    options = ("--method", "repeats", "--overwrite")
+    result = denoised(tmp_path / "a.tif", "-o", tmp_path / "b.tif", *options)
+    assert "method: repeats, as asked for" in result.stderr
+
+
+@pytest.mark.parametrize("axes", ["CYX", "YXS"])
+def test_any_number_of_channels(axes: str, tmp_path: Path) -> None:
+    shape = {"CYX": (5, 32, 40), "YXS": (32, 40, 2)}[axes]
+    pixels = np.random.default_rng(0).normal(7, 2, shape).astype(np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", metadata={"axes": axes})
+    for name, options in {"z": (), "m": ("--method", "model")}.items():
+        denoised(tmp_path / "a.tif", "-o", tmp_path / f"{name}.tif", *options)
+        (picture,) = read_pictures(tmp_path / f"{name}.tif")
+        assert picture.pixels.shape == (sorted(shape)[0], 32, 40)
+        assert float(picture.pixels.std()) < 2.05
+        assert float(picture.pixels.mean()) == pytest.approx(7, abs=0.5)
+
+
+def test_results_for_machines(tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png", noisy(cat(32, 32))[0])
+    result = denoised(source, "-o", tmp_path / "b.png", "--json")
+    found = json.loads(result.stdout)
+    assert found["output"] == str(tmp_path / "b.png")
+    assert found["method"] == "zero-shot"
+    assert found["noise"]["sigma"][0] == pytest.approx(25, abs=8)
+    assert found["noise"]["white"] == 255
+    assert "\r" not in result.stderr
+    assert "%" not in result.stderr
+
+
+def test_what_it_refuses(tmp_path: Path) -> None:
+    photo = save(tmp_path / "a.png", noisy(cat(32, 32)))
+    small = save(tmp_path / "small.png", bytes_of(8, 40))
+    grey = save(tmp_path / "grey.png", bytes_of(32, 40))
+    wide = save(tmp_path / "wide.png", bytes_of(32, 40, 3))
+    out = tmp_path / "out"
+    learn = "a picture is 8 pixels high or wide; to learn from, it takes 16"
+    assert complaint("denoise", small, "-o", out) == learn
+    together = "they cannot be learned from together"
+    said = complaint("denoise", photo, grey, "-o", out)
+    assert said == f"{photo} and {grey} differ in channels, 3 and 1: {together}"
+    said = complaint("denoise", photo, wide, "-o", out, "--method", "repeats")
+    assert said == f"{photo} and {wide} differ in size, (32, 32) and (32, 40): {together}"
+    said = complaint("denoise", photo, "-o", out, "--method", "repeats")
+    assert said == f"{photo} is a single shot; repeats are two or more"
+    said = complaint("denoise", photo, "-o", out, "--minutes", 0)
+    assert said == "expected a time above 0, got 0.0 seconds"
+    said = complaint("denoise", photo, "-o", out, "--max-memory", "much")
+    assert said == "expected a size of memory, as 500M or 2G, got 'much'"
+    said = complaint("denoise", photo, "-o", out, "-m", "m", "--method", "repeats")
+    assert said == "a model is given, for which method repeats has no use"
+    said = complaint("denoise", photo, "-o", tmp_path / "a.jpg", "--method", "model", "-m", "none")
+    assert said == "there is no file of weights none"
+    np.save(tmp_path / "f.npy", np.ones((20, 20), np.float32))
+    said = complaint("denoise", tmp_path / "f.npy", "-o", tmp_path / "f.png")
+    assert said.startswith(f"{tmp_path / 'f.png'} cannot hold numbers of type float32, being PNG")
+    assert not out.exists()
+
+
+def test_too_little_memory(tmp_path: Path) -> None:
+    photo = save(tmp_path / "a.png", noisy(cat(64, 64)))
+    options = ("--method", "model", "--max-memory", "1K")
+    result = blockwright("denoise", photo, "-o", tmp_path / "b.png", *options)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith("pixels; allowed are 0 MB")
+    assert names(tmp_path) == ["a.png"]
