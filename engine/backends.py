@@ -29,6 +29,11 @@ WORTH_COMPILING = 50_000_000
 about the work that a core does in a millisecond, beside some seconds of compiling."""
 
 
+WORTH_A_THREAD = 5_000_000
+"""Floating-point operations in a run for each thread: with fewer, threads that wait for each other
+after every step lose more than they gain."""
+
+
 @dataclass(frozen=True)
 class Backend:
     """A way to compute graphs.
@@ -80,10 +85,11 @@ def find_backend(request: Request, graph: Graph) -> Backend:
     """
     choose = choose_for(request.device, request.compute)
     on_cpu = request.device.type == "cpu"
-    heavy = request.name == "native" or sum(map(flops, graph.nodes)) >= WORTH_COMPILING
-    if on_cpu and request.name != "torch" and heavy:
+    work = sum(map(flops, graph.nodes))
+    if on_cpu and (request.name == "native" or request.name == "auto" and work >= WORTH_COMPILING):
+        threads = max(1, min(torch.get_num_threads(), work // WORTH_A_THREAD))
         try:
-            return _native(torch.get_num_threads(), request.tune)
+            return _native(threads, request.tune)
         except NativeError as error:
             fall_back(str(error))
     return Backend(tuned(candidates, _machine()) if request.tune else choose)
