@@ -17,6 +17,7 @@ from graphs.noise2noise.commands.demo import demo
 from graphs.noise2noise.commands.denoise import denoise
 from graphs.noise2noise.commands.evaluate import evaluate
 from graphs.noise2noise.commands.inspect import inspect
+from graphs.noise2noise.commands.report import report
 from graphs.noise2noise.commands.train import train
 
 app = typer.Typer(
@@ -45,7 +46,7 @@ def blockwright() -> None:
     """
 
 
-for command in (demo, inspect, train, denoise, evaluate):
+for command in (demo, inspect, train, denoise, evaluate, report):
     app.command()(command)
 
 

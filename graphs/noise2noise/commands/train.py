@@ -15,8 +15,11 @@ from graphs.noise2noise.commands.common import (
     print_result,
     progress_console,
 )
+from ops import BlockwrightError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from graphs.noise2noise.training.begin import Outcome
     from graphs.noise2noise.training.configuration import Settled
 
@@ -97,9 +100,9 @@ def train(
 
     Shots of a scene show the same pixels but for the noise: a tripod, the same exposure. Some
     pictures are held out; by them, noisy as they are, the best weights are picked. The run's folder
-    gets the settings, hashes of the data, metrics, checkpoints, and best.safetensors, for
-    `blockwright denoise -m`. Ctrl-C ends it early, and --resume goes on: with --steps to exactly
-    the weights of an undisturbed run, with --minutes to about those.
+    gets the settings, hashes of the data, metrics, checkpoints, best.safetensors for
+    `blockwright denoise -m`, and report.html about it all. Ctrl-C ends it early, and --resume goes
+    on: with --steps to exactly the weights of an undisturbed run, with --minutes to about those.
 
     \b
     Examples:
@@ -126,7 +129,8 @@ def train(
             configuration = _configuration(given, config)
             folder = RunFolder(output)
             outcome = begin(configuration, folder, overwrite=overwrite, console=console)
-        summary, text = _results(outcome)
+        report = _report(outcome, console)
+        summary, text = _results(outcome, report)
         print_result(summary, text, as_json=as_json)
 
 
@@ -146,12 +150,24 @@ def _configuration(given: Mapping[str, Any], config: Path | None) -> Settled:
     return Configuration.from_mapping({**settings, **given}).settled()
 
 
-def _results(outcome: Outcome) -> tuple[dict[str, Any], str]:
+def _report(outcome: Outcome, console: Console) -> Path | None:
+    """The page about the run; what keeps it from being made does not undo the training."""
+    from graphs.noise2noise.report.run_report import write_run_report
+
+    try:
+        return write_run_report(outcome.folder)
+    except (BlockwrightError, OSError) as error:
+        console.print(f"No report: {error}", markup=False, highlight=False, soft_wrap=True)
+        return None
+
+
+def _results(outcome: Outcome, report: Path | None) -> tuple[dict[str, Any], str]:
     """For programs, and in words."""
     position, best = outcome.position, outcome.folder.best
     summary = {
         "run": outcome.folder.path,
         "weights": best,
+        "report": report,
         "scenes": outcome.scenes,
         "steps": position.step,
         "finished": outcome.finished,
@@ -163,4 +179,5 @@ def _results(outcome: Outcome) -> tuple[dict[str, Any], str]:
     if position.best_psnr is not None:
         text += f"\nestimated PSNR on held-out pictures: {position.best_psnr:.2f} dB"
         text += f" after {position.best_step} steps"
-    return summary, f"{text}\nweights: {best}"
+    text += f"\nweights: {best}"
+    return summary, text if report is None else f"{text}\nreport: {report}"

@@ -15,7 +15,9 @@ from graphs import Conv2d, Sequential, save_weights
 from tests.noise2noise.scenes import blockwright, bytes_of, complaint, names, save
 
 
-@pytest.mark.parametrize("command", ["", "demo", "train", "denoise", "evaluate", "inspect"])
+@pytest.mark.parametrize(
+    "command", ["", "demo", "train", "denoise", "evaluate", "inspect", "report"]
+)
 def test_help_has_examples(command: str) -> None:
     result = blockwright(*command.split(), "--help")
     assert result.exit_code == 0

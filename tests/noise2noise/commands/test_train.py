@@ -26,6 +26,7 @@ FILES = [
     "data.json",
     "environment.json",
     "metrics.csv",
+    "report.html",
 ]
 
 
@@ -43,10 +44,11 @@ def test_weights_that_denoise(tmp_path: Path) -> None:
     assert complaint("train", first, second, "-o", run, *options).startswith("a training ends")
     result = blockwright("train", first, second, "-o", run, *options[:-2])
     assert result.exit_code == 0, result.output
-    told, estimate, weights = result.stdout.splitlines()
+    told, estimate, weights, report = result.stdout.splitlines()
     assert told == "trained on 4 scenes, 150 steps"
     assert estimate.startswith("estimated PSNR on held-out pictures: 2")
     assert weights == f"weights: {run / 'best.safetensors'}"
+    assert report == f"report: {run / 'report.html'}"
     lines = result.stderr.splitlines()
     assert lines[0].startswith("4 scenes: 2 folders of shots, paired by file name. Network: report")
     assert "100%  loss 0." in lines[-1]
@@ -228,6 +230,7 @@ def test_results_for_machines(tmp_path: Path) -> None:
     assert told == {
         "run": str(tmp_path / "run"),
         "weights": str(tmp_path / "run" / "best.safetensors"),
+        "report": str(tmp_path / "run" / "report.html"),
         "scenes": 2,
         "steps": 3,
         "finished": True,

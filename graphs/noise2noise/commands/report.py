@@ -1,0 +1,36 @@
+"""``blockwright report``: a training run as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphs.noise2noise.commands.common import Json, Overwrite, explaining, print_result
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Write the report of a training run: report.html in its folder.
+
+    The page needs no other file and no network: pictures before and after with a slider, what was
+    taken away, how the training went, the network drawn, the memory and the time of a training
+    step, and all that it takes to do it again. Training writes it by itself at the end.
+
+    \b
+    Examples:
+      blockwright report run --overwrite
+    """
+    from graphs.noise2noise.files import require_free
+    from graphs.noise2noise.report.run_report import write_run_report
+    from graphs.noise2noise.training.run_folder import RunFolder
+
+    with explaining():
+        folder = RunFolder(run)
+        require_free(folder.report, overwrite)
+        path = write_run_report(folder)
+        print_result({"report": path}, str(path), as_json=as_json)

@@ -1,0 +1,49 @@
+"""A training step as a program: what it does, how long each part takes, and in what memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from engine import compile
+from engine.report import StepReport
+from graphs.noise2noise.data.scenes import Kind
+from graphs.noise2noise.networks import Architecture
+from graphs.noise2noise.report.contents import Work
+from graphs.noise2noise.training.configuration import Settled
+from graphs.noise2noise.training.objectives import neighbours_objective, shots_objective
+from graphs.optimizers import SGD, Adam
+
+PROFILES = 3
+"""Steps that are timed, after one that is not; the fastest is shown."""
+
+
+def training_work(c: Settled, architecture: Architecture, kind: Kind) -> Work:
+    """A training step of a run's sizes, timed on a network of its own and random pictures."""
+    net, channels = architecture.build(c.seed), architecture.channels
+    if kind == "single":
+        objective = neighbours_objective(net, channels)
+    else:
+        objective = shots_objective(net, channels, c.loss)
+    program = compile(
+        objective.graph,
+        outputs=["loss"],
+        minimize="loss",
+        optimizer=Adam(lr=c.lr) if c.optimizer == "adam" else SGD(lr=c.lr),
+        N=c.batch,
+        H=c.crop,
+        W=c.crop,
+    )
+    feeds = {name: torch.rand(spec.sizes) for name, spec in program.inputs.items()}
+    program(**feeds)
+    timed = []
+    for _ in range(PROFILES):
+        program.profile(**feeds)
+        timed.append(program.steps())
+    title = f"A batch of {c.batch} squares of {channels}x{c.crop}x{c.crop}"
+    return Work(title, min(timed, key=_seconds), program.buffers(), program.peak_bytes)
+
+
+def _seconds(steps: Sequence[StepReport]) -> float:
+    return sum(step.seconds or 0.0 for step in steps)

@@ -1,0 +1,108 @@
+"""Reports of runs: every kind of pictures, and what is said where there is none to make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from graphs.noise2noise.report.contents import RunReport
+from graphs.noise2noise.report.run_report import run_report
+from graphs.noise2noise.training.run_folder import RunFolder
+from tests.noise2noise.scenes import blockwright, cat, complaint, names, noisy, save, shots
+
+SMALL = ("--steps", 4, "--validate-every", 2, "--width", 4, "--batch", 2, "--crop", 16)
+
+
+def trained(run: Path, *arguments: object) -> RunReport:
+    result = blockwright("train", *arguments, "-o", run, *SMALL)
+    assert result.exit_code == 0, result.output
+    assert "No report" not in result.stderr
+    assert (run / "report.html").read_text().startswith("<!doctype html>")
+    return run_report(RunFolder(run))
+
+
+def test_shots(tmp_path: Path) -> None:
+    first, second = shots(tmp_path, count=9, height=100, width=120)
+    made = trained(tmp_path / "run", first, second)
+    summary = dict(made.summary)
+    assert summary["steps"] == "4"
+    assert summary["network"] == "report, 4 wide"
+    assert float(summary["estimated PSNR"].removesuffix(" dB")) > 3
+    assert float(summary["of the noisy pictures"].removesuffix(" dB")) == pytest.approx(20, abs=2)
+    # One scene of nine was held out; it comes first.
+    assert [comparison.caption for comparison in made.comparisons] == [
+        "",
+        "The network was trained on this picture.",
+        "The network was trained on this picture.",
+    ]
+    assert all(c.before.shape == c.after.shape == (3, 100, 120) for c in made.comparisons)
+    assert torch.equal(
+        made.comparisons[1].before, noisy(cat(100, 120), 2 * int(made.comparisons[1].name[0]))
+    )
+    assert [len(curve.points) for curve in made.losses] == [2, 3]
+    assert made.qualities[0].points[0][0] == 0
+    assert made.work is not None
+    assert made.work.title == "A batch of 2 squares of 3x16x16"
+    assert all(step.seconds is not None or step.kernel == "view" for step in made.work.steps)
+    assert made.configuration == (tmp_path / "run" / "config.toml").read_text()
+    assert len(made.data) == 18
+    assert made.environment["python"]
+
+
+def test_clean_pictures_with_noise(tmp_path: Path) -> None:
+    save(tmp_path / "clean" / "cat.png", cat(120, 130))
+    made = trained(tmp_path / "run", tmp_path / "clean", "--noise", "gaussian:25")
+    assert dict(made.summary)["noise put on"] == "gaussian:25"
+    assert "estimated PSNR" not in dict(made.summary)
+    (comparison,) = made.comparisons
+    assert comparison.name == "cat.png"
+    assert comparison.caption.startswith("PSNR by the clean picture: noisy 20.")
+
+
+def test_single_pictures(tmp_path: Path) -> None:
+    for i in range(2):
+        save(tmp_path / "noisy" / f"{i}.png", noisy(cat(120, 130), i))
+    made = trained(tmp_path / "run", tmp_path / "noisy")
+    assert [comparison.name for comparison in made.comparisons] == ["0.png", "1.png"]
+    assert "estimated PSNR" not in dict(made.summary)
+    assert made.work is not None
+
+
+def test_the_courses_small_pictures_are_shown_together(tmp_path: Path) -> None:
+    pictures = torch.randint(256, (2, 10, 3, 32, 32), dtype=torch.uint8)
+    torch.save((pictures[0], pictures[1]), tmp_path / "train_data.pkl")
+    made = trained(tmp_path / "run", tmp_path / "train_data.pkl", "--validation", 0)
+    (comparison,) = made.comparisons
+    assert comparison.before.shape == (3, 32, 256)
+    assert "estimated PSNR" not in dict(made.summary)
+
+
+def test_a_stack_of_dark_frames_is_brightened_to_be_seen(tmp_path: Path) -> None:
+    for i in range(3):
+        save(tmp_path / "burst" / "scene" / f"{i}.png", 0.1 * noisy(cat(100, 120), i)[0])
+    made = trained(tmp_path / "run", tmp_path / "burst")
+    (comparison,) = made.comparisons
+    assert comparison.before.shape == (1, 100, 120)
+    assert comparison.before.quantile(0.9) > 0.5
+
+
+def test_the_command(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    run = tmp_path / "run"
+    trained(run, first, second)
+    page = run / "report.html"
+    assert complaint("report", run) == f"the output {page} exists already; --overwrite replaces it"
+    page.write_text("old")
+    result = blockwright("report", run, "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{page}\n"
+    assert page.read_text() != "old"
+    page.unlink()
+    (first / "0.png").unlink()
+    said = complaint("report", run)
+    assert said == f"{second.resolve() / '0.png'} has no partner of that name in {first.resolve()}"
+    assert "report.html" not in names(run)
+    said = complaint("report", tmp_path / "none")
+    assert said == f"there is no run in {tmp_path / 'none'}: it has no config.toml"
