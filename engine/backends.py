@@ -86,7 +86,9 @@ def find_backend(request: Request, graph: Graph) -> Backend:
     choose = choose_for(request.device, request.compute)
     on_cpu = request.device.type == "cpu"
     work = sum(map(flops, graph.nodes))
-    if on_cpu and (request.name == "native" or request.name == "auto" and work >= WORTH_COMPILING):
+    if on_cpu and (
+        request.name == "native" or (request.name == "auto" and work >= WORTH_COMPILING)
+    ):
         threads = max(1, min(torch.get_num_threads(), work // WORTH_A_THREAD))
         try:
             return _native(threads, request.tune)

@@ -12,9 +12,16 @@ from engine.native.text import Text
 
 def declare(text: Text, tapsum: TapSum) -> None:
     """The structure that holds the pointers to the result and to what is read beside it."""
-    kind = TYPES[tapsum.dtype]
+    kind, s = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype]
     with text.block("typedef struct", " Sides@;"):
         text(f"{kind} *y;", *(f"const {kind} *x{i};" for i in tapsum.sides))
+        if tapsum.woven:
+            text(
+                *(
+                    f"v{s} row{i}; /* of channels, in the order of the lanes */"
+                    for i in tapsum.sides
+                )
+            )
     text("")
 
 
@@ -23,7 +30,14 @@ def fill(text: Text, tapsum: TapSum, operands: Operands) -> None:
     kind = TYPES[tapsum.dtype]
     values = [f"({kind} *)({operands.out.address})"]
     values += [f"(const {kind} *)({operands.inputs[i].address})" for i in tapsum.sides]
-    text(f"const Sides@ sides = {{{', '.join(values)}}};")
+    text(f"Sides@ sides = {{{', '.join(values)}}};")
+    if tapsum.woven:
+        m = tapsum.taps.results
+        for i in tapsum.sides:
+            if stride := _channel_stride(tapsum, operands.inputs[i]):
+                count = m * len(tapsum.taps.classes)
+                write = f"sides.row{i}[l] = sides.x{i}[l % {m} * {stride}];"
+                text(f"for (int l = 0; l < {count}; l++) {write}")
 
 
 def write_store(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
@@ -75,16 +89,13 @@ def _store_woven(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
     names = {tapsum.anchor.number: "sum"}
     for i in tapsum.sides:
         names[i] = f"x{i}"
-        stride = _channel_stride(tapsum, inputs[i])
         if _lies_like_result(tapsum, inputs[i]):
             text(f"v{s} x{i} = {{}};")
             for a in range(rows):
                 read = f"x{i}[{a * length} + l] = sides->x{i}[at + {a * line} + l];"
                 text(f"for (int l = 0; l < {length}; l++) {read}")
-        elif stride:
-            text(f"v{s} x{i} = {{}};")
-            read = f"x{i}[l] = sides->x{i}[l % {m} * {stride}];"
-            text(f"for (int l = 0; l < {rows * length}; l++) {read}")
+        elif _channel_stride(tapsum, inputs[i]):
+            text(f"const v{s} x{i} = sides->row{i};")
         else:
             text(f"const v{s} x{i} = splat_{s}(*sides->x{i});")
     text(f"const v{s} result = {_after(text, tapsum, names)};")
