@@ -10,13 +10,14 @@ from functools import lru_cache
 
 import torch
 
-from engine.cuda import choose_for
+from engine.cuda import Kernels, find, triton_for
 from engine.graph import Graph
 from engine.kernels import Kernel
-from engine.lowering import REFERENCE, Choose, candidates
+from engine.lowering import REFERENCE, Choose, candidates, choose_kernel
 from engine.native.backend import is_native, native_kernels
 from engine.native.target import NativeError
 from engine.rewrites import Rewrite
+from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.fusion import fuse_neighbours
 from engine.tuning import tuned
 from engine.work import flops
@@ -83,18 +84,17 @@ def find_backend(request: Request, graph: Graph) -> Backend:
     Raises:
         GraphError: ``compute`` is unknown, or not to be had on the device.
     """
-    choose = choose_for(request.device, request.compute)
-    on_cpu = request.device.type == "cpu"
+    triton = triton_for(request.device, request.compute)
+    if request.device.type != "cpu":
+        return _cuda(triton, fused=request.name == "auto" and bool(triton))
     work = sum(map(flops, graph.nodes))
-    if on_cpu and (
-        request.name == "native" or (request.name == "auto" and work >= WORTH_COMPILING)
-    ):
+    if request.name == "native" or (request.name == "auto" and work >= WORTH_COMPILING):
         threads = max(1, min(torch.get_num_threads(), work // WORTH_A_THREAD))
         try:
             return _native(threads, request.tune)
         except NativeError as error:
             fall_back(str(error))
-    return Backend(tuned(candidates, _machine()) if request.tune else choose)
+    return Backend(tuned(candidates, _machine()) if request.tune else choose_kernel)
 
 
 @lru_cache
@@ -120,6 +120,20 @@ def _native(threads: int, tune: bool) -> Backend:
 
 def _machine() -> str:
     return f"cpu {platform.processor()} {torch.get_num_threads()} threads torch {torch.__version__}"
+
+
+def _cuda(kernels: Kernels, fused: bool) -> Backend:
+    """Triton's kernels where there are any, else torch's."""
+
+    def choose(node: Node) -> Kernel:
+        return find(kernels, node) or choose_kernel(node)
+
+    def fuse(graph: Graph) -> Graph:
+        return fuse_neighbours(graph, lambda node: find(kernels, node) is not None)
+
+    fuse.__name__ = fuse_neighbours.__name__
+    # What was copied for a neighbour and not fused with it is one again.
+    return Backend(choose, (fuse, merge_duplicates) if fused else ())
 
 
 def _fuse(graph: Graph) -> Graph:

@@ -56,7 +56,8 @@ def compile(
         backend: "torch", one torch call after another; "native", C code written for this very
             program, compiled at its first use and kept on disk (see :mod:`engine.native`); or
             "auto", native on a CPU if there is so much to compute that it is worth the wait, unless
-            the environment variable ``BLOCKWRIGHT_BACKEND`` names one.
+            the environment variable ``BLOCKWRIGHT_BACKEND`` names one, and on CUDA fused kernels
+            written in Triton (see :mod:`engine.cuda`).
         tune: choose kernels by measuring them, on the CPU, rather than by the cost rule; the
             choices are remembered on disk.
         check_numerics: stop at the first NaN or infinity and say where it came from; slow,

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from shutil import which
 
 import torch
 
-from engine.cuda import convolution, elementwise, phases
+from engine.cuda import convolution, elementwise, phases, reduction
 from engine.cuda.capture import warn_once
 from engine.kernels import Kernel
-from engine.lowering import Choose, choose_kernel
 from ops import GraphError, Node
 
 COMPUTE = ("float32", "tf32", "bfloat16")
 """How the factors of matrix products and convolutions are rounded; sums are always in float32."""
 
 
-def triton_kernels(compute: str) -> dict[str, Kernel]:
+Kernels = Mapping[str, Sequence[Kernel]]
+
+
+def triton_kernels(compute: str) -> Kernels:
     """By operator name, the kernels that multiply in ``compute``; importing no Triton."""
-    return elementwise.KERNELS | phases.KERNELS | convolution.kernels(compute)
+    products = convolution.kernels(compute)
+    single = phases.KERNELS | products
+    single |= dict.fromkeys(elementwise.NAMES, elementwise.KERNEL)
+    single |= dict.fromkeys(reduction.NAMES, reduction.KERNEL)
+    fused = {"fused": (elementwise.KERNEL, reduction.KERNEL, products["conv2d"])}
+    return {name: (kernel,) for name, kernel in single.items()} | fused
 
 
-def choose_for(device: torch.device, compute: str) -> Choose:
-    """How kernels are chosen on a device: Triton's where there are any and they can run.
+def triton_for(device: torch.device, compute: str) -> Kernels:
+    """The Triton kernels for a device; none where they cannot run.
 
     Raises:
         GraphError: ``compute`` is unknown, or not to be had here.
@@ -34,22 +41,17 @@ def choose_for(device: torch.device, compute: str) -> Choose:
         raise GraphError(f"unknown compute {compute!r}: expected {', '.join(map(repr, COMPUTE))}")
     lacking = _lacking(device, compute)
     if lacking is None:
-        return preferring(triton_kernels(compute))
+        return triton_kernels(compute)
     if compute != "float32":
         raise GraphError(f"compute={compute!r} needs {lacking}")
     if device.type == "cuda":
         warn_once(f"programs on {device} run by torch's kernels alone: faster ones need {lacking}")
-    return choose_kernel
+    return {}
 
 
-def preferring(kernels: Mapping[str, Kernel]) -> Choose:
-    """These kernels where they support a node, else torch's."""
-
-    def choose(node: Node) -> Kernel:
-        kernel = kernels.get(node.operator.name)
-        return kernel if kernel is not None and kernel.supports(node) else choose_kernel(node)
-
-    return choose
+def find(kernels: Kernels, node: Node) -> Kernel | None:
+    """The first of these kernels that supports a node."""
+    return next((k for k in kernels.get(node.operator.name, ()) if k.supports(node)), None)
 
 
 def _lacking(device: torch.device, compute: str) -> str | None:

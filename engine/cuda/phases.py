@@ -1,7 +1,7 @@
 """The weights of an upsampled image's phases: sums of taps, as matrix products in float32.
 
 The constant ``sums`` [16, 9] are the images, and each filter of a weight is a group of its own, for
-the correlation of :mod:`engine.cuda.convolution`: what is summed over is a window and its channels.
+the correlation of :mod:`engine.cuda.correlation`: what is summed over is a window and its channels.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from engine.cuda.convolution import Axis, correlation
+from engine.cuda.correlation import Axis, correlation
 from engine.kernels.kernel import Kernel, Run
 from ops import Node
 

@@ -23,8 +23,8 @@ def product(a: tl.tensor, b: tl.tensor, total: tl.tensor, COMPUTE: tl.constexpr)
 
 
 @triton.jit
-def correlate(
-    x: tl.tensor, w: tl.tensor, y: tl.tensor,
+def correlated(
+    x: tl.tensor, w: tl.tensor,
     PIXELS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
     FILTERS: tl.constexpr, CHANNELS: tl.constexpr, KW: tl.constexpr, DEPTH: tl.constexpr,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr,
@@ -33,12 +33,13 @@ def correlate(
     STEP_H: tl.constexpr, STEP_W: tl.constexpr,
     X_N: tl.constexpr, X_G: tl.constexpr, X_C: tl.constexpr, X_H: tl.constexpr, X_W: tl.constexpr,
     W_G: tl.constexpr, W_F: tl.constexpr, W_C: tl.constexpr, W_H: tl.constexpr, W_W: tl.constexpr,
-    Y_N: tl.constexpr, Y_G: tl.constexpr, Y_F: tl.constexpr, Y_H: tl.constexpr, Y_W: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK_PIXELS: tl.constexpr, BLOCK_FILTERS: tl.constexpr, BLOCK_DEPTH: tl.constexpr,
-) -> None:  # fmt: skip
+) -> tuple[tl.tensor, ...]:  # fmt: skip
     """y[n, g, f, r, s] = sum over c, i, j of w[g, f, c, i, j] x[n, g, c, h, v], where
-    h = r STRIDE_H + START_H + i STEP_H and v likewise; x is 0 outside."""
+    h = r STRIDE_H + START_H + i STEP_H and v likewise; x is 0 outside.
+
+    Gives a block of y by pixels and filters, then n, g, f, r, s and what of it there is."""
     group = tl.program_id(2)
     pixel = tl.program_id(0) * BLOCK_PIXELS + tl.arange(0, BLOCK_PIXELS)
     f = tl.program_id(1) * BLOCK_FILTERS + tl.arange(0, BLOCK_FILTERS)
@@ -60,8 +61,8 @@ def correlate(
         a = tl.load(windows, mask=there, other=0.0)
         b = tl.load(taps, mask=known, other=0.0)
         total = product(a, b, total, COMPUTE)
-    result = (y + group * Y_G + n * Y_N + row * Y_H + column * Y_W)[:, None] + (f * Y_F)[None, :]
-    tl.store(result, total, mask=(pixel < PIXELS)[:, None] & (f < FILTERS)[None, :])
+    inside = (pixel < PIXELS)[:, None] & (f < FILTERS)[None, :]
+    return total, n[:, None], group, f[None, :], row[:, None], column[:, None], inside
 
 
 @triton.jit
@@ -105,15 +106,3 @@ def correlate_weight(
     filters = (part * GROUPS + group) * FILTERS + f
     result = (parts + filters * DEPTH)[:, None] + k[None, :]
     tl.store(result, total, mask=(f < FILTERS)[:, None] & (k < DEPTH)[None, :])
-
-
-@triton.jit
-def add_parts(
-    parts: tl.tensor, out: tl.tensor, COUNT: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr
-) -> None:
-    """out[i] = sum over p of parts[p, i], always in the same order."""
-    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    total = tl.zeros((BLOCK,), tl.float32)
-    for part in range(PARTS):
-        total += tl.load(parts + part * COUNT + i, mask=i < COUNT, other=0.0)
-    tl.store(out + i, total, mask=i < COUNT)

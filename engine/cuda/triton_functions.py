@@ -1,4 +1,4 @@
-"""Functions that Triton lacks, or has only where its interpreter cannot run them. float32."""
+"""Functions in float32 that Triton lacks, or has where its interpreter cannot run them."""
 
 from __future__ import annotations
 
@@ -25,3 +25,20 @@ def softplus(x: tl.tensor, beta: tl.tensor, threshold: tl.tensor) -> tl.tensor:
     one_more = 1 + e
     soft = tl.where(one_more == 1, e, e * tl.log(one_more) / (one_more - 1))
     return tl.where(scaled > threshold, x, soft / beta)
+
+
+@triton.jit
+def add_parts(
+    parts: tl.tensor, out: tl.tensor,
+    PARTS: tl.constexpr, COUNT: tl.constexpr, DIVISOR: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+) -> None:  # fmt: skip
+    """out[i] = sum over p of parts[p, i], divided; always added in the same order."""
+    column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
+    total = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for first in range(0, PARTS, ROWS):
+        part = first + tl.arange(0, ROWS)
+        inside = (part < PARTS)[:, None] & (column < COUNT)[None, :]
+        place = parts + part[:, None] * COUNT + column[None, :]
+        total += tl.load(place, mask=inside, other=0.0)
+    tl.store(out + column, tl.sum(total, 0) / DIVISOR, mask=column < COUNT)

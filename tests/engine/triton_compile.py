@@ -15,10 +15,10 @@ from triton.backends.compiler import GPUTarget
 
 import ops
 from engine import cuda
-from engine.cuda import convolution, elementwise
-from engine.kernels import Kernel
+from engine.cuda import correlation, elementwise, reduction
 from engine.layout import strides
 from ops import Node, Spec
+from ops.fused import fuse
 from ops.leaves import input
 
 TYPES = {torch.float32: "*fp32", torch.bool: "*i1"}
@@ -35,16 +35,17 @@ def compile_only(
     source = triton.compiler.ASTSource(kernel, signature, constants)
     binary = triton.compile(source, target=GPUTarget("cuda", ARCHITECTURE, 32))
     assert binary.asm["cubin"]
-    print(kernel.__name__, constants.get("COMPUTE", ""))
+    print(kernel.__name__)
     return None
 
 
-def prepare(kernel: Kernel, node: Node) -> None:
-    """Have a node's kernel compiled."""
-    assert kernel.supports(node)
-    inputs = [lying(value.spec) for value in node.inputs]
-    scratch = [torch.empty(spec.sizes, device="meta") for spec in kernel.workspace(node)]
-    kernel.prepare(node, lying(node.spec), inputs, scratch)
+def prepare(kernels: cuda.Kernels, *nodes: Node) -> None:
+    """Have the kernel of each node compiled."""
+    for node in nodes:
+        kernel = next(k for k in kernels[node.operator.name] if k.supports(node))
+        inputs = [lying(value.spec) for value in node.inputs]
+        scratch = [torch.empty(spec.sizes, device="meta") for spec in kernel.workspace(node)]
+        kernel.prepare(node, lying(node.spec), inputs, scratch)
 
 
 def lying(spec: Spec) -> torch.Tensor:
@@ -57,23 +58,43 @@ def leaf(*shape: int, dtype: torch.dtype = torch.float32) -> Node:
     return input(name="x", shape=shape, dtype=dtype)
 
 
-def main() -> None:
-    """Convolutions in every precision, then each elementwise operator with a broadcast input."""
-    convolution.launch = elementwise.launch = compile_only  # type: ignore[assignment]
-    x, w = leaf(100, 32, 16, 16), leaf(64, 32, 3, 3)
-    y = ops.conv2d(x, w, stride=2, padding=1)
-    dy = leaf(*y.sizes)
-    dx, dw = y.operator.vjp(dy, y, x, w, **y.attributes)  # type: ignore[misc]
-    for compute in cuda.COMPUTE:
-        kernels = convolution.kernels(compute)
-        for node in (y, dx, dw, leaf(3, 70, 50) @ leaf(50, 80)):
-            if node.operator.name in kernels:
-                prepare(kernels[node.operator.name], node)
-    for name, kernel in elementwise.KERNELS.items():
+def everything(value: Node) -> list[Node]:
+    """Every elementwise operator, one after the other, each but the first of the one before it."""
+    nodes = [value]
+    for name in sorted(elementwise.NAMES - {"where"}):
         operator = ops.REGISTRY[name]
-        inputs = [leaf(8, 32, 16, 16), leaf(32, 1, 1), leaf(1, 32, 1, 16)][: len(operator.inputs)]
-        inputs[0] = leaf(8, 32, 16, 16, dtype=torch.bool) if name == "where" else inputs[0]
-        prepare(kernel, operator(*inputs))
+        others = [leaf(32, 1, 1)] * (len(operator.inputs) - 1)
+        nodes.append(operator(nodes[-1], *others))
+        if nodes[-1].dtype == torch.bool:
+            nodes.append(ops.where(nodes[-1], nodes[-2], leaf(1, 32, 1, value.sizes[3])))
+    return nodes
+
+
+def main() -> None:
+    """Convolutions in every precision, alone and followed by every elementwise operator; sums."""
+    for module in (correlation, elementwise, reduction):
+        module.launch = compile_only  # type: ignore[attr-defined]
+    x, w = leaf(1000, 32, 16, 16), leaf(32, 32, 3, 3)
+    y = ops.conv2d(x, w, stride=2, padding=1)
+    dx, dw = y.operator.vjp(leaf(*y.sizes), y, x, w, **y.attributes)  # type: ignore[misc]
+    for compute in cuda.COMPUTE:
+        kernels = cuda.triton_kernels(compute)
+        prepare(kernels, y, dx, dw)
+        if "matmul" in kernels:
+            prepare(kernels, leaf(3, 70, 50) @ leaf(50, 80))
+    weight, small = leaf(16, 3, 3, 3), leaf(64, 3, 2, 2)
+    phases = ops.conv2d(leaf(10, 3, 8, 8), small, padding=1)
+    prepare(
+        kernels,
+        fuse(everything(y)),
+        ops.phase_weight(weight, leaf(16, 9)),
+        ops.phases.phase_weight_adjoint(small, leaf(16, 9)),
+        fuse([phases, ops.interleave_phases(phases)]),
+        ops.mean(leaf(100, 3, 32, 32)),
+        ops.sum(leaf(100, 32, 32, 32), (0, 2, 3)),
+        fuse(everything(x + x)),
+        fuse([*(nodes := everything(x + x)), ops.mean(nodes[-1], (0, 2, 3))]),
+    )
 
 
 if __name__ == "__main__":
