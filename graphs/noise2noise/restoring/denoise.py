@@ -22,6 +22,7 @@ from graphs.noise2noise.restoring.restorer import MAX_BYTES, Restorer
 from graphs.noise2noise.restoring.scenes import Scene, common_scale, files_of
 from graphs.noise2noise.restoring.write import write_frames, write_mean
 from graphs.noise2noise.training.progress import watch
+from graphs.noise2noise.training.threads import settle_threads
 
 TRAINING_SHARE = 0.9
 """Of the time; the rest is for cleaning and writing."""
@@ -93,6 +94,7 @@ def denoise_files(
         OSError: the disk is full, for instance.
     """
     start = time.perf_counter()
+    settle_threads(None)
     files = files_of(paths)
     average = options.average or (is_one_file(output) and len(files) > 1)
     targets = targets_for(files[:1] if average else files, output, overwrite=options.overwrite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -23,6 +23,9 @@ SIDE = 512
 
 FEW = 3
 """Times the smallest possible tile: with less, most of the work is done twice."""
+
+MANY_TILES = 16
+"""From which on it is worth the wait to compile native code for them."""
 
 COPIES = 3
 """Of a tile beside the program: as read, as fed, as given back."""
@@ -104,9 +107,10 @@ class Restorer:
         )
         several = count if channels == self._channels else count * channels
         side = self.tile(several, *padded)
-        program = self._programs(several, *side)
+        tiles = list(cover(*padded, *side, self.field))
+        program = self._program_for(tiles, several, *side)
         done = 0
-        for tile in cover(*padded, *side, self.field):
+        for tile in tiles:
             clean = self._through(program, _extended(read, tile, height, width))
             rows, columns = tile.rows.within(height), tile.columns.within(width)
             write(
@@ -148,10 +152,19 @@ class Restorer:
     def bytes_for(self, count: int, height: int, width: int) -> int:
         """What a tile takes: the program, and its pixels on their way in and out."""
         pixels = count * self._channels * height * width
-        return self._programs(count, height, width).peak_bytes + COPIES * 4 * pixels
+        program = self._programs(count, height, width, "torch")
+        return program.peak_bytes + COPIES * 4 * pixels
 
-    def _compile(self, count: int, height: int, width: int) -> Program:
-        return compile(self._graph, outputs=["clean"], N=count, H=height, W=width)
+    def _program_for(self, tiles: Sequence[Tile], count: int, height: int, width: int) -> Program:
+        """What computes them: native code for many, if it takes no more memory than torch's."""
+        program = self._programs(count, height, width, "torch")
+        if len(tiles) < MANY_TILES:
+            return program
+        faster = self._programs(count, height, width, "auto")
+        return faster if faster.peak_bytes <= program.peak_bytes else program
+
+    def _compile(self, count: int, height: int, width: int, backend: str) -> Program:
+        return compile(self._graph, outputs=["clean"], backend=backend, N=count, H=height, W=width)
 
 
 def _extended(read: Read, tile: Tile, height: int, width: int) -> torch.Tensor:

@@ -1,0 +1,213 @@
+"""Zero-shot denoising of Set14, sigma 25: quality and time, beside the same recipe in PyTorch.
+
+    python -m benchmarks.zero_shot                    # our recipe: 64x64 squares, 6000 steps
+    python -m benchmarks.zero_shot --published        # the paper's: whole pictures, 3000 steps
+    python -m benchmarks.zero_shot --pictures 2 --steps 20
+
+Each picture is denoised by each contestant in turn, from the same first weights and, of squares, on
+the same ones; the time is that of all the steps and of the result, without compiling. Needs the
+image sets beside the checkout or at BLOCKWRIGHT_DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.denoising import photographs
+from benchmarks.harness import RESULTS, machine
+from benchmarks.rivals.zero_shot import TorchZeroShot
+from engine import compile
+from graphs.architectures import zero_shot_network
+from graphs.noise2noise.data.randomness import generator_for
+from graphs.noise2noise.quality.metrics import psnr
+from graphs.noise2noise.restoring import Restorer
+from graphs.noise2noise.restoring.zero_shot import CROP, Squares, zero_shot_objective
+from graphs.noise2noise.training.schedules import cosine
+from graphs.optimizers import Adam
+
+SIGMA = 25
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to learn from one picture.
+
+    Attributes:
+        crop: side of the squares that a step looks at; None for the whole picture.
+        steps: how many.
+        lr: the highest learning rate.
+        halved: whether it is halved after each third; else it falls along half a cosine.
+    """
+
+    crop: int | None
+    steps: int
+    lr: float
+    halved: bool
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        share = step / self.steps
+        factor = 0.5 ** int(3 * share) if self.halved else cosine(share)
+        return self.lr * factor
+
+
+OURS = Recipe(crop=CROP, steps=6000, lr=4e-3, halved=False)
+PUBLISHED = Recipe(crop=None, steps=3000, lr=1e-3, halved=True)
+
+
+class Contestant(Protocol):
+    """Learns from a picture step by step, and cleans it."""
+
+    def step(self, noisy: torch.Tensor, rate: float) -> None:
+        """One step on pictures (N, 3, H, W)."""
+        ...
+
+    def clean(self, noisy: torch.Tensor) -> torch.Tensor:
+        """A picture (3, H, W), cleaned."""
+        ...
+
+
+class Blockwright:
+    """The recipe as one program a step.
+
+    Args:
+        weights: to start from, by PyTorch's names.
+        height, width: of the pictures of a step.
+    """
+
+    def __init__(self, weights: Mapping[str, torch.Tensor], height: int, width: int) -> None:
+        net = zero_shot_network()
+        net.load_state({f"network.{name}": value for name, value in weights.items()})
+        self._optimizer = Adam(lr=1.0)
+        self._program = compile(
+            zero_shot_objective(net, 3).graph,
+            outputs=["loss"],
+            minimize="loss",
+            optimizer=self._optimizer,
+            N=1,
+            H=height,
+            W=width,
+        )
+        self.clean = Restorer(net)
+
+    def step(self, noisy: torch.Tensor, rate: float) -> None:
+        """See :class:`Contestant`."""
+        self._optimizer.lr = rate
+        self._program.borrow(noisy=noisy)
+
+
+def contestants(batch: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
+    """What makes each contestant, with the same first weights, for batches of this shape."""
+    torch.manual_seed(0)
+    net = zero_shot_network()
+    weights = {name.removeprefix("network."): value for name, value in net.state().items()}
+    return {
+        "Blockwright": lambda: Blockwright(weights, *batch.shape[2:]),
+        "PyTorch eager, channels-last": lambda: TorchZeroShot(weights, channels_last=True),
+        "PyTorch eager, NCHW": lambda: TorchZeroShot(weights, channels_last=False),
+    }
+
+
+def denoise(
+    make: Callable[[], Contestant], noisy: torch.Tensor, clean: torch.Tensor, recipe: Recipe
+) -> dict[str, float]:
+    """PSNR after, and seconds."""
+    squares = None if recipe.crop is None else Squares([noisy], recipe.crop)
+    whole = _even(noisy)[None]
+    first = whole if squares is None else squares.batch(1, generator_for(0, 0))["noisy"]
+    make().step(first, recipe.rate(0))  # what is compiled is kept
+    contestant = make()
+    start = time.perf_counter()
+    for step in range(recipe.steps):
+        batch = whole if squares is None else squares.batch(1, generator_for(0, step))["noisy"]
+        contestant.step(batch, recipe.rate(step))
+    result = contestant.clean(noisy).clamp(0, 1)
+    seconds = time.perf_counter() - start
+    return {"psnr": round(psnr(result, clean), 3), "seconds": round(seconds, 3)}
+
+
+def main() -> None:
+    """Denoise every picture with every contestant; write the results after each."""
+    options = _options()
+    torch.set_num_threads(options.threads)
+    recipe = PUBLISHED if options.published else OURS
+    if options.steps is not None:
+        recipe = Recipe(recipe.crop, options.steps, recipe.lr, recipe.halved)
+    rows: list[dict[str, dict[str, float]]] = []
+    for number, picture in enumerate(photographs("set14")[: options.pictures]):
+        clean = picture.float() / 255
+        noise = torch.randn(clean.shape, generator=generator_for(1, number))
+        noisy = clean + noise * (SIGMA / 255)
+        side = recipe.crop
+        batch = _even(noisy)[None] if side is None else noisy[None, :, :side, :side]
+        row = {"noisy": {"psnr": round(psnr(noisy, clean), 3), "seconds": 0.0}}
+        for name, make in contestants(batch).items():
+            row[name] = denoise(make, noisy, clean, recipe)
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+        _write(options.results / f"{_name(options.published)}.json", rows, recipe)
+    _print_table(rows)
+
+
+def _means(rows: list[dict[str, dict[str, float]]]) -> Mapping[str, Mapping[str, float]]:
+    return {
+        name: {key: sum(row[name][key] for row in rows) / len(rows) for key in ("psnr", "seconds")}
+        for name in rows[0]
+    }
+
+
+def _write(path: Path, rows: list[dict[str, dict[str, float]]], recipe: Recipe) -> None:
+    results = {
+        "command": "python -m benchmarks.zero_shot " + " ".join(sys.argv[1:]),
+        "machine": machine(),
+        "recipe": asdict(recipe),
+        "pictures": rows,
+        "means": _means(rows),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def _print_table(rows: list[dict[str, dict[str, float]]]) -> None:
+    means = _means(rows)
+    best = min(row["seconds"] for name, row in means.items() if name.startswith("PyTorch"))
+    table = Table("", "PSNR, dB", "seconds a picture", "ratio", title="Means over Set14, sigma 25")
+    for name, row in means.items():
+        ratio = f"{row['seconds'] / best:.2f}x"
+        table.add_row(name, f"{row['psnr']:.2f}", f"{row['seconds']:.1f}", ratio)
+    Console().print(table)
+
+
+def _name(published: bool) -> str:
+    return "zero_shot_published" if published else "zero_shot"
+
+
+def _even(picture: torch.Tensor) -> torch.Tensor:
+    """Without a last row or column that no diagonal has."""
+    height, width = (size // 2 * 2 for size in picture.shape[1:])
+    return picture[:, :height, :width].contiguous()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Zero-shot denoising of Set14, sigma 25.")
+    parser.add_argument("--published", action="store_true", help="the recipe of the paper")
+    parser.add_argument("--pictures", type=int, default=14, help="how many of Set14")
+    parser.add_argument("--steps", type=int, help="another number of steps")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
