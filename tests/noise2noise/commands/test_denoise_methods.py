@@ -37,6 +37,7 @@ def grey_shots(count: int, height: int = 64, width: int = 72) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
     train_for(monkeypatch, 12)
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
     torch.manual_seed(0)
 
 
