@@ -101,6 +101,27 @@ def test_it_learns_to_denoise_from_noisy_pictures_alone() -> None:
     assert after < before / 2
 
 
+@pytest.mark.parametrize("level", [0.03, 0.97])
+def test_very_dark_and_very_bright_pictures_do_not_end_in_black_or_white(level: float) -> None:
+    torch.manual_seed(0)
+    picture = (smooth(64, 16) - 128) / 20 + level * 255
+    first, second = (picture + values(64, 3, 16, 16, seed=s).float() for s in (1, 2))
+    model = Model(report_network(8))
+    model.batch_size = 16
+    model.train(first, second, num_epochs=60)
+    means = [float(images.mean()) for images in (model.predict(first), picture)]
+    assert means[0] == pytest.approx(means[1], abs=0.5)
+
+
+def test_a_trained_model_goes_on_from_where_it_is() -> None:
+    dark = torch.full((8, 3, 8, 8), 4.0)
+    model = Model(report_network(4))
+    model.train(dark, dark, num_epochs=30)
+    before = model.network.state()
+    model.train(dark, dark, num_epochs=0)
+    assert all(torch.equal(before[name], value) for name, value in model.network.state().items())
+
+
 def test_the_weights_that_come_with_it_denoise() -> None:
     model = Model()
     model.load_pretrained_model()
