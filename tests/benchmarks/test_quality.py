@@ -1,0 +1,67 @@
+"""The benchmarks of quality, in miniature."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks import denoising, report_study
+from graphs.noise2noise.networks import load_network
+from tests.noise2noise.scenes import cat
+
+
+def photographs(_folder: str) -> list[torch.Tensor]:
+    return [(cat(70, 80 + i) * 255).to(torch.uint8) for i in range(denoising.HELD_OUT + 1)]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["denoising", *map(str, arguments)])
+    denoising.main()
+
+
+def test_the_papers_table_is_filled_run_by_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(denoising, "photographs", photographs)
+    monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
+    monkeypatch.setattr(denoising, "SHIPPED", tmp_path / "shipped.safetensors")
+    small = ("--width", 2, "--depth", 1, "--threads", 1, "--steps", 3)
+    files = ("--runs", tmp_path / "runs", "--results", tmp_path / "results.json")
+    options = (*small, *files, "--ship")
+    run(monkeypatch, *options, "--noises", "gaussian", "--targets", "noisy")
+    first = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert list(first) == ["gaussian, noisy", "gaussian, noisy targets"]
+    assert first["gaussian, noisy"]["set14"] == pytest.approx(20.17, abs=0.1)
+    assert first["gaussian, noisy targets"]["steps"] == 3
+    assert load_network(tmp_path / "shipped.safetensors").architecture.width == 2
+    checkpoints = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("step-*.safetensors")}
+    run(monkeypatch, *options, "--noises", "gaussian", "bernoulli", "--targets", "noisy")
+    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert all(rows[name] == row for name, row in first.items())
+    assert len(rows) == 4
+    # What was done was not done again.
+    assert all(path.stat().st_mtime_ns == time for path, time in checkpoints.items())
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_the_reports_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_study, "CHANNELS", (4, 32))
+    images = (torch.stack([cat(32, 32)] * 8) * 255).to(torch.uint8)
+    for name in ("train_data", "val_data"):
+        torch.save((images, images), tmp_path / f"{name}.pkl")
+    results = tmp_path / "results"
+    options = ["--course", tmp_path, "--epochs", 1, "--threads", 1, "--results", results]
+    monkeypatch.setattr(sys, "argv", ["report_study", *map(str, options)])
+    report_study.main()
+    assert set(json.loads((results / "report_study.json").read_text())["psnr by channels"]) == {
+        "4",
+        "32",
+    }
+    for name in ("report_channels.png", "report_panel.png"):
+        with Image.open(results / name) as figure:
+            figure.load()
