@@ -86,9 +86,9 @@ def _channels(picture: np.ndarray) -> int | None:
 
 
 BASELINES: Mapping[str, Baseline] = {
-    "wavelet": Baseline(wavelet, (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0)),
-    "total variation": Baseline(total_variation, (0.5, 0.75, 1.0, 1.25, 1.75, 2.5, 4.0)),
-    "non-local means": Baseline(non_local_means, (0.8, 1.0, 1.3, 1.8, 2.5)),
+    "wavelet": Baseline(wavelet, (0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0)),
+    "total variation": Baseline(total_variation, (0.5, 0.75, 1.0, 1.25, 1.75, 2.5, 4.0, 6.0)),
+    "non-local means": Baseline(non_local_means, (0.8, 1.0, 1.3, 1.8, 2.5, 4.0, 6.0)),
 }
 
 

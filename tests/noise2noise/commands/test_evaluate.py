@@ -10,6 +10,11 @@ import pytest
 from tests.noise2noise.scenes import blockwright, cat, complaint, names, noisy, save
 
 
+@pytest.fixture(autouse=True)
+def _without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for i, name in enumerate(("x.png", "y.png")):

@@ -36,6 +36,7 @@ def report() -> RunReport:
         outputs=["loss"],
         minimize="loss",
         optimizer=SGD(lr=0.1),
+        backend="torch",
         N=1,
         H=32,
         W=32,

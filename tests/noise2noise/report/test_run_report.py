@@ -15,6 +15,11 @@ from tests.noise2noise.scenes import blockwright, cat, complaint, names, noisy, 
 SMALL = ("--steps", 4, "--validate-every", 2, "--width", 4, "--batch", 2, "--crop", 16)
 
 
+@pytest.fixture(autouse=True)
+def _without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+
+
 def trained(run: Path, *arguments: object) -> RunReport:
     result = blockwright("train", *arguments, "-o", run, *SMALL)
     assert result.exit_code == 0, result.output
