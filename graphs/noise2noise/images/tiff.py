@@ -34,6 +34,9 @@ _KEPT_COMPRESSIONS = {
 }
 _PLAIN = {PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB}
 _KINDS: dict[int, str] = {PHOTOMETRIC.SEPARATED: "CMYK", PHOTOMETRIC.PALETTE: "of palette colours"}
+_SPARE = "RITVWBDEFGHJKLMNOPU"
+"""Letters for axes without a name, those of repeats first."""
+
 _OPACITY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -54,7 +57,7 @@ def read(path: Path) -> Raster:
             page = series.keyframe
             alpha = "S" in series.axes and _OPACITY.issuperset(page.extrasamples[-1:] or [None])
             metadata = Metadata(_info(page), tiff=_layout(file, page))
-            return Raster(_pixels(path, series), series.axes, alpha, metadata)
+            return Raster(_pixels(path, series), _distinct(series.axes), alpha, metadata)
     except InputError:
         raise
     except Exception as error:  # whatever a damaged file leads tifffile and its decoders to
@@ -84,6 +87,12 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
         file.seek(place[0])
         reserve(file, like.pixels.nbytes)
     yield like.with_pixels(np.memmap(path, dtype, "r+", place[0], shape))
+
+
+def _distinct(axes: str) -> str:
+    """Axes with a letter each, where tifffile calls every axis Q that has no name."""
+    spare = iter(letter for letter in _SPARE if letter not in axes)
+    return "".join(next(spare) if letter in axes[:i] else letter for i, letter in enumerate(axes))
 
 
 def _require_plain(path: Path, file: tifffile.TiffFile) -> None:

@@ -1,6 +1,6 @@
 """A graph drawn as SVG: boxes in layers from top to bottom, inputs above, outputs below.
 
-Colours are left to the page: ``class`` attributes name what is what, see ``styles.css``.
+It can stand alone as a file; in a page, styles may change its looks by the ``class`` attributes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from graphs.noise2noise.report.layers import lay_out
 CHARACTER, PADDING, LINE, SPACE, MARGIN = 7.2, 14, 16, 30, 8
 """Widths and heights in pixels, at 12 pixels of a font in which all characters are 0.6 wide."""
 
+FILLS = {"input": "#ffffff", "output": "#ffffff", "weights": "#e1edf8", "plain": "#f2f4f6"}
 ARROW = (
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-    'orient="auto"><path class="arrow" d="M0 0.5L7.5 4L0 7.5z"/></marker></defs>'
+    'orient="auto"><path class="arrow" fill="#74808a" d="M0 0.5L7.5 4L0 7.5z"/></marker></defs>'
 )
 
 
@@ -49,7 +50,9 @@ def draw_graph(graph: Graph) -> str:
     parts += [_box(box, MARGIN + layout.centres[box], tops[layer_of[box]]) for box in boxes]
     width, height = layout.width + 2 * MARGIN, tops[-1] - SPACE + MARGIN
     return (
-        f'<svg class="graph" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" font-family="monospace" '
+        f'font-size="12" text-anchor="middle" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" '
         f'height="{height:.0f}" role="img" aria-label="the graph">{ARROW}{"".join(parts)}</svg>'
     )
 
@@ -74,7 +77,7 @@ def _box(box: Box, centre: float, top: float) -> str:
     return (
         f'<g class="box {box.kind}"><title>{escape(box.hint)}</title>'
         f'<rect x="{centre - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" '
-        f'height="{height:.1f}" rx="6"/>{lines}</g>'
+        f'height="{height:.1f}" rx="6" fill="{FILLS[box.kind]}" stroke="#9aa5ae"/>{lines}</g>'
     )
 
 
@@ -87,4 +90,5 @@ def _edge(points: list[tuple[float, float]]) -> str:
         else:
             middle = (y + to_y) / 2
             path.append(f"C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {to_y:.1f}")
-    return f'<path class="edge" d="{" ".join(path)}" marker-end="url(#arrow)"/>'
+    looks = 'fill="none" stroke="#74808a" stroke-width="1.4" marker-end="url(#arrow)"'
+    return f'<path class="edge" d="{" ".join(path)}" {looks}/>'

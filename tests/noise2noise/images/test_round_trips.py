@@ -223,3 +223,14 @@ def test_the_range_of_values(low: float, width: float, seed: int) -> None:
 
 def test_the_range_of_values_that_are_all_the_same() -> None:
     assert Scale.of_values(np.full((1, 4, 4), 7, np.uint16)) == Scale(7, 8)
+
+
+def test_axes_without_names_are_frames(tmp_path: Path) -> None:
+    stacks = np.arange(2 * 3 * 20 * 24, dtype=np.uint16).reshape(2, 3, 20, 24)
+    tifffile.imwrite(tmp_path / "stacks.tif", stacks, photometric="minisblack")
+    raster = read_raster(tmp_path / "stacks.tif")
+    assert (raster.frames, raster.channels, raster.size) == (6, 1, (20, 24))
+    assert np.array_equal(raster.planes(4)[0], stacks[1, 1])
+    with creating(tmp_path / "again.tif", raster) as again:
+        again.pixels[...] = raster.pixels
+    assert np.array_equal(tifffile.imread(tmp_path / "again.tif"), stacks)

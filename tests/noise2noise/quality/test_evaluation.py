@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -182,10 +183,20 @@ def test_table_csv_grid_and_json(tmp_path: Path) -> None:
     console.print(scores_table(found))
     text = console.export_text()
     assert f"{by_method(found)['half']:.2f} dB" in text
-    json = scores_json(found)
-    assert json["psnr"] == "mean over pictures"
-    assert isinstance(json["scores"], list)
-    assert json["scores"][0].keys() == {"picture", "method", "psnr", "ssim"}
+    written = scores_json(found)
+    assert written["psnr"] == "mean over pictures"
+    assert isinstance(written["scores"], list)
+    assert written["scores"][0].keys() == {"picture", "method", "psnr", "ssim"}
+
+
+def test_equal_pictures_are_valid_json() -> None:
+    (sample, _) = samples()
+    assert sample.reference is not None
+    perfect = evaluate(
+        [Sample("x", sample.reference, reference=sample.reference)], {}, baselines=False
+    )
+    (mean,) = json.loads(json.dumps(scores_json(perfect), allow_nan=False))["means"]
+    assert mean == {"method": "noisy", "psnr": None, "ssim": pytest.approx(1)}
 
 
 @pytest.fixture

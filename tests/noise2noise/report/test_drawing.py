@@ -13,6 +13,8 @@ from graphs.noise2noise.report.graph_drawing import draw_graph
 from ops import conv2d, exp, mean, relu
 from tests.noise2noise.report.made import network_graph
 
+SVG = "{http://www.w3.org/2000/svg}"
+
 
 def boxes() -> dict[str, Box]:
     g = GraphBuilder("drawn")
@@ -47,16 +49,16 @@ def test_drawings(net: object) -> None:
     svg = draw_graph(graph)
     root = ElementTree.fromstring(svg)
     width, height = (float(root.attrib[name]) for name in ("width", "height"))
-    rectangles = list(root.iter("rect"))
+    rectangles = list(root.iter(SVG + "rect"))
     expected = boxes_of(graph)
     assert len(rectangles) == len(expected)
     for rectangle in rectangles:
         x, y, w, h = (float(rectangle.attrib[name]) for name in ("x", "y", "width", "height"))
         assert 0 <= x <= x + w <= width
         assert 0 <= y <= y + h <= height
-    edges = [path for path in root.iter("path") if path.attrib["class"] == "edge"]
+    edges = [path for path in root.iter(SVG + "path") if path.attrib["class"] == "edge"]
     assert len(edges) == expected.number_of_edges()
-    words = [text.text for text in root.iter("text")]
+    words = [text.text for text in root.iter(SVG + "text")]
     assert "noisy" in words
     assert "clean" in words
     convolutions = sum(node.operator.name == "conv2d" for node in graph.nodes)
