@@ -17,11 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ops
-from engine import Graph, backends, compile, cuda, gradient
+from engine import Graph, backends, compile, cuda, gradient, interpret
 from engine.backends import Request, find_backend
 from engine.cuda import correlation, reduction
 from engine.testing import Case, Sample
+from engine.testing.closeness import require_close
 from engine.testing.laws.kernels import require_kernel
+from engine.testing.pullback import Pullback
 from graphs import SGD, GraphBuilder
 from graphs.architectures import report_network
 from ops import GraphError
@@ -202,6 +204,24 @@ def test_every_kernel_compiles(architecture: int, tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert {"kernel", "correlate_weight", "add_parts"} == set(done.stdout.split())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("name", sorted(SUBJECTS))
+@settings(max_examples=LAW_EXAMPLES // 2)
+@given(data=st.data())
+def test_operators_and_their_gradients_on_cuda(name: str, data: st.DataObject) -> None:
+    case = data.draw(SUBJECTS[name].cases).as_dtype(torch.float32)
+    if SUBJECTS[name].operator.vjp is None:
+        return
+    pull = Pullback(SUBJECTS[name].operator, case)
+    graph = pull.graph()
+    seed = case.noise(pull.output.shape, "seed").to(pull.output.dtype)
+    feeds = pull.feeds(case.tensors(), seed, graph)
+    program, expected = compile(graph, device="cuda"), interpret(graph, feeds)
+    for _ in range(3):  # step by step, recorded, launched
+        for output, value in program(**feeds).items():
+            require_close(value.cpu(), expected[output], output)
 
 
 CUDA = torch.device("cuda", 0)

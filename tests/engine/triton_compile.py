@@ -71,7 +71,7 @@ def everything(value: Node) -> list[Node]:
 
 
 def main() -> None:
-    """Convolutions in every precision, alone and followed by every elementwise operator; sums."""
+    """Convolutions in every precision, sums, elementwise operators, and some of these as one."""
     for module in (correlation, elementwise, reduction):
         module.launch = compile_only  # type: ignore[attr-defined]
     x, w = leaf(1000, 32, 16, 16), leaf(32, 32, 3, 3)
@@ -86,14 +86,14 @@ def main() -> None:
     phases = ops.conv2d(leaf(10, 3, 8, 8), small, padding=1)
     prepare(
         kernels,
-        fuse(everything(y)),
+        fuse([y, total := y + leaf(32, 1, 1), ops.sigmoid(total)]),
         ops.phase_weight(weight, leaf(16, 9)),
         ops.phases.phase_weight_adjoint(small, leaf(16, 9)),
         fuse([phases, ops.interleave_phases(phases)]),
         ops.mean(leaf(100, 3, 32, 32)),
         ops.sum(leaf(100, 32, 32, 32), (0, 2, 3)),
         fuse(everything(x + x)),
-        fuse([*(nodes := everything(x + x)), ops.mean(nodes[-1], (0, 2, 3))]),
+        fuse([square := ops.square(x), ops.mean(square, (0, 2, 3))]),
     )
 
 
