@@ -1,0 +1,99 @@
+"""The same C on a processor that this machine is not: compiled for Arm, run by an emulator."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.native.backend import EMITTERS
+from engine.native.library import HERE
+from engine.native.machine import Machine
+from engine.native.operand import Operand, Operands
+from engine.native.source import StepSource, program_source
+from engine.native.target import find_target
+from engine.testing import Case, Sample
+from engine.testing.arrangement import Arrangement
+from ops import REGISTRY
+from tests.support import assert_near
+
+COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
+WINDOW = {"stride": (2, 2), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+
+MAIN = """
+#include <stdio.h>
+int main(void)
+{
+    static char memory[1 << 20];
+    char *P[8] = {0};
+    long at = 0, sizes[] = {%s};
+    for (int i = 0; i < %d; at += sizes[i++])
+        P[i] = memory + at;
+    if (fread(memory, 1, at, stdin) != (size_t)at)
+        return 1;
+    Team team = {.threads = 1};
+    run(&team, 0, 0, 1, memory, P);
+    return fwrite(memory, 1, sizes[0], stdout) != (size_t)sizes[0];
+}
+"""
+
+
+def image(*shape: int) -> Sample:
+    return Sample(shape, dtype=torch.float32, layout="channels_last")
+
+
+CASES = {
+    "conv2d": Case(image(2, 3, 9, 8), image(5, 3, 3, 3), **WINDOW),
+    "conv2d_input_gradient": Case(image(2, 5, 5, 4), image(5, 3, 3, 3), size=(9, 8), **WINDOW),
+    "conv2d_weight_gradient": Case(
+        image(2, 5, 5, 4), image(2, 3, 9, 8), kernel_size=(3, 3), **WINDOW
+    ),
+    "sigmoid": Case(image(2, 3, 5, 7)),
+    "mean": Case(image(2, 3, 5, 7), dim=(0, 1, 2, 3), keepdim=False),
+    "max_pool2d": Case(
+        image(2, 5, 4, 6), kernel_size=(2, 2), stride=(2, 2), padding=(0, 0), dilation=(1, 1),
+        ceil_mode=False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_on_arm(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (shutil.which(COMPILER) and shutil.which(EMULATOR)):
+        pytest.skip(f"needs {COMPILER} and {EMULATOR}")
+    monkeypatch.setenv("CC", COMPILER)
+    machine = Machine(find_target("armv8-a"), threads=1)
+    arranged = Arrangement(REGISTRY[name], CASES[name])
+    emitter = next(e for e in EMITTERS if e.supports(arranged.node))
+    out = torch.empty_strided(arranged.node.sizes, arranged.result().tensor.stride())
+    scratch = [torch.empty(s.sizes, dtype=s.dtype) for s in emitter.scratch(arranged.node, machine)]
+    tensors = [out, *arranged.tensors, *scratch]
+    operands = [Operand.of(f"P[{i}]", tensor) for i, tensor in enumerate(tensors)]
+    count = len(arranged.tensors)
+    inside = Operands(operands[0], tuple(operands[1 : count + 1]), tuple(operands[count + 1 :]))
+    source = program_source([StepSource(name, emitter.emit(arranged.node, inside, machine))])
+    result = run_emulated(source, machine, tensors, tmp_path)
+    actual = torch.frombuffer(bytearray(result), dtype=out.dtype).as_strided(
+        out.shape, out.stride()
+    )
+    assert_near(actual, arranged.node.operator.forward(*arranged.tensors, **CASES[name].attributes))
+
+
+def run_emulated(source: str, machine: Machine, tensors: list[torch.Tensor], folder: Path) -> bytes:
+    """The bytes of the first tensor once the program has run."""
+    memories = [bytes(tensor.untyped_storage().tolist()) for tensor in tensors]
+    sizes = ", ".join(str(len(memory)) for memory in memories)
+    (folder / "program.c").write_text(source + MAIN % (sizes, len(memories)))
+    command = [flag for flag in machine.target.command if flag not in ("-shared", "-fPIC")]
+    subprocess.run(
+        [*command, "-static", f"-I{HERE}", "-o", "program", "program.c", "-lm"],
+        cwd=folder, check=True,
+    )  # fmt: skip
+    done = subprocess.run(
+        [EMULATOR, "./program"], input=b"".join(memories), cwd=folder, capture_output=True,
+        check=True,
+    )  # fmt: skip
+    return done.stdout
