@@ -1,5 +1,5 @@
 # make demo     set up a virtual environment and watch a denoiser learn (about three minutes)
-# make test     set it up for tests too, and run them
+# make test     set it up for tests too, and run them on all cores
 # make check    lint, format and types
 # make clean    remove the virtual environment
 #
@@ -19,7 +19,7 @@ demo: $(VENV)/app.stamp
 	$(BIN)/blockwright demo $(ARGS)
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
