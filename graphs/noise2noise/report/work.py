@@ -13,7 +13,7 @@ from graphs.noise2noise.networks import Architecture
 from graphs.noise2noise.report.contents import Work
 from graphs.noise2noise.training.configuration import Settled
 from graphs.noise2noise.training.objectives import neighbours_objective, shots_objective
-from graphs.optimizers import SGD, Adam
+from graphs.noise2noise.training.optimizers import make_optimizer
 
 PROFILES = 3
 """Steps that are timed, after one that is not; the fastest is shown."""
@@ -30,7 +30,7 @@ def training_work(c: Settled, architecture: Architecture, kind: Kind) -> Work:
         objective.graph,
         outputs=["loss"],
         minimize="loss",
-        optimizer=Adam(lr=c.lr) if c.optimizer == "adam" else SGD(lr=c.lr),
+        optimizer=make_optimizer(c.optimizer, c.lr),
         N=c.batch,
         H=c.crop,
         W=c.crop,

@@ -15,9 +15,8 @@ from graphs.noise2noise.data.noise import Loss, parse_noise
 from graphs.noise2noise.data.sources import Targets
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import NetworkName
+from graphs.noise2noise.training.optimizers import OptimizerName
 from graphs.noise2noise.training.schedules import ScheduleName
-
-OptimizerName = Literal["adam", "sgd"]
 
 BY_NETWORK: Mapping[str, Mapping[str, Any]] = {
     "report": {"width": 32, "depth": 2, "crop": 32, "batch": 32, "lr": 1e-2},

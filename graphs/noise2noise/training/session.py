@@ -22,11 +22,11 @@ from graphs.noise2noise.training.objectives import (
     neighbours_objective,
     shots_objective,
 )
+from graphs.noise2noise.training.optimizers import make_optimizer
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.threads import settle_threads
 from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Validation
-from graphs.optimizers import SGD, Adam
 
 SCENES_FOR_MEAN = 64
 
@@ -96,7 +96,7 @@ def prepare(configuration: Settled) -> Session:
         _source(kept, found.kind, c),
         _plan(c),
         objective=objective,
-        optimizer=Adam(lr=c.lr) if c.optimizer == "adam" else SGD(lr=c.lr),
+        optimizer=make_optimizer(c.optimizer, c.lr),
         validate=validate,
         seed=c.seed,
     )

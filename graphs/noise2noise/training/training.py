@@ -15,9 +15,10 @@ from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import Source
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.training.objectives import Objective, shots_objective
+from graphs.noise2noise.training.optimizers import make_optimizer
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.validation import Score
-from graphs.optimizers import Adam, Optimizer
+from graphs.optimizers import Optimizer
 
 REPORT_SECONDS = 0.25
 
@@ -122,7 +123,7 @@ class Training:
         self._plan = plan
         self._validate = validate
         self._seed = seed
-        self._optimizer = optimizer or Adam(lr=plan.lr)
+        self._optimizer = optimizer or make_optimizer("adam", plan.lr)
         self._program = compile(
             (objective or shots_objective(net, source.channels)).graph,
             outputs=["loss"],
