@@ -147,3 +147,30 @@ def test_what_has_no_native_kernel_runs_between_native_steps() -> None:
     ]  # fmt: skip
     feeds = {"x": values(4, 4, dtype=torch.float32)}
     assert_near(program(**feeds)["y"], interpret(graph, feeds)["y"])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("make", [lambda: report_network(5), lambda: UNet(channels=4, depth=2)])
+def test_nothing_is_read_before_it_is_written(make: Callable[[], Module], threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        step = compile(
+            training_graph(make()), minimize="loss", optimizer=SGD(lr=0.5), backend="native",
+            N=3, H=12, W=20,
+        )  # fmt: skip
+    finally:
+        torch.set_num_threads(before)
+    runtime, feeds = step._runtime, shots(3, 12, 20)
+    weights = [parameter.tensor for parameter in runtime.plan.parameters]
+    first = [weight.clone() for weight in weights]
+    step(**feeds)
+    expected = [weight.clone() for weight in weights]
+    for weight, value in zip(weights, first, strict=True):
+        weight.copy_(value)
+    assert runtime._arena is not None
+    runtime._arena.fill_(255)  # NaN, whatever the type
+    runtime._bind_tensors(runtime._arena)  # constants lie there from the start
+    step(**feeds)
+    for weight, value in zip(weights, expected, strict=True):
+        assert torch.equal(weight, value)

@@ -55,7 +55,9 @@ def test_any_network_in_tiles(layers: tuple[object, ...], size: tuple[int, int])
 
 
 @pytest.mark.parametrize("size", [(16, 17), (101, 67), (97, 130)])
-@pytest.mark.parametrize("net", [report_network(8), UNet(4, 1), UNet(4, 2)], ids=repr)
+@pytest.mark.parametrize(
+    "net", [report_network(8), UNet(4, 1), UNet(4, 2)], ids=["report", "unet 1", "unet 2"]
+)
 def test_our_networks_at_awkward_sizes(net: Module, size: tuple[int, int]) -> None:
     picture = values(3, *size, dtype=torch.float32).sigmoid()
     expected = whole(net, picture)
