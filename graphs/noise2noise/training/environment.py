@@ -10,11 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from engine.native.target import NativeError, find_target
+
 PACKAGES = ("blockwright", "torch", "numpy", "networkx", "pillow", "tifffile", "safetensors")
 
 
 def environment(threads: int | None) -> dict[str, Any]:
-    """Versions, processor, threads, to be kept beside a run.
+    """Versions, processor, threads, backend, to be kept beside a run.
 
     Args:
         threads: that it computes with; None if that is measured as it begins.
@@ -26,6 +28,8 @@ def environment(threads: int | None) -> dict[str, Any]:
         "processor": _processor(),
         "cpus": os.cpu_count(),
         "threads": threads,
+        "backend": os.environ.get("BLOCKWRIGHT_BACKEND", "auto"),
+        "native code": _native(),
     }
 
 
@@ -43,6 +47,14 @@ def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
+        return None
+
+
+def _native() -> str | None:
+    """What identifies the compiler of native code and the processor it writes for, if any."""
+    try:
+        return find_target().identity
+    except NativeError:
         return None
 
 

@@ -2,7 +2,7 @@
 
     config.toml        the configuration, every setting of it; paths are absolute
     command.txt        the command line that started the run
-    environment.json   versions, processor, threads
+    environment.json   versions, processor, threads, backend, compiler
     data.json          {"files": {path: SHA-256}}, of every file trained on
     metrics.csv        a row at the start, every so many steps and at the end: step, seconds, lr,
                        loss (mean over the steps since the row before), validation_loss,

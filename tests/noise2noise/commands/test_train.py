@@ -30,6 +30,13 @@ FILES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Native code would take longer to compile than these trainings take.
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")
+    monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 14)
+
+
 def trained(run: Path, *arguments: object) -> dict[str, torch.Tensor]:
     """Train; returns the best weights."""
     result = blockwright("train", *arguments, "-o", run)
