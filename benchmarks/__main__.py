@@ -23,6 +23,7 @@ BENCHMARKS = {
     "peak_memory": "the peak memory of a training step, beside the same",
     "inference": "a network alone, beside ONNX Runtime too",
     "dispatch": "what a call costs when there is next to nothing to compute",
+    "memory": "the peak of a training step, and what a smaller budget costs",
     "compile_time": "compiling, by backend, cache and size of the graph",
 }
 

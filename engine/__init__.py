@@ -4,6 +4,7 @@
 bind -> rewrite -> gradient -> rewrite -> plan (schedule, kernels, memory) -> Program.
 """
 
+from engine.budget import BudgetError
 from engine.compile import Optimizer, compile, compile_stages
 from engine.gradient import gradient
 from engine.graph import Graph, Update
@@ -13,6 +14,7 @@ from engine.rewrites import REWRITES, rewrite
 
 __all__ = [
     "REWRITES",
+    "BudgetError",
     "Graph",
     "Optimizer",
     "Program",

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 
 from engine.backends import Backend, Request, fall_back, find_backend
+from engine.budget import fit, require_budget
 from engine.gradient import gradient
 from engine.graph import Graph, Update
 from engine.native.target import NativeError
@@ -40,6 +41,7 @@ def compile(
     tune: bool = False,
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,
+    memory_budget: int | None = None,
     **sizes: int,
 ) -> Program:
     """Compile a graph for fixed sizes on a device.
@@ -63,11 +65,16 @@ def compile(
         check_numerics: stop at the first NaN or infinity and say where it came from; slow,
             and with torch's kernels, operator by operator.
         rewrites: the rewrites to apply; all by default.
+        memory_budget: the most bytes that the program may allocate (its ``peak_bytes``). Where it
+            needs more, values are computed again instead of being kept, with the least extra time
+            that is found; the results are the same to the bit. See :mod:`engine.budget`.
         **sizes: a size for each named dimension, as ``N=100``.
 
     Raises:
-        GraphError: an output does not exist, of ``minimize`` and ``optimizer`` one is missing, or
-            there is no such device, ``compute`` or backend.
+        GraphError: an output does not exist, of ``minimize`` and ``optimizer`` one is missing,
+            there is no such device, ``compute`` or backend, or the memory budget is no positive
+            number of bytes.
+        BudgetError: the memory budget is too small; the message tells the smallest that is not.
         FeedError: a dimension has no size.
         SpecError: with these sizes an operator's inputs do not fit.
         GradientError: an operator on the way to the loss has no derivative rule.
@@ -76,6 +83,8 @@ def compile(
         raise GraphError(f"expected a list of outputs, as outputs=[{outputs!r}]")
     if isinstance(optimizer, type):
         raise GraphError(f"expected an optimizer, as {optimizer.__name__}(lr=0.1), got the class")
+    if memory_budget is not None:
+        require_budget(memory_budget)
     if (minimize is None) != (optimizer is None):
         raise GraphError("minimize='...' and optimizer=... come together: one is missing")
     shown = list(graph.outputs) if outputs is None else list(outputs)
@@ -88,9 +97,8 @@ def compile(
     if minimize is not None and optimizer is not None:
         updates += _updates(bound, minimize, optimizer)
     chosen = Graph(bound.select(shown).outputs, updates)
-    return _compile(
-        chosen, [shown], Request(backend, _device(device), compute, tune), check_numerics, rewrites
-    )[0]
+    request = Request(backend, _device(device), compute, tune)
+    return _compile(chosen, [shown], request, check_numerics, rewrites, memory_budget)[0]
 
 
 def compile_stages(
@@ -132,22 +140,29 @@ def _compile(
     request: Request,
     check_numerics: bool,
     rewrites: Iterable[Rewrite],
+    memory_budget: int | None = None,
 ) -> tuple[Program, ...]:
     graph, device = rewrite(graph, rewrites), request.device
     by_torch = replace(request, name="torch")
     try:
         chosen = find_backend(by_torch if check_numerics else request, graph)
-        runtime = _runtime(graph, stages, device, chosen)
+        runtime = _runtime(graph, stages, device, chosen, memory_budget)
     except NativeError as error:
         fall_back(str(error))
-        runtime = _runtime(graph, stages, device, find_backend(by_torch, graph))
+        chosen = find_backend(by_torch, graph)
+        runtime = _runtime(graph, stages, device, chosen, memory_budget)
     return tuple(Program(runtime, i, check_numerics) for i in range(len(stages)))
 
 
 def _runtime(
-    graph: Graph, stages: Sequence[Sequence[str]], device: torch.device, backend: Backend
+    graph: Graph,
+    stages: Sequence[Sequence[str]],
+    device: torch.device,
+    backend: Backend,
+    memory_budget: int | None,
 ) -> Runtime:
-    return Runtime(plan(rewrite(graph, backend.rewrites), stages, backend.choose), device)
+    whole = plan(rewrite(graph, backend.rewrites), stages, backend.choose)
+    return Runtime(whole if memory_budget is None else fit(whole, memory_budget), device)
 
 
 def _bound(selected: Graph, whole: Graph, sizes: Mapping[str, int]) -> Graph:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from engine.cost import seconds
 from engine.kernels import KERNELS, Kernel
 from engine.kernels.kernel import Run
 from ops import Node, Spec, SpecError
@@ -15,9 +16,11 @@ Choose = Callable[[Node], Kernel]
 
 
 def candidates(node: Node) -> list[Kernel]:
-    """The kernels that support a node, by their cost; its operator's ``forward`` if none does."""
+    """The kernels that support a node, the cheapest first; its operator's ``forward`` if none."""
     found = [kernel for kernel in KERNELS.get(node.operator.name, ()) if kernel.supports(node)]
-    return sorted(found, key=lambda kernel: kernel.cost(node)) or [REFERENCE]
+    if len(found) > 1:
+        found.sort(key=lambda kernel: seconds(node, kernel))
+    return found or [REFERENCE]
 
 
 def choose_kernel(node: Node) -> Kernel:

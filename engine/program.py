@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import torch
 
+from engine.cost import seconds
 from engine.feeds import require_feeds
 from engine.kernels.kernel import Run
 from engine.memory import live_bytes, lower_bound
@@ -62,6 +63,16 @@ class Program:
     def least_bytes(self) -> int:
         """The most bytes in use at one step: no placement in memory could do with less."""
         return lower_bound(self._runtime.plan.buffers)
+
+    @property
+    def estimated_seconds(self) -> float:
+        """What a run is estimated to take, by the rule by which a memory budget is kept.
+
+        Its rates are not this machine's (see :mod:`engine.cost`): compare it with its like only.
+        """
+        return sum(
+            seconds(step.node, step.kernel) for step in self._stage.steps if step.kernel is not None
+        )
 
     @property
     def pool_bytes(self) -> int:

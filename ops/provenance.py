@@ -21,6 +21,9 @@ _serials = itertools.count()
 _current: ContextVar[Callable[[], Provenance] | None] = ContextVar("provenance", default=None)
 _rewrite: ContextVar[str | None] = ContextVar("rewrite", default=None)
 
+RECOMPUTATION = "recomputation"
+"""What stands among the rewrites of a node that computes again what another has computed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -53,6 +56,11 @@ class Provenance:
         names = [name for node in others for name in node.provenance.rewrites]
         names += [*self.rewrites, *filter(None, [_rewrite.get()])]
         return replace(self, rewrites=tuple(dict.fromkeys(names)))
+
+    def again(self) -> Provenance:
+        """The same origin, for a node that computes again, later, what another has computed."""
+        names = dict.fromkeys([*self.rewrites, RECOMPUTATION])
+        return replace(self, rewrites=tuple(names), serial=next(_serials))
 
 
 def here() -> Provenance:

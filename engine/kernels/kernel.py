@@ -33,7 +33,8 @@ class Kernel:
         workspace: the scratch tensors it needs, contiguous; their content is undefined.
         elementwise: ``out`` may be the memory of any input of the same shape and strides.
         supports: whether it can compute this node.
-        cost: relative time for this node, to choose between kernels of one operator.
+        passes: bytes written to scratch memory and read from it, for the cost rule; None if each
+            workspace is written once and read once.
     """
 
     name: str
@@ -41,7 +42,13 @@ class Kernel:
     workspace: Callable[[Node], Sequence[Spec]] = _no_workspace
     elementwise: bool = False
     supports: Callable[[Node], bool] = lambda node: True
-    cost: Callable[[Node], float] = lambda node: 0.0
+    passes: Callable[[Node], int] | None = None
+
+    def scratch_traffic(self, node: Node) -> int:
+        """Bytes written to scratch memory and read from it."""
+        if self.passes is not None:
+            return self.passes(node)
+        return 2 * sum(spec.nbytes for spec in self.workspace(node))
 
 
 def channels_last(tensor: torch.Tensor) -> torch.Tensor:

@@ -146,6 +146,13 @@ class Gather:
         kh, kw = self.window.kernel_size
         return kh * kw * self.channels // self.groups
 
+    @property
+    def traffic(self) -> int:
+        """Bytes written to the matrix and read from it, over all tiles and groups."""
+        rows, columns = self.windows
+        windows = self.batch * rows * columns * self.groups
+        return 2 * windows * self.width * self.dtype.itemsize
+
     def workspace(self) -> list[Spec]:
         """The scratch tensors: the matrix, then the canvas."""
         tiling, (_, columns) = self.tiling, self.windows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.footprint import Footprints, has_memory, is_leaf
 from engine.memory import aligned
@@ -49,19 +49,53 @@ class Tasks:
 
     def profile(self, order: Iterable[int]) -> list[int]:
         """The bytes in use while each task runs, in this order."""
-        left, nbytes = self.readings(), self.nbytes
-        live = sum(nbytes[: self.present])
-        result = []
-        for task in order:
-            freed = 0
-            for root in self.reads[task]:
-                left[root] -= 1
-                if not left[root]:
-                    freed += nbytes[root]
-            in_place = any(not left[donor] and nbytes[donor] for donor in self.donors[task])
-            result.append(live + self.scratch[task] + (0 if in_place else nbytes[task]))
-            live += nbytes[task] - freed
-        return result
+        walk = Walk(self)
+        return [walk.step(task) for task in order]
+
+    def without(self, views: Collection[int]) -> Tasks:
+        """The same without tasks that are views: what reads one reads its root."""
+        reads = [[] if i in views else roots for i, roots in enumerate(self.reads)]
+        inputs = [[root for root in roots if root >= self.present] for roots in reads]
+        return replace(
+            self,
+            inputs=inputs,
+            consumers=_reversed(inputs),
+            reads=reads,
+            readers=_reversed(reads),
+        )
+
+
+class Walk:
+    """Steps through tasks, keeping count of the bytes in use."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        self._left = tasks.readings()
+        self._live = sum(tasks.nbytes[: tasks.present])
+
+    def step(self, task: int) -> int:
+        """Run a task; the bytes in use while it runs."""
+        tasks, left = self._tasks, self._left
+        nbytes, freed = tasks.nbytes, 0
+        for root in tasks.reads[task]:
+            left[root] -= 1
+            if not left[root]:
+                freed += nbytes[root]
+        need = self._live + tasks.scratch[task] + nbytes[task]
+        for donor in tasks.donors[task]:
+            if not left[donor] and nbytes[donor]:
+                need -= nbytes[task]
+                break
+        self._live += nbytes[task] - freed
+        return need
+
+    def undo(self, task: int) -> None:
+        """Go back to before the last task that was run."""
+        for root in self._tasks.reads[task]:
+            if not self._left[root]:
+                self._live += self._tasks.nbytes[root]
+            self._left[root] += 1
+        self._live -= self._tasks.nbytes[task]
 
 
 def tasks_of(

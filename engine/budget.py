@@ -1,0 +1,153 @@
+"""The fastest plan that keeps to a budget of memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+from engine.cost import seconds
+from engine.footprint import footprints, is_leaf
+from engine.kernels import Kernel
+from engine.lowering import REFERENCE
+from engine.memory import aligned
+from engine.plan import Plan
+from engine.planner import plan_in_order
+from engine.recompute import DryRun, Repeated, Steps
+from engine.rewrites.constants import is_constant
+from engine.schedule import tasks_by_stage
+from engine.schedule.smoothing import smooth
+from ops import GraphError, Node
+
+PATIENCES = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Of the dry runs for each target."""
+
+TARGETS = 64
+"""Between the plan's peak and the least that its largest step needs; a power of two."""
+
+EFFORT = 1 << 19
+"""What all dry runs together may look at; then no further targets are tried, which come from coarse
+to fine."""
+
+
+class BudgetError(GraphError):
+    """A budget is too small.
+
+    Attributes:
+        smallest: bytes, the smallest budget that can be kept.
+    """
+
+    def __init__(self, budget: int, needed: int, smallest: int) -> None:
+        super().__init__(
+            f"memory_budget={budget:,} bytes is too small: without computing anything again the "
+            f"program needs {needed:,}, and the smallest budget that can be kept is "
+            f"memory_budget={smallest}"
+        )
+        self.smallest = smallest
+
+
+def require_budget(budget: object) -> None:
+    """Refuse what is no number of bytes; raises GraphError."""
+    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+        raise GraphError(f"memory_budget: expected a number of bytes of at least 1, got {budget!r}")
+
+
+def fit(plan: Plan, budget: int) -> Plan:
+    """The plan itself, if its peak is within the budget, or one that computes some values again.
+
+    Candidates come from dry runs for ever smaller targets, whatever the budget; of those within it
+    the one with least extra time by the cost rule is taken. So a larger budget never makes a slower
+    program. All compute the same bits.
+
+    Args:
+        plan: of one stage.
+        budget: bytes, for all that the program will allocate.
+
+    Raises:
+        BudgetError: no candidate is within the budget.
+    """
+    if plan.placement.peak_bytes <= budget:
+        return plan
+    candidates = _candidates(plan)
+    for candidate in sorted(candidates, key=lambda candidate: candidate.run.extra):
+        if candidate.run.peak <= budget and candidate.peak_bytes <= budget:
+            return candidate.plan
+    raise BudgetError(budget, plan.placement.peak_bytes, _smallest(plan, candidates))
+
+
+def _smallest(plan: Plan, candidates: list[_Candidate]) -> int:
+    smallest = plan.placement.peak_bytes
+    for candidate in sorted(candidates, key=lambda candidate: candidate.run.peak):
+        if candidate.run.peak >= smallest:
+            break
+        smallest = min(smallest, max(candidate.run.peak, candidate.peak_bytes))
+    return smallest
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A plan to be: the dry run of its steps."""
+
+    original: Plan
+    run: DryRun
+
+    @property
+    def peak_bytes(self) -> int:
+        return self.plan.placement.peak_bytes
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan in which the steps of the run are nodes of a graph."""
+        repeated = Repeated(self.original.graph, _kernels(self.original))
+        for task in self.run.order:
+            repeated.compute(self.run.steps.tasks.nodes[task])
+        graph = repeated.graph()
+        leaves = [n for n in graph.nodes if is_leaf(n) and not is_constant(n)]
+        shapes = footprints(graph, repeated.kernels.__getitem__)
+        return plan_in_order(graph, [list(graph.outputs)], shapes, [leaves + repeated.order])
+
+
+def _candidates(plan: Plan) -> list[_Candidate]:
+    """Dry runs for targets from the plan's peak down to what a single step needs."""
+    steps = _steps(plan)
+    smoothed = replace(steps, order=smooth(steps.tasks, steps.order))
+    highest, lowest = plan.placement.peak_bytes, steps.least_bytes
+    found: dict[tuple[int, ...], _Candidate] = {}
+    looks = 0
+    for i in _coarse_to_fine(TARGETS):
+        if looks > EFFORT:
+            break
+        target = highest - (highest - lowest) * i // TARGETS
+        for variant, patience in product((steps, smoothed), PATIENCES):
+            run = DryRun(variant, target, patience)
+            if run.run():
+                found.setdefault(tuple(run.order), _Candidate(plan, run))
+            looks += run.looks
+    return list(found.values())
+
+
+def _coarse_to_fine(count: int) -> list[int]:
+    """The numbers from 1 to a power of two: it, its half, its quarters, ..."""
+    return sorted(range(1, count + 1), key=lambda i: (-(i & -i), i))
+
+
+def _steps(plan: Plan) -> Steps:
+    kernels = _kernels(plan)
+    (stage,) = plan.stages
+    shapes = footprints(plan.graph, kernels.__getitem__)
+    ((_, tasks),) = tasks_by_stage(plan.graph, [list(stage.outputs)], shapes)
+    number = {node: i for i, node in enumerate(tasks.nodes)}
+    views = {i for node, i in number.items() if i >= tasks.present and node not in kernels}
+    constants = [plan.owners[node] for node in plan.constants]
+    return Steps(
+        tasks=tasks.without(views),
+        order=[number[step.node] for step in stage.steps if step.kernel is not None],
+        seconds=[seconds(n, kernels[n]) if n in kernels else 0.0 for n in tasks.nodes],
+        constant=sum(aligned(plan.buffers[i].nbytes) for i in constants if isinstance(i, int)),
+        once=frozenset(number[node] for node, kernel in kernels.items() if kernel is REFERENCE),
+    )
+
+
+def _kernels(plan: Plan) -> dict[Node, Kernel]:
+    steps = [step for stage in plan.stages for step in stage.steps]
+    return {step.node: step.kernel for step in steps if step.kernel is not None}

@@ -1,0 +1,50 @@
+"""Lowering an order where it does not peak: exchanges of neighbours.
+
+The peak of an order says nothing of its other steps. Whoever wants to lower the peak further, by
+computing values again, meets the next highest step at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.schedule.tasks import Tasks, Walk
+
+PASSES = 32
+"""Through the order, at most."""
+
+
+def smooth(tasks: Tasks, order: Sequence[int]) -> list[int]:
+    """The order after exchanging neighbours as long as that evens out what they need.
+
+    Two steps are exchanged where that lowers the sum of the squares of the bytes in use, and does
+    not raise the peak of the whole.
+    """
+    result = list(order)
+    peak = max(tasks.profile(result), default=0)
+    for _ in range(PASSES):
+        if not _pass(tasks, result, peak):
+            break
+    return result
+
+
+def _pass(tasks: Tasks, order: list[int], peak: int) -> bool:
+    """Go through the order once and exchange neighbours; whether any were."""
+    walk, exchanged, last = Walk(tasks), False, set(tasks.last)
+    for i in range(len(order) - 1):
+        a, b = order[i : i + 2]
+        if a not in tasks.inputs[b] and b not in last:
+            now, then = _needed(walk, a, b), _needed(walk, b, a)
+            if max(then) <= peak and sum(n * n for n in then) < sum(n * n for n in now):
+                order[i], order[i + 1] = b, a
+                exchanged = True
+        walk.step(order[i])
+    return exchanged
+
+
+def _needed(walk: Walk, first: int, second: int) -> tuple[int, int]:
+    """The bytes in use during each of two tasks, if they came next."""
+    needs = walk.step(first), walk.step(second)
+    walk.undo(second)
+    walk.undo(first)
+    return needs
