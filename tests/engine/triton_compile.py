@@ -75,9 +75,9 @@ def main() -> None:
     for module in (correlation, elementwise, reduction):
         module.launch = compile_only  # type: ignore[attr-defined]
     x, w = leaf(1000, 32, 16, 16), leaf(32, 32, 3, 3)
-    y = ops.conv2d(x, w, stride=2, padding=1)
-    dx, dw = y.operator.vjp(leaf(*y.sizes), y, x, w, **y.attributes)  # type: ignore[misc]
-    for compute in cuda.COMPUTE:
+    for compute, stride in zip(cuda.COMPUTE, (2, 1, 1), strict=True):
+        y = ops.conv2d(x, w, stride=stride, padding=1)
+        dx, dw = y.operator.vjp(leaf(*y.sizes), y, x, w, **y.attributes)  # type: ignore[misc]
         kernels = cuda.triton_kernels(compute)
         prepare(kernels, y, dx, dw)
         if "matmul" in kernels:
