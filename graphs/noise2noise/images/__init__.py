@@ -15,6 +15,7 @@ from graphs.noise2noise.images.files import (
 from graphs.noise2noise.images.picture import Picture, pictures_of
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.scale import Scale
+from graphs.noise2noise.images.spool import release
 
 __all__ = [
     "SUFFIXES",
@@ -29,6 +30,7 @@ __all__ = [
     "read_picture",
     "read_pictures",
     "read_raster",
+    "release",
     "require_fit",
     "to_bytes",
     "write_picture",

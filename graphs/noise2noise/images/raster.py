@@ -10,6 +10,7 @@ import numpy as np
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images.metadata import Metadata
+from graphs.noise2noise.images.spool import release
 
 REPEATS = frozenset("TIQR")
 """Axes along which one scene is taken again: time, image, repetition, and those without a name."""
@@ -124,5 +125,6 @@ def require_numbers(raster: Raster, name: str) -> None:
         )
     if raster.dtype.kind == "f":
         unusable = sum(int(np.count_nonzero(~np.isfinite(band))) for band in raster.bands())
+        release(raster.pixels)
         if unusable:
             raise InputError(f"{name} has {unusable} values that are NaN or infinite")

@@ -1,7 +1,8 @@
-"""Arrays to fill before they become a file, on disk if they are large."""
+"""Arrays that lie in files: to fill before they become one, and to read without keeping."""
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,3 +44,12 @@ def reserve(file: BinaryIO, size: int) -> None:
     for start in range(0, size, _ZEROS_AT_ONCE):
         file.write(zeros[: size - start])
     file.flush()
+
+
+def release(pixels: np.ndarray) -> None:
+    """Give back the memory of an array mapped from a file; what is needed again is read again."""
+    owner: object = pixels
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)

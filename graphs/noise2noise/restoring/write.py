@@ -11,7 +11,7 @@ import torch
 from rich import progress as bars
 from rich.console import Console
 
-from graphs.noise2noise.images import Raster, Scale, creating
+from graphs.noise2noise.images import Raster, Scale, creating, release
 from graphs.noise2noise.restoring.restorer import Restorer, Write
 
 Advance = Callable[[float], None]
@@ -58,6 +58,7 @@ def write_mean(
 def _writer(planes: np.ndarray, scale: Scale) -> Write:
     def write(rows: slice, columns: slice, part: torch.Tensor) -> None:
         planes[:, rows, columns] = scale.from_unit(part[0], planes.dtype)
+        release(planes)
 
     return write
 
@@ -68,7 +69,9 @@ def _clean(
     planes = raster.planes(frame)
 
     def read(rows: slice, columns: slice) -> torch.Tensor:
-        return scale.to_unit(planes[:, rows, columns])[None]
+        values = scale.to_unit(planes[:, rows, columns])[None]
+        release(planes)
+        return values
 
     restore.restore((1, *planes.shape), read, write, advance)
 
