@@ -57,3 +57,30 @@ def test_learning_from_real_captures_alone(tmp_path: Path) -> None:
             assert image.mode == "L"
         average = load(folder / f"{sample}_gt.png")
         assert psnr(load(cleaned), average) > psnr(load(unseen), average) + 1
+
+
+def test_captures_of_one_scene_clean_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphs.noise2noise.restoring.learning.ENOUGH_STEPS", 60)
+    folder = DATA / "fmd-fluorescence"
+    shots = [folder / f"Confocal_FISH_raw{number}.png" for number in (1, 2, 3)]
+    result = blockwright("denoise", *shots, "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "method: repeats" in result.stderr
+    average = load(folder / "Confocal_FISH_gt.png")
+    for shot in shots:
+        assert psnr(load(tmp_path / shot.name), average) > psnr(load(shot), average) + 1.5
+
+
+def test_a_single_capture_is_cleaned_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphs.noise2noise.restoring.learning.ENOUGH_STEPS", 250)
+    folder = DATA / "fmd-fluorescence"
+    shot, cleaned = folder / "Confocal_FISH_raw1.png", tmp_path / "a.png"
+    result = blockwright("denoise", shot, "-o", cleaned)
+    assert result.exit_code == 0, result.output
+    assert "method: zero-shot" in result.stderr
+    average = load(folder / "Confocal_FISH_gt.png")
+    assert psnr(load(cleaned), average) > psnr(load(shot), average) + 2

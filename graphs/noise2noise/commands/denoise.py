@@ -57,8 +57,9 @@ def denoise(
       different pictures       neighbours: learns from neighbouring pixels of all
       a model (-m)             uses that and learns nothing
 
-    Zero-shot and neighbours take the noise of neighbouring pixels for independent. --method model
-    without -m uses the weights that come along, trained on noise of standard deviation 25 of 255.
+    Zero-shot and neighbours take the noise of neighbouring pixels for independent. The weights that
+    come along are used for single colour pictures with the noise that they were trained for, and
+    with --method model.
 
     \b
     Examples:

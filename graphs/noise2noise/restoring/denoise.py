@@ -13,6 +13,7 @@ from rich.console import Console
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, read_raster, require_fit
 from graphs.noise2noise.networks import load_network
+from graphs.noise2noise.restoring import shipped
 from graphs.noise2noise.restoring.examples import examples_of
 from graphs.noise2noise.restoring.learning import training_on
 from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, Method, choose
@@ -98,9 +99,11 @@ def denoise_files(
     files = files_of(paths)
     average = options.average or (is_one_file(output) and len(files) > 1)
     targets = targets_for(files[:1] if average else files, output, overwrite=options.overwrite)
-    with_model = options.model is not None or options.method == "model"
-    prepare = _with_model if with_model else _learned
-    work = prepare(files, targets, options, console)
+    reason = _reason_for_model(files, options)
+    if reason is not None:
+        work = _with_model(files, targets, options, console, reason)
+    else:
+        work = _learned(files, targets, options, console)
     for target, noise in _write(work, targets, average, console):
         yield Denoised(target, work.choice, noise, time.perf_counter() - start)
 
@@ -115,12 +118,26 @@ class _Work:
     scale_of: Callable[[Raster], Scale]
 
 
+def _reason_for_model(files: Sequence[Path], options: Options) -> str | None:
+    """Why to take weights that have been trained before; None if not."""
+    if options.model is not None:
+        return f"with {options.model}"
+    if options.method == "model":
+        return "the weights that come along"
+    if options.method is None and len(files) == 1 and shipped.suit(read_raster(files[0])):
+        return "the weights that come along: they were trained for such noise"
+    return None
+
+
 def _with_model(
-    files: Sequence[Path], targets: Sequence[Path], options: Options, console: Console
+    files: Sequence[Path],
+    targets: Sequence[Path],
+    options: Options,
+    console: Console,
+    reason: str,
 ) -> _Work:
     loaded = load_network(options.model)
-    name = "the weights that come along" if options.model is None else f"with {options.model}"
-    choice = Choice("model", name)
+    choice = Choice("model", reason)
     averaged = options.average or len(targets) < len(files)
     for i, file in enumerate(files):
         raster = read_raster(file)
