@@ -163,6 +163,8 @@ def _report(outcome: Outcome, console: Console) -> Path | None:
 
 def _results(outcome: Outcome, report: Path | None) -> tuple[dict[str, Any], str]:
     """For programs, and in words."""
+    from graphs.noise2noise.training.begin import counted
+
     position, best = outcome.position, outcome.folder.best
     summary = {
         "run": outcome.folder.path,
@@ -175,7 +177,7 @@ def _results(outcome: Outcome, report: Path | None) -> tuple[dict[str, Any], str
         "estimated_psnr": position.best_psnr,
     }
     done = "" if outcome.finished else ", stopped early"
-    text = f"trained on {outcome.scenes} scenes, {position.step} steps{done}"
+    text = f"trained on {counted(outcome.scenes, 'scene')}, {counted(position.step, 'step')}{done}"
     if position.best_psnr is not None:
         text += f"\nestimated PSNR on held-out pictures: {position.best_psnr:.2f} dB"
         text += f" after {position.best_step} steps"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from graphs.noise2noise.training.configuration import Configuration, Settled
 from graphs.noise2noise.training.environment import environment, hashes
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.run import keep, resume
-from graphs.noise2noise.training.run_folder import RunFolder, write_json, write_text
+from graphs.noise2noise.training.run_folder import RunFolder, read_json, write_json, write_text
 from graphs.noise2noise.training.session import Session, prepare
 from graphs.noise2noise.training.training import Position
 
@@ -75,7 +74,7 @@ def go_on(folder: RunFolder, console: Console) -> Outcome:
     _require_same_data(folder, session)
     if configuration.steps is None:
         console.print("A run of so many minutes goes on, but not to exactly the same weights.")
-    elif json.loads(folder.environment.read_text()) != environment(configuration.threads):
+    elif read_json(folder.environment) != environment(configuration.threads):
         console.print(
             "The environment is not that of environment.json: the weights may differ in the last "
             "bits from those of an undisturbed run.",
@@ -87,7 +86,7 @@ def go_on(folder: RunFolder, console: Console) -> Outcome:
 def _run(session: Session, configuration: Settled, folder: RunFolder, console: Console) -> Outcome:
     a = session.architecture
     console.print(
-        f"{session.count} scenes: {session.scenes.why}. Network: {a.network}, width {a.width}, "
+        f"{counted(session.count, 'scene')}: {session.scenes.why}. Network: {a.network}, width {a.width}, "
         f"depth {a.depth}, {a.channels} channels in and out; loss: {configuration.loss}.",
         markup=False,
         highlight=False,
@@ -101,6 +100,11 @@ def _run(session: Session, configuration: Settled, folder: RunFolder, console: C
     return Outcome(folder, session.count, session.training.position, finished)
 
 
+def counted(count: int, thing: str) -> str:
+    """A number of things in words: ``1 scene``, ``2 scenes``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def _describe(folder: RunFolder, configuration: Settled, session: Session) -> None:
     """Write what the run depends on, if a crash has not let it be written before."""
     if not folder.command.exists():
@@ -112,7 +116,7 @@ def _describe(folder: RunFolder, configuration: Settled, session: Session) -> No
 
 
 def _require_same_data(folder: RunFolder, session: Session) -> None:
-    known: dict[str, str] = json.loads(folder.data.read_text())["files"]
+    known = read_json(folder.data).get("files", {})
     now = hashes(session.scenes.files)
     changed = [path for path in known | now if known.get(path) != now.get(path)]
     if changed:

@@ -59,7 +59,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"the checkpoint {path} is damaged: {error}") from None
     if _digest(state, position) != expected:
         raise InputError(f"the checkpoint {path} is damaged: its SHA-256 is another")
-    return Checkpoint(state, Position(**json.loads(position)))
+    try:
+        return Checkpoint(state, Position(**json.loads(position)))
+    except TypeError:
+        raise InputError(f"the checkpoint {path} is of another version of this program") from None
 
 
 def read_newest(folder: Path, tell: Callable[[str], None]) -> Checkpoint | None:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import replacing
 
 COLUMNS = ("step", "seconds", "lr", "loss", "validation_loss", "estimated_psnr")
@@ -115,15 +116,18 @@ class RunFolder:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a metrics file, numbers as numbers and empty cells as None."""
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    rows = csv.DictReader(io.StringIO(whole))
-    return [
-        {name: _number(name, cell) for name, cell in row.items() if name is not None}
-        for row in rows
-        if len(row) == len(COLUMNS) and None not in row.values()
-    ]
+    """The whole rows of a metrics file, numbers as numbers and empty cells as None.
+
+    Raises:
+        InputError: it is no such file.
+    """
+    try:
+        text = path.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        rows = list(csv.DictReader(io.StringIO(whole)))
+        return [{name: _number(name, row[name]) for name in COLUMNS} for row in rows]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is damaged: it is no table of {', '.join(COLUMNS)}") from None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -135,6 +139,21 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file as a whole."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of one object.
+
+    Raises:
+        InputError: it is no such file.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged: it holds no object")
+    return value
 
 
 def _number(name: str, cell: str) -> Cell:

@@ -28,7 +28,7 @@ def run_with_kills(arguments: Sequence[object], run: Path, kills: int, random: R
         )
         assert process.stderr is not None
         first_line = process.stderr.readline()
-        assert "scenes: " in first_line, first_line + process.stderr.read()
+        assert "9 scenes: " in first_line, first_line + process.stderr.read()
         if killed < kills:
             time.sleep(2 * random.random() ** 2)
             process.kill()

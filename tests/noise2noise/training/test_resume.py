@@ -22,6 +22,7 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture
 from graphs.noise2noise.training.checkpoints import (
     Checkpoint,
+    _digest,
     list_checkpoints,
     read_checkpoint,
     read_newest,
@@ -32,6 +33,7 @@ from graphs.noise2noise.training.objectives import (
     shots_objective,
 )
 from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.run import keep, resume
 from graphs.noise2noise.training.run_folder import RunFolder, read_metrics
 from graphs.noise2noise.training.training import Position, Training
 from graphs.noise2noise.training.validation import Validation
@@ -238,6 +240,49 @@ def test_a_damaged_run_is_gone_on_with(tmp_path: Path) -> None:
     assert after[best] == before[best]
     files = json.loads((run / "data.json").read_text())["files"]
     assert set(files) == {str(path) for folder in folders for path in folder.iterdir()}
+
+
+def test_a_run_left_between_two_milestones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphs.noise2noise.training.training.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
+    architecture = Architecture(width=4)
+
+    def kept_until(step: int, path: Path) -> None:
+        net = architecture.build(3)
+        source = RepeatedShots([torch.stack([cat(48, 48), cat(48, 48) ** 2])], 16)
+        validate = Validation(shots_objective(net, 3), source, batch=4, seed=1)
+        one = Training(net, source, PLAN, optimizer=Adam(lr=0.01), validate=validate, seed=5)
+        resume(one, RunFolder(path), pytest.fail)
+        with closing(keep(one, net, architecture, RunFolder(path))) as progress:
+            next(state for state in progress if state.steps >= step)
+
+    for step in (3, 13, 14, STEPS):
+        kept_until(step, tmp_path / "left")
+    kept_until(STEPS, tmp_path / "whole")
+    assert metrics(tmp_path / "left") == metrics(tmp_path / "whole")
+    newest = [list_checkpoints(tmp_path / n / "checkpoints")[-1] for n in ("left", "whole")]
+    left, whole = (read_checkpoint(path).state for path in newest)
+    assert all(torch.equal(left[name], value) for name, value in whole.items())
+
+
+def test_damaged_files_of_a_run(tmp_path: Path) -> None:
+    folders, run = shots(tmp_path), tmp_path / "run"
+    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+    for name in ("metrics.csv", "environment.json", "data.json", "config.toml"):
+        path = run / name
+        content = path.read_text()
+        path.write_text("no such\nfile\n")
+        result = blockwright("train", "--resume", run)
+        assert result.exit_code == 2, name
+        assert result.stderr.splitlines()[-1].startswith(f"blockwright: {path} is "), result.stderr
+        path.write_text(content)
+    newest = list_checkpoints(run / "checkpoints")[-1]
+    state = read_checkpoint(newest).state
+    position = json.dumps({"step": 2, "mood": "good"})
+    metadata = {"position": position, "sha256": _digest(state, position)}
+    safetensors.torch.save_file(dict(state), newest, metadata)
+    with pytest.raises(InputError, match="is of another version of this program"):
+        read_checkpoint(newest)
 
 
 def test_what_cannot_be_gone_on_with(tmp_path: Path) -> None:
