@@ -21,9 +21,9 @@ BENCHMARKS = {
     "roofline": "what the machine can do, and the least time of a training step",
     "training_step": "a training step beside PyTorch, torch.compile, JAX and the textbook",
     "peak_memory": "the peak memory of a training step, beside the same",
+    "memory_budget": "what a smaller memory costs in time",
     "inference": "a network alone, beside ONNX Runtime too",
     "dispatch": "what a call costs when there is next to nothing to compute",
-    "memory": "the peak of a training step, and what a smaller budget costs",
     "compile_time": "compiling, by backend, cache and size of the graph",
 }
 

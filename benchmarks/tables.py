@@ -123,6 +123,20 @@ def peaks(results: Results) -> str:
     return f"{_markdown(['', *cases], rows)}\n\n{measured_on(results)}"
 
 
+def budgets(results: Results) -> str:
+    """A row per budget: the peak and how near it comes to its lower bounds, and the times."""
+    rows = []
+    for point in results["curve"]:
+        in_order, least = point["least in this order"], point["least in any order"]
+        ratios = [f"{value:.3f}x" for value in (point["peak"] / in_order, in_order / least)]
+        times = [f"{point[key]:.3f}x" for key in ("estimated", "measured")]
+        rows.append(
+            [*(f"{point[key] / 1e6:.1f} MB" for key in ("budget", "peak")), *ratios, *times]
+        )
+    header = ["budget", "peak", "placement", "order", "estimated time", "measured time"]
+    return f"{_markdown(header, rows)}\n\n{measured_on(results)}"
+
+
 def measured_on(results: Results) -> str:
     """The machine and the command, as a line below a table."""
     machine = results["machine"]
@@ -150,6 +164,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "training step": ("training_step", timings),
     "training step, lost": ("training_step", losses),
     "peak memory": ("peak_memory", peaks),
+    "memory budget": ("memory_budget", budgets),
     "inference": ("inference", timings),
     "inference, lost": ("inference", losses),
     "dispatch": ("dispatch", timings),

@@ -100,3 +100,10 @@ def test_the_peak_of_a_step_counts_what_is_held_at_once() -> None:
     assert 2 * 4000 <= peak_bytes(step) < 2 * 4000 + 100
     held = torch.ones(1000)
     assert peak_bytes(lambda: held.add_(1)) < 100
+
+
+def test_a_curve_of_budgets_is_a_row_per_budget(tmp_path: Path) -> None:
+    point = {"budget": 90e6, "peak": 88e6, "least in this order": 80e6, "least in any order": 40e6}
+    write(tmp_path, "memory_budget", {"curve": [point | {"estimated": 1.1, "measured": 1.25}]})
+    page = filled(PAGE.replace("dispatch", "memory budget"), tmp_path)
+    assert "| 90.0 MB | 88.0 MB | 1.100x | 2.000x | 1.100x | 1.250x |" in page
