@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphs.noise2noise.images import Raster
-from graphs.noise2noise.inspection.advice import SURVIVAL
+from graphs.noise2noise.inspection.rules import SURVIVAL
 from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.inspection.single import noise_of_one
 
