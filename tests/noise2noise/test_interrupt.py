@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import safetensors.torch
 from PIL import Image
 
 from graphs.noise2noise.interrupt import heeding_interrupts
+from graphs.noise2noise.training.begin import counted
 from graphs.noise2noise.training.checkpoints import list_checkpoints
 from tests.noise2noise.scenes import names, shots
 
@@ -40,7 +42,12 @@ def interrupted_while_training(*arguments: object) -> tuple[int, str, str]:
 @contextmanager
 def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "120"},
     )
     try:
         yield process
@@ -76,7 +83,7 @@ def test_train(tmp_path: Path) -> None:
     assert len(safetensors.torch.load_file(run / "best.safetensors")) == 8
     # The latest step is kept, too.
     latest = list_checkpoints(run / "checkpoints")[-1].stem.removeprefix("step-")
-    assert f"scenes, {int(latest)} steps, stopped early" in stdout
+    assert stdout.startswith(f"trained on 2 scenes, {counted(int(latest), 'step')}, stopped early")
     assert names(tmp_path) == ["a", "b", "run"]
 
 

@@ -84,10 +84,10 @@ def go_on(folder: RunFolder, console: Console) -> Outcome:
 
 
 def _run(session: Session, configuration: Settled, folder: RunFolder, console: Console) -> Outcome:
-    a = session.architecture
+    a, scenes = session.architecture, counted(session.count, "scene")
     console.print(
-        f"{counted(session.count, 'scene')}: {session.scenes.why}. Network: {a.network}, width {a.width}, "
-        f"depth {a.depth}, {a.channels} channels in and out; loss: {configuration.loss}.",
+        f"{scenes}: {session.scenes.why}. Network: {a.network}, width {a.width}, depth {a.depth}, "
+        f"{counted(a.channels, 'channel')} in and out; loss: {configuration.loss}.",
         markup=False,
         highlight=False,
         soft_wrap=True,
