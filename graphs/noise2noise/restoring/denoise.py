@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, Method, choos
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 from graphs.noise2noise.restoring.outputs import is_one_file, targets_for
 from graphs.noise2noise.restoring.restorer import MAX_BYTES, Restorer
-from graphs.noise2noise.restoring.scenes import Scene, common_scale, files_of
+from graphs.noise2noise.restoring.scenes import Scene, common_scale, files_of, show_one_scene
 from graphs.noise2noise.restoring.write import write_frames, write_mean
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.threads import settle_threads
@@ -98,6 +98,7 @@ def denoise_files(
     settle_threads(None)
     files = files_of(paths)
     average = options.average or (is_one_file(output) and len(files) > 1)
+    options = replace(options, average=average)
     targets = targets_for(files[:1] if average else files, output, overwrite=options.overwrite)
     reason = _reason_for_model(files, options)
     if reason is not None:
@@ -138,11 +139,11 @@ def _with_model(
 ) -> _Work:
     loaded = load_network(options.model)
     choice = Choice("model", reason)
-    averaged = options.average or len(targets) < len(files)
-    for i, file in enumerate(files):
-        raster = read_raster(file)
-        if i < len(targets):
-            _require_target(targets[i], raster, averaged)
+    if options.average:
+        _require_average([Scene(file, read_raster(file)) for file in files], targets[0])
+    else:
+        for file, target in zip(files, targets, strict=True):
+            require_fit(target, read_raster(file))
     _tell(files[0], read_raster(files[0]), choice, console)
     restore = Restorer(loaded.network, loaded.architecture.channels, max_bytes=options.max_bytes)
     # Weights know the values that files have when read; those that come along, of 8 bits alone.
@@ -153,9 +154,11 @@ def _learned(
     files: Sequence[Path], targets: Sequence[Path], options: Options, console: Console
 ) -> _Work:
     scenes = [Scene(file, read_raster(file)) for file in files]
-    averaged = options.average or len(targets) < len(files)
-    for scene, target in zip(scenes, targets, strict=False):
-        _require_target(target, scene.raster, averaged)
+    if options.average:
+        _require_average(scenes, targets[0])
+    else:
+        for scene, target in zip(scenes, targets, strict=True):
+            require_fit(target, scene.raster)
     if options.method is None or options.method == "model":
         method, reason = choose(scenes)
     else:
@@ -185,8 +188,13 @@ def _write(
         yield target, noise_level(raster)
 
 
-def _require_target(target: Path, raster: Raster, averaged: bool) -> None:
-    require_fit(target, raster.first_frame() if averaged else raster)
+def _require_average(scenes: Sequence[Scene], target: Path) -> None:
+    if len(scenes) > 1 and not show_one_scene(scenes):
+        raise InputError(
+            f"the {len(scenes)} files do not show one scene, so {target} cannot be their mean; "
+            "name a folder for the results"
+        )
+    require_fit(target, scenes[0].raster.first_frame())
 
 
 def _as_read(raster: Raster) -> Scale:

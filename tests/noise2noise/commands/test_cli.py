@@ -142,5 +142,5 @@ def test_a_full_disk_is_one_sentence_too(
 
 def test_results_for_machines(photo: Path, tmp_path: Path) -> None:
     clean = tmp_path / "clean.png"
-    result = blockwright("denoise", photo, "-o", clean, "--json")
+    result = blockwright("denoise", photo, "-o", clean, "--json", "--method", "model")
     assert json.loads(result.stdout)["output"] == str(clean)

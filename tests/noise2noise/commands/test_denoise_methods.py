@@ -127,6 +127,19 @@ def test_different_pictures(tmp_path: Path) -> None:
     assert names(tmp_path / "out") == ["a.png", "b.png"]
 
 
+@pytest.mark.parametrize("options", [(), ("--method", "model"), ("--method", "repeats")])
+def test_different_pictures_have_no_mean(options: tuple[str, ...], tmp_path: Path) -> None:
+    first = save(tmp_path / "a.png", noisy(cat(40, 48)))
+    other = save(tmp_path / "b.png", noisy(cat(40, 48).flip(1, 2).sqrt(), seed=1))
+    out = tmp_path / "out.png"
+    said = complaint("denoise", first, other, "-o", out, *options)
+    assert said == (
+        f"the 2 files do not show one scene, so {out} cannot be their mean; "
+        "name a folder for the results"
+    )
+    assert names(tmp_path) == ["a.png", "b.png"]
+
+
 def test_slices_in_depth_are_no_repeats(tmp_path: Path) -> None:
     stack = grey_shots(3)
     tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})
