@@ -71,18 +71,21 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
     otherwise nothing is left of it and an earlier file stays. Large ones are kept on disk.
 
     Raises:
-        InputError: such a file cannot hold it.
-        OSError: it cannot be written there.
+        InputError: such a file cannot hold it, or it cannot be written there, the disk being full
+            for instance.
     """
     require_fit(path, like)
-    with (
-        replacing(path) as temporary,
-        SUFFIXES[path.suffix.lower()].creating(temporary, like) as raster,
-    ):
-        if like.alpha:
-            for frame in range(like.frames):
-                raster.opacity(frame)[...] = like.opacity(frame)
-        yield raster
+    try:
+        with (
+            replacing(path) as temporary,
+            SUFFIXES[path.suffix.lower()].creating(temporary, like) as raster,
+        ):
+            if like.alpha:
+                for frame in range(like.frames):
+                    raster.opacity(frame)[...] = like.opacity(frame)
+            yield raster
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def require_fit(path: Path, raster: Raster) -> None:
@@ -129,7 +132,7 @@ def write_picture(path: Path, picture: Picture) -> None:
     """Write a picture as the kind that it was, in the format that the suffix names.
 
     Raises:
-        InputError, OSError: see :func:`creating`.
+        InputError: see :func:`creating`.
     """
     with creating(path, picture.kind) as raster:
         raster.planes()[...] = picture.scale.from_unit(picture.pixels, raster.dtype)

@@ -91,8 +91,7 @@ def denoise_files(
         console: says what is done and why; on a terminal, also how far it is.
 
     Raises:
-        InputError: a picture cannot be read or worked with, or its result cannot be written there.
-        OSError: the disk is full, for instance.
+        InputError: a picture cannot be read or worked with, or its result cannot be written.
     """
     start = time.perf_counter()
     settle_threads(None)

@@ -30,7 +30,7 @@ def write_frames(
         console: shows how far it is, on a terminal.
 
     Raises:
-        OSError: the file cannot be written.
+        InputError: the file cannot be written.
     """
     with creating(target, raster) as result, _shown(target.name, console) as advance:
         for frame in range(raster.frames):

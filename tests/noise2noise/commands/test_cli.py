@@ -137,7 +137,7 @@ def test_a_full_disk_is_one_sentence_too(
     result = blockwright("denoise", photo, *options)
     assert result.exit_code == 2
     said = result.stderr.splitlines()[-1].removeprefix("blockwright: ")
-    assert said == "[Errno 28] No space left on device"
+    assert said == f"{tmp_path / 'out.png'} cannot be written: No space left on device"
 
 
 def test_results_for_machines(photo: Path, tmp_path: Path) -> None:
