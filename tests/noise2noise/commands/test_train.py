@@ -226,6 +226,14 @@ def test_refusals(tmp_path: Path) -> None:
     said = complaint("train", first, "-o", run, "--loss", "l1", "--crop", 16)
     assert said == "single noisy pictures are trained on with the loss l2; got l1"
     assert complaint(*arguments, "--config", none) == f"there is no file {none}"
+    file = first / "0.png"
+    said = complaint("train", first, second, "-o", file)
+    assert said == f"the output folder {file} cannot be made: {file} is a file"
+    (tmp_path / "text.png").write_text("a diary")
+    assert "text.png is not a PNG" in complaint("train", tmp_path / "text.png", "-o", run)
+    np.save(tmp_path / "nan.npy", np.full((5, 40, 40), np.nan, np.float32))
+    said = complaint("train", tmp_path / "nan.npy", "-o", run)
+    assert said == f"{tmp_path / 'nan.npy'} has 8000 values that are NaN or infinite"
     assert not run.exists()
 
 

@@ -297,3 +297,26 @@ def test_what_cannot_be_gone_on_with(tmp_path: Path) -> None:
     assert complaint("train", "--resume", run) == (
         f"{picture} is not what the run began with, by its SHA-256 in {run / 'data.json'}"
     )
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders, run, whole = shots(tmp_path), tmp_path / "run", tmp_path / "whole"
+    options = (*SMALL, "--steps", 12, "--validate-every", 5)
+    assert blockwright("train", *folders, "-o", whole, *options).exit_code == 0
+
+    def full(*_arguments: object, **_options: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        written = safetensors.torch.save
+        calls = iter(range(100))
+        # The best weights and the checkpoint, twice; then there is no room.
+        patch.setattr(
+            safetensors.torch, "save", lambda *a: written(*a) if next(calls) < 4 else full()
+        )
+        result = blockwright("train", *folders, "-o", run, *options)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "blockwright: [Errno 28] No space left on device"
+    assert blockwright("train", "--resume", run).exit_code == 0
+    assert (run / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
+    assert metrics(run) == metrics(whole)
