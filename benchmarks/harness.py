@@ -22,7 +22,7 @@ from rich.table import Table
 from benchmarks.plots import plot_bars
 
 RESULTS = Path(__file__).parent / "results"
-PAUSE = 0.002
+PAUSE = 0.02
 """Seconds between turns, in which threads that still wait for work go to sleep."""
 
 

@@ -105,7 +105,9 @@ class Program:
             NumericsError: with ``check_numerics``, at the first NaN or infinity.
         """
         with self._runtime.lock:
-            return _owned(self._run(feeds))
+            results = self._run(feeds)
+            with self._runtime.leaving_cores_free():
+                return _owned(results)
 
     def borrow(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Run, and lend each output: a view of memory that the next run overwrites.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from operator import is_
@@ -66,9 +67,10 @@ class Runtime:
         self._next_stage = (stage + 1) % len(self.plan.stages)
         if self._bound_at != Parameter.moves:
             self._bind()
-        for name, tensor in self._inputs[stage]:
-            feed = feeds[name]
-            tensor.copy_(feed.detach() if feed.requires_grad else feed)
+        with self.leaving_cores_free():
+            for name, tensor in self._inputs[stage]:
+                feed = feeds[name]
+                tensor.copy_(feed.detach() if feed.requires_grad else feed)
         if ready is not None:
             ready()
         if around is None:
@@ -80,6 +82,23 @@ class Runtime:
                 for copy in self._copies:
                     copy()
         return dict(self._outputs[stage])
+
+    @contextmanager
+    def leaving_cores_free(self) -> Iterator[None]:
+        """Let torch copy on one thread where native code is about to run on all.
+
+        The threads of a parallel copy go on waiting for more to do, for milliseconds and on the
+        cores that the native threads need.
+        """
+        threads = torch.get_num_threads()
+        if threads == 1 or not self.native.source:
+            yield
+            return
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
     @property
     def pool_bytes(self) -> int:

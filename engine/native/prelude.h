@@ -36,7 +36,7 @@ typedef struct {
    to change it may need this very core. */
 NOINLINE void await_change(atomic_int *word, atomic_int *sleepers, int old)
 {
-    for (int turn = 0; turn < 1000; turn++) {
+    for (int turn = 0; turn < 2000; turn++) {
         if (atomic_load_explicit(word, memory_order_acquire) != old)
             return;
 #if defined(__x86_64__)
