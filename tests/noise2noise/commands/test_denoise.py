@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import Result
 
 from graphs import Model
+from graphs.model import PRETRAINED
 from graphs.noise2noise.quality.metrics import psnr
 from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save
 
@@ -34,7 +35,7 @@ def test_a_noisy_photograph_becomes_cleaner(tmp_path: Path) -> None:
 
 def test_it_is_what_the_model_says(tmp_path: Path) -> None:
     source = save(tmp_path / "noisy.png", noisy(cat(30, 45)))
-    with_shipped_weights(source, "-o", tmp_path / "clean.png")
+    with_shipped_weights(source, "-o", tmp_path / "clean.png", "-m", PRETRAINED)
     model = Model()
     model.load_pretrained_model()
     expected = model.predict((load(source)[None] * 255).round().to(torch.uint8))[0]

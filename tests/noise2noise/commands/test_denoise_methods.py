@@ -47,7 +47,10 @@ def train_for(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     monkeypatch.setattr("graphs.noise2noise.restoring.learning.ENOUGH_STEPS", steps)
 
 
-def test_a_single_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_picture_without_weights_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphs.noise2noise.restoring.shipped.SHIPPED", tmp_path / "none")
     train_for(monkeypatch, 150)
     source = save(tmp_path / "a.png", noisy(cat()))
     result = denoised(source, "-o", tmp_path / "b.png")
@@ -78,9 +81,17 @@ def test_the_weights_that_come_along_where_they_fit(
 def test_the_same_seed_and_steps_give_the_same_file(tmp_path: Path) -> None:
     source = save(tmp_path / "a.png", noisy(cat(32, 32)))
     for name, seed in (("b", 1), ("c", 1), ("d", 2)):
-        denoised(source, "-o", tmp_path / f"{name}.png", "--seed", seed)
+        seeded = ("--seed", seed, "--method", "zero-shot")
+        denoised(source, "-o", tmp_path / f"{name}.png", *seeded)
     contents = [(tmp_path / f"{name}.png").read_bytes() for name in "bcd"]
     assert contents[0] == contents[1] != contents[2]
+
+
+def test_the_weights_that_come_along_clean_well(tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png", noisy(cat()))
+    result = denoised(source, "-o", tmp_path / "b.png")
+    assert method_of(result) == "model"
+    assert psnr(load(tmp_path / "b.png"), cat()) > psnr(load(source), cat()) + 6
 
 
 def test_a_stack_of_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
