@@ -14,7 +14,7 @@ from engine.cuda import Kernels, find, triton_for
 from engine.graph import Graph
 from engine.kernels import Kernel
 from engine.lowering import REFERENCE, Choose, candidates, choose_kernel
-from engine.native.backend import is_native, native_kernels
+from engine.native.emitters import is_native, native_kernels
 from engine.native.target import NativeError
 from engine.rewrites import Rewrite
 from engine.rewrites.duplicates import merge_duplicates

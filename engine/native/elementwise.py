@@ -10,6 +10,7 @@ from engine.native.expression import is_elementwise, statements
 from engine.native.loops import Nest, shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operand, Operands
+from engine.native.source import Code
 from engine.native.text import Text
 from ops import Node
 from ops.fused import Computation, body_of
@@ -36,7 +37,7 @@ def float_type(node: Node) -> torch.dtype | None:
     return found.pop() if len(found) == 1 and found <= set(FLOATS) else None
 
 
-def emit(node: Node, operands: Operands, machine: Machine) -> str:
+def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
     dtype = float_type(node)
     assert dtype is not None
@@ -49,7 +50,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> str:
         for count in vectors(text, nest, machine.target.lanes(dtype)):
             name = compute(text, body_of(node), places, dtype, count)
             text(target_place.store(name, dtype, count))
-    return str(text)
+    return Code(text)
 
 
 def nest_over(shape: Sequence[int], operands: Sequence[Operand]) -> Nest:

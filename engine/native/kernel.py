@@ -14,7 +14,7 @@ from engine.native.crew import runner
 from engine.native.library import load
 from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
-from engine.native.source import StepSource, program_source
+from engine.native.source import Code, StepSource, program_source
 from ops import Node, Spec
 
 
@@ -29,15 +29,14 @@ class Emitter:
     Attributes:
         name: shown in reports.
         supports: whether it can compute a node.
-        emit: the body of the step's function. It is run by every thread of ``team``, ``me`` being
-            which; A is the program's memory, P what lies elsewhere.
+        emit: the code of the step.
         scratch: the scratch tensors it needs.
         elementwise: as :attr:`engine.kernels.Kernel.elementwise`.
     """
 
     name: str
     supports: Callable[[Node], bool]
-    emit: Callable[[Node, Operands, Machine], str]
+    emit: Callable[[Node, Operands, Machine], Code]
     scratch: Callable[[Node, Machine], Sequence[Spec]] = _no_scratch
     elementwise: bool = False
 

@@ -8,6 +8,7 @@ from engine.native.elementwise import float_type
 from engine.native.expression import number
 from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
+from engine.native.source import Code
 from engine.native.text import Text
 from ops import Node
 from ops.leaves import constant
@@ -23,7 +24,7 @@ def supports(node: Node) -> bool:
     )
 
 
-def emit(node: Node, operands: Operands, machine: Machine) -> str:
+def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
     weight, out = operands.inputs[0], operands.out
     sums: torch.Tensor = node.inputs[1].attributes["value"]
@@ -49,7 +50,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> str:
                 if factor
             ]
             text(f"y[to + {place}] = {' + '.join(terms) or '0'};")
-    return str(text)
+    return Code(text)
 
 
 def _places(weight: Operand, side: int, phases: int) -> list[int]:

@@ -9,6 +9,7 @@ from engine.native.elementwise import float_type
 from engine.native.loops import shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operands
+from engine.native.source import Code
 from engine.native.text import Text
 from ops import Node
 
@@ -33,7 +34,7 @@ def _images(node: Node) -> tuple[Node, Node]:
     return (node.inputs[0], node) if node.operator.name == "max_pool2d" else (node, node.inputs[0])
 
 
-def emit(node: Node, operands: Operands, machine: Machine) -> str:
+def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
     text, (image, pooled) = Text(), _images(node)
     n, channels, rows, columns = pooled.sizes
@@ -67,7 +68,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> str:
         if rest:
             text(f"const long c = {whole * lanes};")
             _window(text, s, taps, routes, rest)
-    return str(text)
+    return Code(text)
 
 
 def _window(text: Text, s: str, taps: list[int], routes: bool, count: int | None) -> None:

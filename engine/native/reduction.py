@@ -14,6 +14,7 @@ from engine.native.expression import is_elementwise, number
 from engine.native.loops import Nest
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operands
+from engine.native.source import Code
 from engine.native.text import Text
 from ops import Node, Spec
 from ops.fused import Computation, body_of
@@ -67,7 +68,7 @@ def _row(node: Node, machine: Machine) -> int:
     return -(-math.prod(node.sizes) // lanes) * lanes
 
 
-def emit(node: Node, operands: Operands, machine: Machine) -> str:
+def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
     text, (*body, last) = Text(), body_of(node)
     kind, s, row = TYPES[node.dtype], SUFFIX[node.dtype], _row(node, machine)
@@ -94,7 +95,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> str:
         with text.block("for (int t = 1; t < team->threads; t++)"):
             text(f"sum += {first.format(f' + t * {row}')};")
         text(f"y[c] = sum{mean};")
-    return str(text)
+    return Code(text)
 
 
 def _nest(node: Node, operands: Operands) -> Nest:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.native.text import Text
 
 
 @dataclass(frozen=True)
-class StepSource:
-    """A step of a program.
+class Code:
+    """The C code of a step. An ``@`` in it stands for the step's number.
 
     Attributes:
-        title: what it computes, for the reader.
-        body: the C code of its function; what stands before a line ``%%`` goes before the function.
+        body: of the step's function. It is run by every thread of ``team``, ``me`` being which; A
+            is the program's memory, P what lies elsewhere.
+        before: what the body calls.
     """
 
+    body: Text
+    before: Text = field(default_factory=Text)
+
+
+@dataclass(frozen=True)
+class StepSource:
+    """A step of a program: what it computes, for the reader, and its code."""
+
     title: str
-    body: str
+    code: Code
 
 
 def program_source(steps: Sequence[StepSource]) -> str:
@@ -29,11 +38,9 @@ def program_source(steps: Sequence[StepSource]) -> str:
     text = Text()
     text('#include "prelude.h"', "")
     for number, step in enumerate(steps):
-        before, _, body = step.body.rpartition("%%\n")
-        text(*(line.replace("@", str(number)) for line in before.splitlines()))
-        text(f"/* {step.title} */")
+        text(*_numbered(step.code.before, number), f"/* {step.title} */")
         with text.block(f"static void step{number}(Team *team, int me, char *A, char *const *P)"):
-            text(*(line.replace("@", str(number)) for line in body.splitlines()))
+            text(*_numbered(step.code.body, number))
         text("")
     signature = "void run(Team *team, int me, int first, int last, char *A, char *const *P)"
     with text.block(signature), text.block("for (int step = first; step < last; step++)"):
@@ -41,3 +48,7 @@ def program_source(steps: Sequence[StepSource]) -> str:
             text(*(f"case {n}: step{n}(team, me, A, P); break;" for n in range(len(steps))))
         text("barrier(team);")
     return str(text)
+
+
+def _numbered(text: Text, number: int) -> list[str]:
+    return str(text).replace("@", str(number)).splitlines()

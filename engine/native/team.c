@@ -1,6 +1,9 @@
 /* A team of threads that sleep between programs. One program runs at a time. */
 
+#define _GNU_SOURCE /* for the processors that a thread may run on */
+
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +16,8 @@ typedef struct {
     pthread_mutex_t one_program;
     atomic_int job, idle; /* which job is the latest, and how many workers sleep until the next */
     int hired; /* workers that exist: none before the first job, then one fewer than threads */
+    pthread_t *workers;
+    int avoided; /* the processor that the workers were last kept off */
     pid_t process;
     Run run;
     int first, last;
@@ -43,27 +48,44 @@ static void *worker(void *argument)
     return NULL;
 }
 
+/* Keep the workers off the caller's processor. A kernel likes to wake a thread where it was called
+   from, and moves it to an idle processor only some milliseconds later, when all may be over. */
+static void keep_off_my_processor(Crew *crew)
+{
+#if defined(__linux__)
+    int mine = sched_getcpu();
+    cpu_set_t allowed;
+    if (mine == crew->avoided || sched_getaffinity(0, sizeof allowed, &allowed))
+        return;
+    CPU_CLR(mine, &allowed);
+    if (CPU_COUNT(&allowed) == 0)
+        return;
+    for (int i = 0; i < crew->hired; i++)
+        pthread_setaffinity_np(crew->workers[i], sizeof allowed, &allowed);
+    crew->avoided = mine;
+#endif
+}
+
 static int hire(Crew *crew)
 {
     if (crew->process != getpid()) { /* a forked process has none of its parent's threads */
         crew->process = getpid();
         crew->hired = 0;
+        crew->avoided = -1;
         atomic_store(&crew->team.arrived, 0);
         atomic_store(&crew->team.sleepers, 0);
         atomic_store(&crew->idle, 0);
     }
     while (crew->hired < crew->team.threads - 1) {
         Worker *who = malloc(sizeof *who);
-        pthread_t thread;
         if (!who)
             return -1;
         *who = (Worker){crew, crew->hired + 1, atomic_load(&crew->job)};
-        if (pthread_create(&thread, NULL, worker, who)) {
+        if (pthread_create(&crew->workers[crew->hired], NULL, worker, who)) {
             free(who);
             return -1;
         }
-        pthread_detach(thread);
-        crew->hired++;
+        pthread_detach(crew->workers[crew->hired++]);
     }
     return 0;
 }
@@ -71,7 +93,7 @@ static int hire(Crew *crew)
 Crew *new_crew(int threads)
 {
     Crew *crew = calloc(1, sizeof *crew);
-    if (!crew)
+    if (!crew || !(crew->workers = calloc(threads, sizeof *crew->workers)))
         return NULL;
     crew->team.threads = threads;
     pthread_mutex_init(&crew->one_program, NULL);
@@ -89,6 +111,7 @@ int run_steps(Crew *crew, Run run, int first, int last, char *arena, char *const
         crew->last = last;
         crew->arena = arena;
         crew->outside = outside;
+        keep_off_my_processor(crew);
         change(&crew->job, &crew->idle, atomic_load(&crew->job) + 1);
         work(crew, 0);
     }

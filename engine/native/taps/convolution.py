@@ -11,6 +11,7 @@ from __future__ import annotations
 from engine.native.blocking import ranges
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.source import Code
 from engine.native.taps import epilogue
 from engine.native.taps.geometry import PositionClass
 from engine.native.taps.packing import pack
@@ -27,15 +28,14 @@ def scratch(node: Node, machine: Machine) -> list[Spec]:
     return [packed, *tapsum.canvas.scratch(image, machine.threads)]
 
 
-def emit(node: Node, operands: Operands, machine: Machine) -> str:
+def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
-    text, tapsum = Text(), TapSum.of(node, operands.inputs, machine)
-    epilogue.declare(text, tapsum)
-    epilogue.write_store(text, tapsum, operands.inputs)
+    text, before, tapsum = Text(), Text(), TapSum.of(node, operands.inputs, machine)
+    epilogue.declare(before, tapsum)
+    epilogue.write_store(before, tapsum, operands.inputs)
     for pixels in sorted({p for c in tapsum.positions for p in _pixels(tapsum, c)}):
         for vectors in sorted(set(ranges(tapsum.vectors, tapsum.block.vectors).values())):
-            _tile(text, tapsum, pixels, vectors)
-    text("%%")
+            _tile(before, tapsum, pixels, vectors)
     packed, *canvases = operands.scratch
     text(packed.pointer("packed", writable=True))
     pack(text, tapsum, operands.inputs[tapsum.anchor.weight])
@@ -47,7 +47,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> str:
         for number, position in enumerate(tapsum.positions):
             _class(text, tapsum, number, position, packed_at)
             packed_at += len(position.taps) * tapsum.taps.terms * tapsum.vectors * tapsum.lanes
-    return str(text)
+    return Code(text, before)
 
 
 def _pixels(tapsum: TapSum, position: PositionClass) -> list[int]:

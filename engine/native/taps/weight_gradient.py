@@ -20,6 +20,7 @@ from engine.native.elementwise import float_type
 from engine.native.loops import shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.source import Code
 from engine.native.taps.geometry import Pair, convolution
 from engine.native.taps.products import Products
 from engine.native.text import Text, table
@@ -53,13 +54,12 @@ def scratch(node: Node, machine: Machine) -> list[Spec]:
     return [sums, *products.canvas.scratch(node.inputs[_inputs(node)[1]], machine.threads)]
 
 
-def emit(node: Node, operands: Operands, machine: Machine) -> str:
+def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
-    text, products = Text(), _products(node, operands, machine)
+    text, before, products = Text(), Text(), _products(node, operands, machine)
     (g, x), (sums, *canvases) = _inputs(node), operands.scratch
     for rows, vectors in dict.fromkeys(_tiles(products)):
-        _tile(text, products, rows, vectors)
-    text("%%")
+        _tile(before, products, rows, vectors)
     kind, size = TYPES[node.dtype], products.size
     text(sums.pointer("all", writable=True), f"{kind} *sums = all + me * {size};")
     text(operands.inputs[x].pointer("x"), operands.inputs[g].pointer("g"))
@@ -73,7 +73,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> str:
         _add(text, products)
     text("barrier(team);")
     _gather(text, products, operands.out)
-    return str(text)
+    return Code(text, before)
 
 
 def _inputs(node: Node) -> Pair:

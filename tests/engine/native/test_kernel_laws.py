@@ -9,7 +9,7 @@ import torch
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from engine.native.backend import native_kernels
+from engine.native.emitters import native_kernels
 from engine.native.expression import EXPRESSIONS
 from engine.native.target import NativeError
 from engine.testing import Case, Sample

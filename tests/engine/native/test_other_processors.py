@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.native.backend import EMITTERS
+from engine.native.emitters import EMITTERS
 from engine.native.library import HERE
 from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands

@@ -63,10 +63,10 @@ def test_training_as_with_torch_kernels(make: Callable[[], Module], threads: int
         losses = [float(step(**feeds)["loss"]) for _ in range(4)]
         states.append((losses, net.state()))
     (expected, state), (actual, other) = states
-    assert actual == pytest.approx(expected, rel=1e-4)
+    assert actual == pytest.approx(expected, rel=1e-5)
     assert actual[-1] < actual[0]
     for name, tensor in state.items():
-        assert_near(other[name], tensor, scale=500, case=name)
+        assert_near(other[name], tensor, scale=5, case=name)
 
 
 def test_a_run_allocates_what_was_promised() -> None:

@@ -1,4 +1,4 @@
-"""The native backend: which nodes become C, and the programs made of them."""
+"""Which nodes become C, and by which emitter."""
 
 from __future__ import annotations
 
