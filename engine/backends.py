@@ -25,9 +25,10 @@ from ops import GraphError, Node
 
 BACKENDS = ("auto", "torch", "native")
 
-WORTH_COMPILING = 50_000_000
-"""Floating-point operations in a run from which on "auto" takes the time to compile native code:
-about the work that a core does in a millisecond, beside some seconds of compiling."""
+WORTH_COMPILING = 500_000
+"""Floating-point operations in a run from which on "auto" takes the second or so to compile native
+code, which is kept on disk. It is low, since a network whose loss alone runs by torch's kernels is
+slowed by them: their threads go on waiting, on cores that the native ones need."""
 
 
 WORTH_A_THREAD = 5_000_000

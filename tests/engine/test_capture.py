@@ -83,6 +83,7 @@ def recording(graph: StandIn, stream: Stream, capture_error_mode: str) -> Iterat
 def record_on_cpu(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
     """Have the stand-in record the programs of the CPU."""
     monkeypatch.setattr(capture, "DEVICE_TYPE", "cpu")
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # what runs on CUDA is torch calls, too
     replacements = {
         "CUDAGraph": StandIn,
         "graph": recording,

@@ -141,7 +141,7 @@ def test_the_unets_decoder_upsamples_and_concatenates_nothing() -> None:
     graph = g.build(loss=ops.mse(UNet(MANY, 3).build(x), t))
     without = [r for r in REWRITES if r is not convolve_parts]
     plain, parted = (
-        compile(graph, minimize="loss", optimizer=SGD(0.1), rewrites=rewrites)
+        compile(graph, minimize="loss", optimizer=SGD(0.1), rewrites=rewrites, backend="torch")
         for rewrites in (without, REWRITES)
     )
     names = operators(parted._runtime.plan.graph)
