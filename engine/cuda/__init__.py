@@ -9,7 +9,7 @@ from shutil import which
 
 import torch
 
-from engine.cuda import convolution, elementwise, phases, reduction
+from engine.cuda import convolution, elementwise, matmul, phases, reduction
 from engine.cuda.capture import warn_once
 from engine.kernels import Kernel
 from ops import GraphError, Node
@@ -23,7 +23,7 @@ Kernels = Mapping[str, Sequence[Kernel]]
 
 def triton_kernels(compute: str) -> Kernels:
     """By operator name, the kernels that multiply in ``compute``; importing no Triton."""
-    products = convolution.kernels(compute)
+    products = convolution.kernels(compute) | matmul.kernels(compute)
     single = phases.KERNELS | products
     single |= dict.fromkeys(elementwise.NAMES, elementwise.KERNEL)
     single |= dict.fromkeys(reduction.NAMES, reduction.KERNEL)
