@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import statistics
 import sys
 import time
@@ -61,6 +62,9 @@ def interleaved(
 ) -> dict[str, Timing]:
     """Time contestants in turn, round by round, so that the machine's drift hits all alike.
 
+    In each round they come in another order, so that nobody always follows the same one, whose
+    threads may still be waiting; and each turn begins with a call that does not count.
+
     Args:
         contestants: what to call, by name.
         rounds: how many turns each gets.
@@ -68,9 +72,12 @@ def interleaved(
         warmup: rounds that do not count.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    shuffled = random.Random(0)
     for i in range(warmup + rounds):
-        for name, run in contestants.items():
+        for name in shuffled.sample(list(contestants), len(contestants)):
+            run = contestants[name]
             time.sleep(PAUSE)
+            run()
             taken = _turn(run, calls)
             if i >= warmup:
                 seconds[name].append(taken)

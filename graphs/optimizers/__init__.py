@@ -1,0 +1,12 @@
+"""Optimizers: how a parameter follows its gradient, as nodes of the graph.
+
+An update is part of the compiled program. State (momentum, running means, the learning rate) lies
+in parameters of the optimizer's own, so it survives from one program to another and the learning
+rate can change between steps.
+"""
+
+from graphs.optimizers.adam import Adam
+from graphs.optimizers.optimizer import Optimizer
+from graphs.optimizers.sgd import SGD
+
+__all__ = ["SGD", "Adam", "Optimizer"]
