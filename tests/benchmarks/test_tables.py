@@ -80,8 +80,13 @@ def test_contestants_take_turns_and_ratios_are_to_the_best_of_pytorch(tmp_path: 
     contestants: dict[str, Any] = {
         name: lambda name=name: called.append(name) for name in timings(1e-3)
     }
-    taken = interleaved(contestants, rounds=2, calls=2, warmup=1)
-    assert called == [name for _ in range(3) for name in contestants for _ in range(2)]
+    taken = interleaved(contestants, rounds=5, calls=2, warmup=1)
+    turns = [called[i : i + 3] for i in range(0, len(called), 3)]  # one call does not count
+    assert all(len(set(turn)) == 1 for turn in turns)
+    order = [turn[0] for turn in turns]
+    rounds = [order[i : i + len(contestants)] for i in range(0, len(order), len(contestants))]
+    assert [sorted(names) for names in rounds] == [sorted(contestants)] * 6
+    assert any(names != rounds[0] for names in rounds)
     assert all(t.low <= t.median <= t.high for t in taken.values())
     assert best_of_pytorch(timings(1e-3)) == "torch.compile, NCHW"
     write_timings(tmp_path, "some", {"case": timings(1e-3)})

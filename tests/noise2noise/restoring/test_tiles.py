@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -54,19 +56,28 @@ def test_any_network_in_tiles(layers: tuple[object, ...], size: tuple[int, int])
     torch.testing.assert_close(in_small_tiles(net, picture, 1), expected, rtol=0, atol=1e-6 * scale)
 
 
+def assert_a_rounding_apart(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    """For values up to 1, or by the largest; tiles may run by other kernels than the whole."""
+    scale = max(1.0, float(expected.abs().max()))
+    torch.testing.assert_close(actual, expected, rtol=0, atol=2e-6 * scale)
+
+
 @pytest.mark.parametrize("size", [(16, 17), (101, 67), (97, 130)])
 @pytest.mark.parametrize(
-    "net", [report_network(8), UNet(4, 1), UNet(4, 2)], ids=["report", "unet 1", "unet 2"]
+    "make",
+    [lambda: report_network(8), lambda: UNet(4, 1), lambda: UNet(4, 2)],
+    ids=["report", "unet 1", "unet 2"],
 )
-def test_our_networks_at_awkward_sizes(net: Module, size: tuple[int, int]) -> None:
-    picture = values(3, *size, dtype=torch.float32).sigmoid()
-    expected = whole(net, picture)
-    torch.testing.assert_close(in_small_tiles(net, picture), expected, rtol=0, atol=2e-6)
+def test_our_networks_at_awkward_sizes(make: Callable[[], Module], size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    net, picture = make(), values(3, *size, dtype=torch.float32).sigmoid()
+    assert_a_rounding_apart(in_small_tiles(net, picture), whole(net, picture))
 
 
 def test_the_papers_network_with_all_its_levels() -> None:
+    torch.manual_seed(0)
     net, picture = UNet(2), values(3, 700, 41, dtype=torch.float32).sigmoid()
-    torch.testing.assert_close(in_small_tiles(net, picture), whole(net, picture), rtol=0, atol=2e-6)
+    assert_a_rounding_apart(in_small_tiles(net, picture), whole(net, picture))
 
 
 def test_less_memory_means_smaller_tiles() -> None:
