@@ -21,6 +21,9 @@ from ops import Node, Spec
 
 Tensors = Sequence[torch.Tensor]
 
+VECTOR = 8
+"""Numbers; products whose rows are no multiple of it take up to twice the time in MKL."""
+
 
 def _window(node: Node, kernel_size: Sequence[int]) -> Window:
     a = node.attributes
@@ -86,22 +89,32 @@ def _weight_gather(node: Node) -> Gather:
 
 
 def _weight_workspace(node: Node) -> list[Spec]:
-    return [*_settled(node.inputs[0]), *_weight_gather(node).workspace()]
+    gather = _weight_gather(node)
+    across = (gather.groups, gather.width, node.sizes[0] // gather.groups)
+    sums = [node.spec.with_shape(across)] if _adds_across(node) else []
+    return [*sums, *_settled(node.inputs[0]), *gather.workspace()]
+
+
+def _adds_across(node: Node) -> bool:
+    """Whether the gradient is added up transposed, since then its rows fill whole vectors."""
+    gather = _weight_gather(node)
+    return gather.width % VECTOR != 0 and node.sizes[0] // gather.groups % VECTOR == 0
 
 
 def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
     (gradient, x), scratch = inputs, list(workspaces)
     gather = _weight_gather(node)
+    dw = channels_last(out).flatten(1).unflatten(0, (gather.groups, -1)).mT
+    sums = scratch.pop(0) if _adds_across(node) else dw
     runs, dy = _as_matrix(node.inputs[0], gradient, scratch)
     dy = dy.flatten(0, 2).unflatten(1, (gather.groups, -1))
-    dw = channels_last(out).flatten(1).unflatten(0, (gather.groups, -1))
-    runs.append(out.zero_)
+    runs.append(sums.zero_)
     for tile in gather.tiles(x, scratch):
         runs += tile.prepare
         for group in range(gather.groups):
             runs.append(tile.gather(group))
-            runs.append(partial(dw[group].addmm_, dy[tile.rows, group].t(), tile.matrix))
-    return in_sequence(runs)
+            runs.append(partial(sums[group].addmm_, tile.matrix.t(), dy[tile.rows, group]))
+    return in_sequence(runs if sums is dw else [*runs, partial(dw.copy_, sums)])
 
 
 # dx by convolution, where the stride is 1: gather dy, multiply by the weight turned around.
@@ -176,12 +189,8 @@ def _scatter_workspace(node: Node) -> list[Spec]:
     window = _window(node, w.sizes[2:])
     columns = (images * dy.sizes[2] * dy.sizes[3], _scatter_width(node))
     canvas = (images, *window.padded(node.sizes[2:]), node.sizes[1])
-    return [
-        *_settled(dy),
-        *_settled(w),
-        node.spec.with_shape(columns),
-        node.spec.with_shape(canvas),
-    ]
+    specs = [*_settled(dy), *_settled(w), node.spec.with_shape(columns)]
+    return specs if window.padding == (0, 0) else [*specs, node.spec.with_shape(canvas)]
 
 
 def _scatter_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
@@ -191,11 +200,12 @@ def _scatter_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Te
     groups, window = node.attributes["groups"], _window(node, node.inputs[1].sizes[2:])
     per_group = weight.flatten(1).unflatten(0, (groups, -1))
     runs += settle
-    columns, canvas = scratch
+    columns, *canvas = scratch
     dx = channels_last(out)
     for n0, n1 in _scatter_tiling(node).image_ranges(dx.shape[0]):
         part = dy[n0:n1].flatten(0, 2).unflatten(1, (groups, -1))
-        image, matrix = canvas[: n1 - n0], columns[: part.shape[0]]
+        image = canvas[0][: n1 - n0] if canvas else dx[n0:n1]
+        matrix = columns[: part.shape[0]]
         windows = window.view(image).unflatten(-1, (groups, -1))
         runs.append(image.zero_)
         for group in range(groups):
@@ -204,7 +214,8 @@ def _scatter_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Te
             for taps in window.disjoint_taps():
                 target = windows[:, :, :, *taps, group]
                 runs.append(partial(target.add_, pixels[:, :, :, *taps]))
-        runs.append(partial(dx[n0:n1].copy_, window.interior(image, dx.shape[1:3])))
+        if canvas:
+            runs.append(partial(dx[n0:n1].copy_, window.interior(image, dx.shape[1:3])))
     return in_sequence(runs)
 
 

@@ -9,36 +9,33 @@ from functools import partial
 import torch
 
 from engine.kernels.kernel import Kernel, Run, in_sequence, laid_like
+from engine.kernels.pieces import piece_shape, piecewise
 from ops import Node, Spec
+
+Tensors = Sequence[torch.Tensor]
 
 
 def _direct(function: Callable[..., torch.Tensor]) -> Kernel:
-    def prepare(
-        node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
-    ) -> Run:
+    def prepare(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
         return partial(function, *inputs, out=out)
 
     return Kernel(f"torch.{function.__name__}", prepare, elementwise=True)
 
 
-def _square(
-    node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
-) -> Run:
+def _square(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     (x,) = inputs
     return partial(torch.mul, x, x, out=out)
 
 
-def _relu(
-    node: Node, out: torch.Tensor, inputs: Sequence[torch.Tensor], _: Sequence[torch.Tensor]
-) -> Run:
+def _relu(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     return partial(torch.clamp_min, *inputs, 0, out=out)
 
 
 def _leaky_relu(
     node: Node,
     out: torch.Tensor,
-    inputs: Sequence[torch.Tensor],
-    workspaces: Sequence[torch.Tensor],
+    inputs: Tensors,
+    workspaces: Tensors,
 ) -> Run:
     # max(x, 0) + slope * min(x, 0): torch.where is not vectorised on CPUs.
     (x,), below = inputs, laid_like(out, workspaces[0])
@@ -52,14 +49,15 @@ def _leaky_relu(
 
 
 def _softplus_workspace(node: Node) -> Sequence[Spec]:
-    return Spec(node.shape, torch.bool), node.spec, node.spec.with_shape(())
+    piece = node.spec.with_shape(piece_shape(node))
+    return Spec(piece.shape, torch.bool), piece, node.spec.with_shape(())
 
 
 def _softplus(
     node: Node,
     out: torch.Tensor,
-    inputs: Sequence[torch.Tensor],
-    workspaces: Sequence[torch.Tensor],
+    inputs: Tensors,
+    workspaces: Tensors,
 ) -> Run:
     (x,), (large, soft, number) = inputs, workspaces
     large, soft = laid_like(out, large), laid_like(out, soft)
@@ -81,6 +79,19 @@ def _softplus(
     )
 
 
+def _comparison(function: Callable[..., torch.Tensor]) -> Kernel:
+    """In floats first: on CPUs torch's comparisons are vectorised where they write no bools."""
+
+    def prepare(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
+        truth = laid_like(out, workspaces[0])
+        return in_sequence([partial(function, *inputs, out=truth), partial(out.copy_, truth)])
+
+    def workspace(node: Node) -> Sequence[Spec]:
+        return (Spec(piece_shape(node), node.inputs[0].dtype),)
+
+    return Kernel(f"torch.{function.__name__}", piecewise(prepare), workspace, elementwise=True)
+
+
 _DIRECT: dict[str, Callable[..., torch.Tensor]] = {
     "add": torch.add,
     "sub": torch.sub,
@@ -95,31 +106,35 @@ _DIRECT: dict[str, Callable[..., torch.Tensor]] = {
     "abs": torch.abs,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+}
+
+_COMPARISONS: dict[str, Callable[..., torch.Tensor]] = {
     "equal": torch.eq,
     "not_equal": torch.ne,
     "less": torch.lt,
     "less_equal": torch.le,
     "greater": torch.gt,
     "greater_equal": torch.ge,
-    "where": torch.where,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
 }
 
 KERNELS: dict[str, list[Kernel]] = {
-    name: [_direct(function)] for name, function in _DIRECT.items()
-} | {
+    **{name: [_direct(function)] for name, function in _DIRECT.items()},
+    **{name: [_comparison(function)] for name, function in _COMPARISONS.items()},
     "square": [Kernel("torch.mul", _square, elementwise=True)],
     "relu": [Kernel("torch.clamp_min", _relu, elementwise=True)],
     "leaky_relu": [
         Kernel(
             "torch.clamp",
-            _leaky_relu,
-            lambda node: (node.spec,),
+            piecewise(_leaky_relu),
+            lambda node: (node.spec.with_shape(piece_shape(node)),),
             elementwise=True,
             # Its product with 0 must be 0.
             supports=lambda node: math.isfinite(node.attributes["negative_slope"]),
         )
     ],
-    "softplus": [Kernel("torch.log1p", _softplus, _softplus_workspace, elementwise=True)],
+    "softplus": [
+        Kernel("torch.log1p", piecewise(_softplus), _softplus_workspace, elementwise=True)
+    ],
 }

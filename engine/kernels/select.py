@@ -1,4 +1,4 @@
-"""``where`` by masks of bits: torch's own is not vectorised on CPUs, bitwise operations are."""
+"""``where`` on the bits of numbers: torch's own is not vectorised on CPUs, integer products are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from engine.kernels.kernel import BITS, Kernel, Run, in_sequence, laid_like
+from engine.kernels.pieces import piece_shape, piecewise
 from ops import Node
 from ops.leaves import full
 from ops.spec import Spec
@@ -23,7 +24,7 @@ def _is_zero(node: Node) -> bool:
 
 
 def _workspace(node: Node) -> Sequence[Spec]:
-    mask = Spec(node.shape, BITS[node.dtype])
+    mask = Spec(piece_shape(node), BITS[node.dtype])
     return (mask,) if any(map(_is_zero, node.inputs[1:])) else (mask, mask)
 
 
@@ -33,27 +34,32 @@ def _select(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors)
     a, b = (x.expand(out.shape).view(integer) for x in inputs[1:])
     mask, *scratch = (laid_like(out, space) for space in workspaces)
     result = out.view(integer)
-    runs: list[Run] = [partial(mask.copy_, condition), mask.neg_]  # 0 or -1: no bit or all
+    runs: list[Run] = [partial(mask.copy_, condition)]
+    # As integers, 1 or 0 times the bits of a number are its bits or none.
     if _is_zero(node.inputs[2]):
-        runs.append(partial(torch.bitwise_and, a, mask, out=result))
+        runs.append(partial(torch.mul, a, mask, out=result))
     elif _is_zero(node.inputs[1]):
-        runs += [mask.bitwise_not_, partial(torch.bitwise_and, b, mask, out=result)]
-    else:  # b ^ ((a ^ b) & mask)
+        runs.append(partial(torch.mul, b, mask, out=mask))
+        runs.append(partial(torch.bitwise_xor, b, mask, out=result))
+    else:  # b ^ (a ^ b) * mask
         (difference,) = scratch
         runs.append(partial(torch.bitwise_xor, a, b, out=difference))
-        runs.append(partial(torch.bitwise_and, difference, mask, out=difference))
+        runs.append(partial(torch.mul, difference, mask, out=difference))
         runs.append(partial(torch.bitwise_xor, b, difference, out=result))
     return in_sequence(runs)
 
 
+def _where(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
+    return partial(torch.where, *inputs, out=out)
+
+
+def _is_float(node: Node) -> bool:
+    return node.dtype in BITS
+
+
 KERNELS: dict[str, list[Kernel]] = {
     "where": [
-        Kernel(
-            "bit mask",
-            _select,
-            _workspace,
-            elementwise=True,
-            supports=lambda node: node.dtype in BITS,
-        )
+        Kernel("select bits", piecewise(_select), _workspace, elementwise=True, supports=_is_float),
+        Kernel("torch.where", _where, elementwise=True, supports=lambda node: not _is_float(node)),
     ]
 }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ops
-from engine.kernels import patches
+from engine.kernels import convolution, patches, pieces
 from engine.testing import LAWS, Law
 from engine.testing.laws import KERNEL_EQUALITY
 from ops import REGISTRY
@@ -51,3 +51,22 @@ def test_kernels_cut_into_tiles(name: str, tile_bytes: int, data: st.DataObject)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(patches, "TILE_BYTES", tile_bytes)
         KERNEL_EQUALITY(SUBJECTS[name], data.draw(SUBJECTS[name].cases))
+
+
+@pytest.mark.parametrize("elements", [1, 5])
+@pytest.mark.parametrize("name", ["greater", "leaky_relu", "softplus", "where"])
+@settings(max_examples=LAW_EXAMPLES)
+@given(data=st.data())
+def test_kernels_piece_by_piece(name: str, elements: int, data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "PIECE", elements)
+        KERNEL_EQUALITY(SUBJECTS[name], data.draw(SUBJECTS[name].cases))
+
+
+@settings(max_examples=LAW_EXAMPLES)
+@given(data=st.data())
+def test_weight_gradients_added_up_across(data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "VECTOR", 2)
+        subject = SUBJECTS["conv2d_weight_gradient"]
+        KERNEL_EQUALITY(subject, data.draw(subject.cases))
