@@ -19,6 +19,7 @@ from engine.native.target import NativeError
 from engine.rewrites import Rewrite
 from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.fusion import fuse_neighbours
+from engine.rewrites.strided_phases import stride_over_phases
 from engine.tuning import tuned
 from engine.work import flops
 from ops import GraphError, Node
@@ -95,7 +96,8 @@ def find_backend(request: Request, graph: Graph) -> Backend:
             return _native(threads, request.tune)
         except NativeError as error:
             fall_back(str(error))
-    return Backend(tuned(candidates, _machine()) if request.tune else choose_kernel)
+    choose = tuned(candidates, _machine()) if request.tune else choose_kernel
+    return Backend(choose, (stride_over_phases, merge_duplicates))
 
 
 @lru_cache

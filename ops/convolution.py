@@ -20,7 +20,7 @@ import torch.nn.functional as tensor_functions  # for unfold and fold alone
 from ops.dimension import Size, surely_differ
 from ops.errors import SpecError
 from ops.node import Node
-from ops.operator import operator
+from ops.operator import Operator, operator
 from ops.spec import Spec, require_float, require_ndim
 from ops.windows import Pair, output_size, require_images
 
@@ -65,6 +65,12 @@ def _infer_weight_gradient(
     weight = x.with_shape((gradient.shape[1], x.shape[1] // groups, *kernel_size))
     _require_output(_infer_conv2d(x, weight, groups=groups, **window), gradient)
     return weight
+
+
+def _infer_turned(weight: Spec) -> Spec:
+    require_ndim(weight, 4, "a weight [C_out, C_in, kh, kw]")
+    c_out, c_in, *kernel_size = weight.shape
+    return weight.with_shape((c_in, c_out, *kernel_size))
 
 
 def _require_output(expected: Spec, gradient: Spec) -> None:
@@ -166,4 +172,14 @@ conv2d_weight_gradient = operator(
     Args: gradient [N, C_out, H', W'] of the output, input [N, C_in, H, W], and as attributes
     ``kernel_size`` and conv2d's pairs stride, padding, dilation and groups.
     Gives [C_out, C_in/groups, kh, kw].""",
+)
+
+turn_weight: Operator = operator(
+    "turn_weight",
+    infer=_infer_turned,
+    forward=lambda input: input.flip(2, 3).transpose(0, 1),
+    vjp=lambda gradient, y, x: turn_weight(gradient),
+    doc="""A weight [C_out, C_in, kh, kw] as [C_in, C_out, kh, kw], its taps turned by 180 degrees.
+
+    With it a convolution of stride 1 is an input gradient, and the other way around.""",
 )

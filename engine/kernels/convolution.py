@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
 
 import torch
 
 from engine.kernels.kernel import Kernel, Run, channels_last, in_sequence
+from engine.kernels.movement import turned as turn
 from engine.kernels.patches import Gather, Tiling, Window, lies_channels_last
 from ops import Node, Spec
 
@@ -151,12 +151,7 @@ def _turned_passes(node: Node) -> int:
 def _convolve_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
     (gradient, w), (turned, *scratch) = inputs, workspaces
     gather = _turned_gather(node)
-    source = w.unflatten(0, (gather.groups, -1)).permute(0, 3, 4, 1, 2)
-    kh, kw = gather.window.kernel_size
-    runs: list[Run] = [
-        partial(turned[:, kh - 1 - i, kw - 1 - j].copy_, source[:, i, j])
-        for i, j in product(range(kh), range(kw))
-    ]
+    runs = turn(w.unflatten(0, (gather.groups, -1)), turned.permute(0, 3, 4, 1, 2))
     dx = channels_last(out).flatten(0, 2).unflatten(1, (gather.groups, -1))
     return in_sequence(runs + _multiply(gather, gradient, scratch, turned.flatten(1, 3), dx))
 

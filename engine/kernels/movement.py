@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -85,6 +86,19 @@ def _upsample(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run
     return partial(blocks.copy_, x[:, :, :, None, :, None])
 
 
+def _turn(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
+    return in_sequence(turned(inputs[0].transpose(0, 1), out))
+
+
+def turned(weight: torch.Tensor, out: torch.Tensor) -> list[Run]:
+    """Copy a weight [..., kh, kw], its taps turned by 180 degrees."""
+    kh, kw = weight.shape[-2:]
+    return [
+        partial(out[..., kh - 1 - i, kw - 1 - j].copy_, weight[..., i, j])
+        for i, j in product(range(kh), range(kw))
+    ]
+
+
 def _copy(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     return partial(out.copy_, inputs[0])
 
@@ -99,4 +113,5 @@ KERNELS: dict[str, list[Kernel]] = {
     "pad": [Kernel("copy", _pad)],
     "unslice": [Kernel("copy", _unslice)],
     "upsample_nearest": [Kernel("copy", _upsample)],
+    "turn_weight": [Kernel("copy per tap", _turn)],
 }

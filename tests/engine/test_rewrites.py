@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ops
-from engine import REWRITES, Graph, compile, interpret, rewrite
+from engine import REWRITES, Graph, compile, gradient, interpret, rewrite
+from engine.rewrites import strided_phases
 from engine.rewrites.constants import fold_constants
 from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.identities import simplify_identities
+from engine.rewrites.strided_phases import stride_over_phases
 from engine.rewrites.upsampled_convolution import convolve_before_upsampling
 from graphs import GraphBuilder
 from ops import GraphError, Node
+from ops.phases import tap_sums
 from tests.engine.random_graphs import RandomGraph, random_graphs
 from tests.support import DOUBLE, assert_near, same_bits, values
 
@@ -241,6 +244,47 @@ def test_an_upsampled_image_that_is_used_elsewhere_survives() -> None:
     graph = g.build(y=ops.conv2d(large, w, padding=1) + large)
     feeds = {"x": values(1, 2, 3, 3)}
     assert_near(compile(graph)(**feeds)["y"], interpret(graph, feeds)["y"])
+
+
+def in_phases(c_in: int, c_out: int, height: int, width: int, sums: torch.Tensor) -> Graph:
+    """A convolution in phases and its gradients by image and weight."""
+    g = GraphBuilder("phases", DOUBLE)
+    x, w = g.input("x", (2, c_in, height, width)), g.input("w", (c_out, c_in, 3, 3))
+    taps = ops.phase_weight(w, ops.constant(value=sums))
+    y = ops.interleave_phases(ops.conv2d(x, taps, padding=1))
+    dx, dw = gradient(y, [x, w], g.input("dy", y.shape))
+    return g.build(y=y, dx=dx, dw=dw)
+
+
+PHASED = ("interleave_phases", "separate_phases", "phase_weight", "phase_weight_adjoint")
+
+
+@given(*4 * [st.integers(1, 4)])
+def test_strides_over_phases(c_in: int, c_out: int, height: int, width: int) -> None:
+    graph = in_phases(c_in, c_out, height, width, tap_sums(DOUBLE))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strided_phases, "_is_cheaper", lambda one, other: True)
+        rewritten = stride_over_phases(graph)
+    rewritten.check()
+    assert not {node.operator.name for node in rewritten.nodes} & set(PHASED)
+    shapes = {"x": (2, c_in, height, width), "w": (c_out, c_in, 3, 3)}
+    feeds = {name: values(*shape, seed=i) for i, (name, shape) in enumerate(shapes.items())}
+    feeds["dy"] = values(2, c_out, 2 * height, 2 * width, seed=2)
+    expected = interpret(graph, feeds)
+    for name, value in interpret(rewritten, feeds).items():
+        assert_near(value, expected[name])
+
+
+def test_strides_take_the_place_of_phases_where_that_is_cheaper() -> None:
+    sums = tap_sums(DOUBLE)
+    deep, flat = in_phases(64, 32, 8, 8, sums), in_phases(1, 64, 8, 8, sums)
+    assert not {node.operator.name for node in stride_over_phases(deep).nodes} & set(PHASED)
+    assert "interleave_phases" in {node.operator.name for node in stride_over_phases(flat).nodes}
+
+
+def test_other_sums_of_taps_are_no_phases_to_stride_over() -> None:
+    graph = in_phases(64, 32, 8, 8, 2 * tap_sums(DOUBLE))
+    assert stride_over_phases(graph) is graph
 
 
 def test_a_rewrite_that_errs_is_caught() -> None:

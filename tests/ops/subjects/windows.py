@@ -215,6 +215,20 @@ def _phase_weight_adjoint(weight: torch.Tensor, sums: torch.Tensor) -> torch.Ten
     return _adjoint(lambda large: _phase_weight(large, sums), shape, weight)
 
 
+@st.composite
+def _turnable(draw: st.DrawFn) -> Case:
+    return draw(cases(samples(tuple(draw(st.integers(0, 3)) for _ in range(4)))))
+
+
+def _turned(input: torch.Tensor) -> torch.Tensor:
+    """Each tap, one by one."""
+    c_out, c_in, kh, kw = input.shape
+    turned = input.new_zeros((c_in, c_out, kh, kw))
+    for i, j in itertools.product(range(kh), range(kw)):
+        turned[:, :, i, j] = input[:, :, kh - 1 - i, kw - 1 - j].T
+    return turned
+
+
 def _linear(name: str, cases: st.SearchStrategy[Case], oracle: Any, analytic: bool) -> Subject:
     return Subject(REGISTRY[name], cases, oracle, ("input",), analytic)
 
@@ -235,6 +249,7 @@ SUBJECTS = [
     _linear("downsample_sum", _downsamples(), _block_sums, False),
     _linear("interleave_phases", _phases(taken_apart=True), _interleaved, True),
     _linear("separate_phases", _phases(taken_apart=False), _separated, True),
+    _linear("turn_weight", _turnable(), _turned, True),
     _bilinear("phase_weight", _weights(), _phase_weight),
     _bilinear("phase_weight_adjoint", _weights(adjoint=True), _phase_weight_adjoint),
 ]
