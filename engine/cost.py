@@ -2,7 +2,8 @@
 
     seconds = CALL + flops / FLOPS + bytes / BANDWIDTH
 
-Bytes are those of inputs and result, each moved once, and those that pass through scratch memory.
+Flops are those that the kernel carries out, see :attr:`engine.kernels.Kernel.products`. Bytes are
+those of inputs and result, each moved once, and those that pass through scratch memory.
 It is the sum, not the maximum of the roofline (Williams, Waterman and Patterson, 2009), since
 gathering and multiplying take turns. The rates are those of two cores of a server as measured; only
 their ratios matter, for choosing between kernels and for choosing what to compute again.
@@ -27,4 +28,4 @@ CALL = 5e-6
 def seconds(node: Node, kernel: Kernel) -> float:
     """The time that a node of a bound graph is estimated to take with a kernel."""
     moved = traffic(node) + kernel.scratch_traffic(node)
-    return CALL + flops(node) / FLOPS + moved / BANDWIDTH
+    return CALL + kernel.products * flops(node) / FLOPS + moved / BANDWIDTH

@@ -7,6 +7,7 @@ own, is computed by its ``forward`` and the result copied.
 from __future__ import annotations
 
 from engine.kernels import (
+    block_convolution,
     convolution,
     elementwise,
     matmul,
@@ -30,6 +31,7 @@ _FAMILIES = (
     unfolding,
     pooling,
     convolution,
+    block_convolution,
 )
 
 KERNELS: dict[str, list[Kernel]] = {}

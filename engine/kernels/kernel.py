@@ -35,6 +35,7 @@ class Kernel:
         supports: whether it can compute this node.
         passes: bytes written to scratch memory and read from it, for the cost rule; None if each
             workspace is written once and read once.
+        products: the share of the operator's floating-point operations that it carries out.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Kernel:
     elementwise: bool = False
     supports: Callable[[Node], bool] = lambda node: True
     passes: Callable[[Node], int] | None = None
+    products: float = 1.0
 
     def scratch_traffic(self, node: Node) -> int:
         """Bytes written to scratch memory and read from it."""

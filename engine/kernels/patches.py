@@ -157,22 +157,35 @@ class Gather:
         """The scratch tensors: the matrix, then the canvas."""
         tiling, (_, columns) = self.tiling, self.windows
         matrix = Spec((tiling.images * tiling.rows * columns, self.width), self.dtype)
-        canvas = (tiling.images, *self.window.padded(self.size), self.channels)
-        return [matrix] if self.in_place else [matrix, Spec(canvas, self.dtype)]
+        return [matrix, *self.canvas(tiling.images)]
+
+    def canvas(self, images: int) -> list[Spec]:
+        """The scratch tensor for so many padded images; none if they are read where they lie."""
+        shape = (images, *self.window.padded(self.size), self.channels)
+        return [] if self.in_place else [Spec(shape, self.dtype)]
+
+    def pad(
+        self, images: torch.Tensor, n0: int, n1: int, scratch: Sequence[torch.Tensor]
+    ) -> tuple[list[Run], torch.Tensor]:
+        """How to pad the images from n0 to n1 on the canvas, after those before them; the result.
+
+        The result is NHWC; ``scratch`` is what :meth:`canvas` asks for.
+        """
+        source = channels_last(images)[n0:n1]
+        if self.in_place:
+            return [], source
+        canvas = scratch[0][: n1 - n0]
+        inner = self.window.interior(canvas, self.size)
+        runs: list[Run] = [partial(inner.copy_, source)]
+        if n0 == 0 and inner.shape != canvas.shape:
+            runs.insert(0, scratch[0].zero_)
+        return runs, canvas
 
     def tiles(self, images: torch.Tensor, scratch: Sequence[torch.Tensor]) -> Iterator[Tile]:
         """The tiles of the images, in the order in which they are to be gathered."""
-        source = channels_last(images)
         rows, columns = self.windows
         for n0, n1 in self.tiling.image_ranges(self.batch):
-            prepare: list[Run] = []
-            canvas = source[n0:n1]
-            if not self.in_place:
-                canvas = scratch[1][: n1 - n0]
-                inner = self.window.interior(canvas, self.size)
-                prepare.append(partial(inner.copy_, source[n0:n1]))
-                if n0 == 0 and inner.shape != canvas.shape:
-                    prepare.insert(0, scratch[1].zero_)
+            prepare, canvas = self.pad(images, n0, n1, scratch[1:])
             windows = self.window.view(canvas).unflatten(-1, (self.groups, -1))
             for r0, r1 in self.tiling.row_ranges(rows):
                 part = windows[:, r0:r1]

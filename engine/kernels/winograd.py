@@ -1,0 +1,214 @@
+"""Convolutions of 3x3 taps and stride 1 with 16 products in place of 36, by blocks of 4x4 pixels.
+
+A block x gives 2x2 results: ``y = A'[(G w G') * (B' x B)]A``, where ``*`` is a product of matrices
+over the channels, for each of 16 places. The gradients are the adjoints of the same steps. A, B and
+G are sums and differences, taken along the rows and then along the columns.
+
+Errors are those of rounding beside the largest number of a block, and what is not finite spreads
+over the results of its blocks. Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural
+Networks", CVPR 2016: F(2x2, 3x3), after Winograd's minimal filtering.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from engine.kernels.kernel import Run
+from engine.kernels.patches import Gather, Tiling
+from ops import Spec
+
+Tensors = Sequence[torch.Tensor]
+
+PRODUCTS = 16 / 36
+"""The share of a convolution's products that is carried out."""
+
+
+# Along one axis, given what lies one after the other on it.
+
+
+def _from_pixels(x: Tensors, out: Tensors) -> list[Run]:
+    """B': four pixels to four places."""
+    return [
+        partial(torch.sub, x[0], x[2], out=out[0]),
+        partial(torch.add, x[1], x[2], out=out[1]),
+        partial(torch.sub, x[2], x[1], out=out[2]),
+        partial(torch.sub, x[1], x[3], out=out[3]),
+    ]
+
+
+def _to_results(m: Tensors, out: Tensors) -> list[Run]:
+    """A': four places to two results."""
+    return [
+        partial(torch.add, m[0], m[1], out=out[0]),
+        partial(out[0].add_, m[2]),
+        partial(torch.sub, m[1], m[2], out=out[1]),
+        partial(out[1].sub_, m[3]),
+    ]
+
+
+def _from_results(y: Tensors, out: Tensors) -> list[Run]:
+    """A, the adjoint of A'."""
+    return [
+        partial(out[0].copy_, y[0]),
+        partial(torch.add, y[0], y[1], out=out[1]),
+        partial(torch.sub, y[0], y[1], out=out[2]),
+        partial(torch.neg, y[1], out=out[3]),
+    ]
+
+
+def _from_taps(w: Tensors, out: Tensors) -> list[Run]:
+    """G: three taps to four places, w0, (w0 + w1 + w2)/2, (w0 - w1 + w2)/2 and w2."""
+    return [
+        partial(out[0].copy_, w[0]),
+        partial(torch.lerp, w[0], w[2], 0.5, out=out[3]),
+        partial(torch.add, out[3], w[1], alpha=0.5, out=out[1]),
+        partial(torch.sub, out[3], w[1], alpha=0.5, out=out[2]),
+        partial(out[3].copy_, w[2]),
+    ]
+
+
+def _to_taps(u: Tensors, out: Tensors) -> list[Run]:
+    """G', the adjoint of G."""
+    return [
+        partial(torch.add, u[1], u[2], out=out[1]),
+        partial(torch.add, u[0], out[1], alpha=0.5, out=out[0]),
+        partial(torch.add, u[3], out[1], alpha=0.5, out=out[2]),
+        partial(torch.sub, u[1], u[2], out=out[1]),
+        partial(out[1].sub_, out[1], alpha=0.5),
+    ]
+
+
+# Along both axes.
+
+
+def from_taps(weight: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> list[Run]:
+    """G w G' of a weight [A, 3, 3, B], by way of rows [4, A, 3, B]: places [4, 4, A, B]."""
+    runs = _from_taps(weight.unbind(1), rows.unbind(0))
+    return runs + _from_taps(rows.unbind(2), places.unbind(1))
+
+
+def from_turned_taps(weight: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> list[Run]:
+    """The same of the weight turned by 180 degrees."""
+    runs = _from_taps(weight.unbind(1)[::-1], rows.unbind(0))
+    return runs + _from_taps(rows.unbind(2)[::-1], places.unbind(1))
+
+
+def to_taps(places: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor) -> list[Run]:
+    """The adjoint of :func:`from_taps`."""
+    runs = _to_taps(places.unbind(1), rows.unbind(2))
+    return runs + _to_taps(rows.unbind(0), weight.unbind(1))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of padded images, in tiles that stay in the cache.
+
+    Attributes:
+        images: where blocks are read from.
+        results: channels of the images of results.
+    """
+
+    images: Gather
+    results: int
+
+    @property
+    def count(self) -> tuple[int, int]:
+        """Rows and columns of blocks in an image."""
+        rows, columns = self.images.windows
+        return rows // 2, columns // 2
+
+    @property
+    def tiling(self) -> Tiling:
+        """How they are cut."""
+        block = 16 * (self.images.channels + self.results) * self.images.dtype.itemsize
+        return Tiling.of(self.images.batch, self.count, block)
+
+    @property
+    def traffic(self) -> int:
+        """Bytes that the steps write and read: all sums have two terms."""
+        rows, columns = self.count
+        block = (64 * self.images.channels + 88 * self.results) * self.images.dtype.itemsize
+        return self.images.batch * rows * columns * block
+
+    def workspace(self) -> list[Spec]:
+        """The scratch tensors of the tiles."""
+        tiling, images = self.tiling, self.images
+        shapes = self._shapes(tiling.images, tiling.rows)
+        return [*(Spec(shape, images.dtype) for shape in shapes), *images.canvas(tiling.images)]
+
+    def _shapes(self, images: int, rows: int) -> tuple[tuple[int, ...], ...]:
+        """Of a tile: transformed rows of pixels, pixels, results, rows of results."""
+        _, width = self.images.window.padded(self.images.size)
+        blocks, channels = (images, rows, self.count[1]), self.images.channels
+        return (
+            (4, images, rows, width, channels),
+            (4, 4, *blocks, channels),
+            (4, 4, *blocks, self.results),
+            (4, *blocks, 2, self.results),
+        )
+
+    def tiles(self, images: torch.Tensor, scratch: Tensors) -> Iterator[Tile]:
+        """The tiles, in the order in which they are to be computed."""
+        spaces, canvas = scratch[:4], scratch[4:]
+        for n0, n1 in self.tiling.image_ranges(self.images.batch):
+            read, padded = self.images.pad(images, n0, n1, canvas)
+            for r0, r1 in self.tiling.row_ranges(self.count[0]):
+                shapes = self._shapes(n1 - n0, r1 - r0)
+                rows, pixels, results, result_rows = map(_front, spaces, shapes)
+                read += _from_pixels(_every_second(padded[:, 2 * r0 :], 1, r1 - r0), rows.unbind())
+                read += _from_pixels(_every_second(rows, 3, self.count[1]), pixels.unbind(1))
+                place = slice(n0, n1), slice(2 * r0, 2 * r1)
+                yield Tile(read, pixels, results, result_rows, place)
+                read = []
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Some blocks: ``read`` transforms their pixels.
+
+    Attributes:
+        pixels, results: in places, [4, 4, images, rows, columns, channels].
+        rows: of results, between their transforms.
+        place: images and rows of the results.
+    """
+
+    read: list[Run]
+    pixels: torch.Tensor
+    results: torch.Tensor
+    rows: torch.Tensor
+    place: tuple[slice, slice]
+
+    def write(self, images: torch.Tensor) -> list[Run]:
+        """Transform the results, into NHWC images."""
+        runs = _to_results(self.results.unbind(1), self.rows.unbind(4))
+        return runs + _to_results(self.rows.unbind(), self._pairs(images))
+
+    def spread(self, images: torch.Tensor) -> list[Run]:
+        """The adjoint of :meth:`write`."""
+        runs = _from_results(self._pairs(images), self.rows.unbind())
+        return runs + _from_results(self.rows.unbind(4), self.results.unbind(1))
+
+    def _pairs(self, images: torch.Tensor) -> Tensors:
+        """Even and odd rows: two of [images, rows, columns, 2, channels]."""
+        return images[self.place].unflatten(1, (-1, 2)).unflatten(3, (-1, 2)).unbind(2)
+
+
+def matrices(places: torch.Tensor) -> torch.Tensor:
+    """Places [4, 4, ..., channels] as 16 matrices, a row per block."""
+    return places.flatten(2, -2).flatten(0, 1)
+
+
+def _every_second(x: torch.Tensor, axis: int, count: int) -> Tensors:
+    """So many, every second one, from the first on, from the second, the third and the fourth."""
+    before = (slice(None),) * axis
+    return [x[(*before, slice(k, k + 2 * count - 1, 2))] for k in range(4)]
+
+
+def _front(space: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """The first of a scratch tensor's elements, in a shape."""
+    return space.view(-1)[: math.prod(shape)].view(shape)
