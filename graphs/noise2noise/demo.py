@@ -152,7 +152,7 @@ def _scorer(restore: Restorer, held_out: Iterable[torch.Tensor], seed: int) -> C
 
     def score() -> Score:
         measured = psnr(restore(noisy), clean)
-        return Score(-measured, measured)
+        return Score(10 ** (-measured / 10), measured)
 
     return score
 

@@ -99,10 +99,11 @@ def train(
       - a course's train_data.pkl
 
     Shots of a scene show the same pixels but for the noise: a tripod, the same exposure. Some
-    pictures are held out; by them, noisy as they are, the best weights are picked. The run's folder
-    gets the settings, hashes of the data, metrics, checkpoints, best.safetensors for
-    `blockwright denoise -m`, and report.html about it all. Ctrl-C ends it early, and --resume goes
-    on: with --steps to exactly the weights of an undisturbed run, with --minutes to about those.
+    pictures are held out; by them, noisy as they are, the best weights are picked. A training that
+    diverges says so and goes back to these, at half the learning rate. The run's folder gets the
+    settings, hashes of the data, metrics, checkpoints, best.safetensors for `blockwright denoise
+    -m`, and report.html about it all. Ctrl-C ends it early, and --resume goes on: with --steps to
+    exactly the weights of an undisturbed run, with --minutes to about those.
 
     \b
     Examples:

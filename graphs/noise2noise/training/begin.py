@@ -12,11 +12,11 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import require_folder
 from graphs.noise2noise.training.configuration import Configuration, Settled
 from graphs.noise2noise.training.environment import environment, hashes
+from graphs.noise2noise.training.position import Position
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.run import keep, resume
 from graphs.noise2noise.training.run_folder import RunFolder, read_json, write_json, write_text
 from graphs.noise2noise.training.session import Session, prepare
-from graphs.noise2noise.training.training import Position
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import replacing
-from graphs.noise2noise.training.training import Position
+from graphs.noise2noise.training.position import Position
 
 KEPT = 3
 """The newest so many stay."""

@@ -9,7 +9,7 @@ from rich import progress as bars
 from rich.console import Console
 
 from graphs.noise2noise.interrupt import heeding_interrupts
-from graphs.noise2noise.training.training import Progress
+from graphs.noise2noise.training.position import Progress
 
 PLAIN_SECONDS = 10.0
 
@@ -27,6 +27,8 @@ def watch(steps: Generator[Progress], console: Console) -> bool:
     with heeding_interrupts() as interrupted, _display(console) as show, closing(steps):
         for state in steps:
             show(state)
+            if state.warning is not None:
+                console.print(state.warning, markup=False, highlight=False, soft_wrap=True)
             finished = state.share == 1
             if interrupted():
                 break

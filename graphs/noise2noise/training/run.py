@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 
 from graphs.module import Module
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.training.checkpoints import Checkpoint, read_newest, write_checkpoint
+from graphs.noise2noise.training.position import Progress
 from graphs.noise2noise.training.run_folder import RunFolder
-from graphs.noise2noise.training.training import Progress, Training
+from graphs.noise2noise.training.training import Training
 
 
 def resume(training: Training, folder: RunFolder, tell: Callable[[str], None]) -> None:
@@ -57,16 +59,15 @@ def keep(
 
 def _keep_metrics(progress: Progress, folder: RunFolder) -> None:
     score = progress.score
-    folder.add_metrics(
-        {
-            "step": progress.steps,
-            "seconds": round(progress.seconds, 2),
-            "lr": progress.rate,
-            "loss": progress.loss,
-            "validation_loss": score.loss if score else None,
-            "estimated_psnr": score.psnr if score else None,
-        }
-    )
+    row = {
+        "step": progress.steps,
+        "seconds": round(progress.seconds, 2),
+        "lr": progress.rate,
+        "loss": progress.loss,
+        "validation_loss": score.loss if score else None,
+        "estimated_psnr": score.psnr if score else None,
+    }
+    folder.add_metrics({n: v if v is None or math.isfinite(v) else None for n, v in row.items()})
 
 
 def _keep_checkpoint(training: Training, folder: RunFolder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
@@ -14,76 +14,15 @@ from graphs.module import Module
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import Source
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.training.divergence import SLOWER, divergence_text, has_diverged
 from graphs.noise2noise.training.objectives import Objective, shots_objective
 from graphs.noise2noise.training.optimizers import make_optimizer
 from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.position import Position, Progress
 from graphs.noise2noise.training.validation import Score
 from graphs.optimizers import Optimizer
 
 REPORT_SECONDS = 0.25
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a training stands: with the tensors of :meth:`Training.state`, all there is to it.
-
-    What a step does depends on the seed and its number alone, so no generator's state is needed.
-
-    Attributes:
-        step: steps done.
-        seconds: spent on them.
-        loss_sum, loss_count: of the losses since the latest milestone.
-        milestone: the step of the latest one; -1 before the first.
-        best_loss, best_psnr, best_step: of the best validation.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    milestone: int = -1
-    best_loss: float = math.inf
-    best_psnr: float | None = None
-    best_step: int = 0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training stands, for those who watch.
-
-    Attributes:
-        share: done, from 0 to 1; 1 also where it ends for want of improvement.
-        steps, examples: so far.
-        seconds: so far.
-        rate: the learning rate of the next step.
-        loss: the mean since the latest validation, or over the latest steps; None before the first.
-        latest: the latest score.
-        is_milestone: whether this is one of the points, at the start, every
-            ``plan.validate_every`` steps and at the end, where validations are made.
-        score: of the validation just made, if any.
-        is_best: whether this is the best milestone so far, or there are no validations.
-    """
-
-    share: float
-    steps: int
-    examples: int
-    seconds: float
-    rate: float
-    loss: float | None
-    latest: Score | None
-    is_milestone: bool = False
-    score: Score | None = None
-    is_best: bool = False
-
-    @property
-    def examples_per_second(self) -> float:
-        """Examples a second since the start."""
-        return self.examples / self.seconds if self.seconds else 0.0
-
-    @property
-    def seconds_left(self) -> float:
-        """How much longer it takes at this pace; infinite before the first step."""
-        return self.seconds * (1 - self.share) / self.share if self.share else math.inf
 
 
 class Training:
@@ -100,7 +39,8 @@ class Training:
 
     Attributes:
         losses: of every step that this object has made.
-        scores: (step, score) of every validation that this object has made.
+        scores: (step, score) of every validation that this object has made, but for those that
+            found it diverged.
         position: where it stands.
     """
 
@@ -134,6 +74,7 @@ class Training:
             W=source.size,
         )
         self._pending: list[torch.Tensor] = []
+        self._best: Mapping[str, torch.Tensor] = {}
 
     def run(self) -> Generator[Progress]:
         """Train, telling of every milestone, and four times a second how far it is.
@@ -141,7 +82,7 @@ class Training:
         Leaving the loop ends the training.
 
         Raises:
-            InputError: the loss is no longer a number.
+            InputError: it diverged and was at no milestone better than at its start.
         """
         start = time.perf_counter() - self.position.seconds
         next_report = 0.0
@@ -157,14 +98,16 @@ class Training:
                 yield self._progress(share)
                 next_report = seconds + REPORT_SECONDS
             if share == 1:
+                self._require_learned()
                 return
             self._train_once(share)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """A copy of all tensors that the steps to come depend on: weights and optimizer state."""
-        weights = {f"network/{name}": value for name, value in self._net.state().items()}
-        kept = self._optimizer.state(self._net)
-        return weights | {f"optimizer/{name}": value for name, value in kept.items()}
+        """A copy of all tensors that the steps to come depend on.
+
+        Weights and optimizer state, as they are and, after ``best/``, as they were at their best.
+        """
+        return self._current() | {f"best/{name}": value for name, value in self._best.items()}
 
     def restore(self, state: Mapping[str, torch.Tensor], position: Position) -> None:
         """Go on from where another training of this network and plan stood.
@@ -172,8 +115,8 @@ class Training:
         Raises:
             GraphError, FeedError: the tensors are not of this network and optimizer.
         """
-        self._net.load_state(_part(state, "network/"))
-        self._optimizer.load_state(self._net, _part(state, "optimizer/"))
+        self._assign(state)
+        self._best = _part(state, "best/") or self._current()
         self.position = position
 
     def settle(self) -> None:
@@ -187,8 +130,20 @@ class Training:
         count = self.position.loss_count + len(latest)
         self.position = replace(self.position, loss_sum=total, loss_count=count)
 
+    def _current(self) -> dict[str, torch.Tensor]:
+        weights = {f"network/{name}": value for name, value in self._net.state().items()}
+        kept = self._optimizer.state(self._net)
+        return weights | {f"optimizer/{name}": value for name, value in kept.items()}
+
+    def _assign(self, state: Mapping[str, torch.Tensor]) -> None:
+        self._net.load_state(_part(state, "network/"))
+        self._optimizer.load_state(self._net, _part(state, "optimizer/"))
+
+    def _rate(self, share: float) -> float:
+        return self._plan.rate(share) * self.position.slowdown
+
     def _train_once(self, share: float) -> None:
-        self._optimizer.lr = self._plan.rate(share)
+        self._optimizer.lr = self._rate(share)
         step = self.position.step
         feeds = dict(self._source.batch(self._plan.batch, generator_for(self._seed, step)))
         if "gamma" in self._program.inputs:
@@ -203,31 +158,59 @@ class Training:
 
     def _milestone(self, share: float) -> Progress:
         self.settle()
-        loss, step = self._interval_loss(), self.position.step
-        score = self._scored()
-        is_best = score is None or score.loss < self.position.best_loss
-        self.position = replace(self.position, loss_sum=0.0, loss_count=0, milestone=step)
-        if score is not None and is_best:
-            self.position = replace(
-                self.position, best_loss=score.loss, best_psnr=score.psnr, best_step=step
-            )
-        elif score is not None and self._plan.patience is not None:
-            waited = step - self.position.best_step
-            share = 1.0 if waited >= self._plan.patience * self._plan.validate_every else share
-        progress = self._progress(share)
-        return replace(progress, loss=loss, is_milestone=True, score=score, is_best=is_best)
+        loss, step, before = self._interval_loss(), self.position.step, self.position
+        score = self._validate() if self._validate is not None else None
+        judged = self._comparable(loss) if score is None else score.loss
+        self.position = replace(before, loss_sum=0.0, loss_count=0, milestone=step)
+        warning, is_best = None, score is None or score.loss < before.best_loss
+        if judged is not None and has_diverged(judged, before.best_loss):
+            warning = divergence_text(judged, before.best_loss, step, before.best_step)
+            score, is_best = score and Score(score.loss), False
+            self._go_back()
+        elif score is not None:
+            self.scores.append((step, score))
+        if is_best:
+            self._keep_as_best(judged, score)
+        progress = self._progress(self._share_by_patience(share))
+        return replace(
+            progress,
+            loss=loss,
+            is_milestone=True,
+            score=score,
+            is_best=is_best,
+            warning=warning,
+        )
 
-    def _scored(self) -> Score | None:
-        if self._validate is None:
-            return None
-        score, step = self._validate(), self.position.step
-        if math.isnan(score.loss):
+    def _comparable(self, loss: float | None) -> float | None:
+        """The mean loss of an interval, if it can be compared with that of others."""
+        if loss is None or not math.isfinite(loss):
+            return loss
+        is_whole = self.position.loss_count == self._plan.validate_every
+        return loss if is_whole and "gamma" not in self._program.inputs else None
+
+    def _keep_as_best(self, loss: float | None, score: Score | None) -> None:
+        best_loss = self.position.best_loss if loss is None else min(self.position.best_loss, loss)
+        best_psnr, step = score.psnr if score else None, self.position.step
+        self.position = replace(
+            self.position, best_loss=best_loss, best_psnr=best_psnr, best_step=step
+        )
+        self._best = self._current()
+
+    def _go_back(self) -> None:
+        self._assign(self._best)
+        self.position = replace(self.position, slowdown=self.position.slowdown * SLOWER)
+
+    def _share_by_patience(self, share: float) -> float:
+        patience, waited = self._plan.patience, self.position.step - self.position.best_step
+        is_over = patience is not None and waited >= patience * self._plan.validate_every
+        return 1.0 if is_over else share
+
+    def _require_learned(self) -> None:
+        if self.position.slowdown < 1 and self.position.best_step == 0:
             raise InputError(
-                f"the training went astray: at step {step} its loss is no number; "
+                "the training went astray: it was never better than at its start; "
                 "a lower learning rate helps"
             )
-        self.scores.append((step, score))
-        return score
 
     def _interval_loss(self) -> float | None:
         count = self.position.loss_count
@@ -241,7 +224,7 @@ class Training:
             steps=self.position.step,
             examples=self.position.step * self._plan.batch,
             seconds=self.position.seconds,
-            rate=self._plan.rate(share),
+            rate=self._rate(share),
             loss=sum(recent) / len(recent) if recent else None,
             latest=self.scores[-1][1] if self.scores else None,
         )

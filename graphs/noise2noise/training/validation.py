@@ -20,7 +20,8 @@ class Score(NamedTuple):
     """What a validation finds.
 
     Attributes:
-        loss: the objective's, by which networks are told apart; the lower the better.
+        loss: the objective's, by which networks are told apart: not negative, and the lower the
+            better.
         psnr: estimated from noisy pairs, in dB of the values' range of 1; None where the noise of
             the targets has not the mean zero, or the estimate is above what the pairs can tell.
     """

@@ -187,9 +187,10 @@ def test_a_training_that_goes_astray_says_so(tmp_path: Path) -> None:
     result = blockwright("train", first, second, "-o", tmp_path / "run", *options, *SMALL)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
-        "blockwright: the training went astray: at step 3 its loss is no number; "
+        "blockwright: the training went astray: it was never better than at its start; "
         "a lower learning rate helps"
     )
+    assert "At step 3 the training has diverged, its loss being no number" in result.stderr
 
 
 def test_what_exists_is_kept_unless_told(tmp_path: Path) -> None:

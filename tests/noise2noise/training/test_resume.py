@@ -33,9 +33,10 @@ from graphs.noise2noise.training.objectives import (
     shots_objective,
 )
 from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.position import Position
 from graphs.noise2noise.training.run import keep, resume
 from graphs.noise2noise.training.run_folder import RunFolder, read_metrics
-from graphs.noise2noise.training.training import Position, Training
+from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Validation
 from tests.noise2noise.scenes import blockwright, cat, complaint, names, shots
 from tests.noise2noise.training.killed_run import run_with_kills

@@ -18,7 +18,8 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture
 from graphs.noise2noise.training.objectives import shots_objective
 from graphs.noise2noise.training.plan import Plan
-from graphs.noise2noise.training.training import Progress, Training
+from graphs.noise2noise.training.position import Progress
+from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Score
 from tests.noise2noise.scenes import cat
 
