@@ -55,10 +55,10 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
     """Lend a raster to fill; it is written as the block ends."""
     grey = like.channels == 1
     shape = like.size if grey else (*like.size, 3)
-    with spooled(path.parent, shape, like.dtype) as pixels:
-        yield Raster(pixels, "YX" if grey else "YXS")
-        info = {key: value for key, value in like.metadata.info.items() if key in _CARRIED}
-        # Not to the file itself: where the disk fills up, Pillow may not say so.
-        content = io.BytesIO()
-        Image.fromarray(pixels).save(content, "JPEG", **_OPTIONS, **info)
-        path.write_bytes(content.getbuffer())
+    pixels = spooled(path.parent, shape, like.dtype)
+    yield Raster(pixels, "YX" if grey else "YXS")
+    info = {key: value for key, value in like.metadata.info.items() if key in _CARRIED}
+    # Not to the file itself: where the disk fills up, Pillow may not say so.
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", **_OPTIONS, **info)
+    path.write_bytes(content.getbuffer())

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 from PIL import Image
 
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images import spool
 from graphs.noise2noise.images.metadata import Metadata
 from graphs.noise2noise.images.pillow import opened
+from graphs.noise2noise.images.png_rows import Header, chunks, decoded, encoded
 from graphs.noise2noise.images.raster import Raster
-from graphs.noise2noise.images.spool import spooled
+from graphs.noise2noise.images.spool import release, spooled
 
-_SIGNATURE_SIZE = 8
-_HEADER_END = _SIGNATURE_SIZE + 25
+_HEADER_END = 29
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _OF_PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"sBIT", b"bKGD", b"hIST"}
 """Chunks that belong to the pixels; the others are carried over."""
@@ -33,17 +37,20 @@ def read(path: Path) -> Raster:
     Raises:
         InputError: it is damaged, animated, or neither grey nor RGB of 8 or 16 bits.
     """
-    with opened(path, "PNG") as image:
-        content = path.read_bytes()
-        colour = _plain_colour(path, image, content)
+    with opened(path, "PNG") as image, path.open("rb") as file:
+        header = Header.of(file.read(_HEADER_END))
+        _require_plain(path, image, header)
         info = {key: image.info[key] for key in _CARRIED if key in image.info}
-    try:
-        pixels = imagecodecs.png_decode(content)
-        metadata = Metadata(info, png_chunks=_carried_chunks(content))
-    except (imagecodecs.PngError, struct.error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+        try:
+            pixels = _pixels(file, header)
+            metadata = Metadata(info, png_chunks=_carried_chunks(file))
+        except (imagecodecs.PngError, zlib.error, struct.error) as error:
+            raise InputError(f"{path} cannot be read: {error}") from None
+        except OSError as error:
+            place = f"in {gettempdir()} (TMPDIR names another folder)"
+            raise InputError(f"{path} cannot be unpacked {place}: {error.strerror}") from None
     axes = "YX" if pixels.ndim == 2 else "YXS"
-    return Raster(pixels, axes, colour in (_GREY_ALPHA, _RGB_ALPHA), metadata)
+    return Raster(pixels, axes, header.colour in (_GREY_ALPHA, _RGB_ALPHA), metadata)
 
 
 def refusal(raster: Raster) -> str | None:
@@ -62,26 +69,36 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
     """Lend a raster to fill; it is written as the block ends."""
     samples = like.channels + like.alpha
     shape = like.size if samples == 1 else (*like.size, samples)
-    with spooled(path.parent, shape, like.dtype.newbyteorder("=")) as pixels:
-        yield Raster(pixels, "YX" if samples == 1 else "YXS", like.alpha)
-        content = memoryview(imagecodecs.png_encode(pixels))
-        with path.open("wb") as file:
-            file.write(content[:_HEADER_END])
-            file.write(like.metadata.png_chunks or _chunks_of(like.metadata))
-            file.write(content[_HEADER_END:])
+    pixels = spooled(path.parent, shape, like.dtype.newbyteorder("="))
+    yield Raster(pixels, "YX" if samples == 1 else "YXS", like.alpha)
+    others = like.metadata.png_chunks or _chunks_of(like.metadata)
+    with path.open("wb") as file:
+        file.writelines(encoded(pixels, others))
 
 
-def _plain_colour(path: Path, image: Image.Image, content: bytes) -> int:
-    depth, colour = content[_HEADER_END - 9], content[_HEADER_END - 8]
+def _pixels(file: BinaryIO, header: Header) -> np.ndarray:
+    """Decoded: large ones some rows at a time, into a file."""
+    if header.interlaced or header.nbytes <= spool.IN_MEMORY:
+        file.seek(0)
+        return imagecodecs.png_decode(file.read())
+    pixels = spooled(None, header.shape, header.dtype)
+    top = 0
+    for rows in decoded(file, header):
+        pixels[top : top + len(rows)] = rows
+        release(pixels)
+        top += len(rows)
+    return pixels
+
+
+def _require_plain(path: Path, image: Image.Image, header: Header) -> None:
     if getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path} is animated; expected one picture")
-    if colour == _PALETTE:
+    if header.colour == _PALETTE:
         raise InputError(f"{path} is of palette colours; expected grey or RGB")
-    if depth < 8:
-        raise InputError(f"{path} is grey of {depth} bits; expected 8 or 16")
+    if header.depth < 8:
+        raise InputError(f"{path} is grey of {header.depth} bits; expected 8 or 16")
     if "transparency" in image.info:
         raise InputError(f"{path} has a transparent colour; expected an alpha channel or none")
-    return colour
 
 
 def _chunks_of(metadata: Metadata) -> bytes:
@@ -89,17 +106,14 @@ def _chunks_of(metadata: Metadata) -> bytes:
     info = {key: metadata.info[key] for key in _CARRIED if key in metadata.info}
     pixel = io.BytesIO()
     Image.new("L", (1, 1)).save(pixel, "PNG", **info)
-    return _carried_chunks(pixel.getvalue())
+    return _carried_chunks(pixel)
 
 
-def _carried_chunks(content: bytes) -> bytes:
-    return b"".join(whole for kind, whole in _chunks(content) if kind not in _OF_PIXELS)
-
-
-def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Each chunk's kind, and all its bytes."""
-    place = _SIGNATURE_SIZE
-    while place < len(content):
-        size, kind = struct.unpack_from(">I4s", content, place)
-        yield kind, content[place : place + size + 12]
-        place += size + 12
+def _carried_chunks(file: BinaryIO) -> bytes:
+    """The chunks that do not belong to the pixels, whole."""
+    carried = b""
+    for kind, size in chunks(file):
+        if kind not in _OF_PIXELS:
+            file.seek(-8, io.SEEK_CUR)
+            carried += file.read(size + 12)
+    return carried

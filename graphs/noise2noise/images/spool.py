@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import BinaryIO
@@ -18,20 +17,22 @@ IN_MEMORY = 1 << 26
 _ZEROS_AT_ONCE = 1 << 22
 
 
-@contextmanager
-def spooled(folder: Path, shape: Sequence[int], dtype: np.dtype) -> Iterator[np.ndarray]:
-    """An array of zeros: in memory, or mapped from an unnamed file in a folder.
+def spooled(folder: Path | None, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """An array of zeros: in memory, or mapped from an unnamed file, which ends with it.
+
+    Args:
+        folder: for the file; None for the system's own for temporary ones.
+        shape, dtype: of the array.
 
     Raises:
         OSError: the disk has no room for it.
     """
     size = prod(shape) * dtype.itemsize
     if size <= IN_MEMORY:
-        yield np.zeros(shape, dtype)
-        return
+        return np.zeros(shape, dtype)
     with tempfile.TemporaryFile(dir=folder) as file:
         reserve(file, size)
-        yield np.memmap(file, dtype, "r+", shape=tuple(shape))
+        return np.memmap(file, dtype, "r+", shape=tuple(shape))
 
 
 def reserve(file: BinaryIO, size: int) -> None:

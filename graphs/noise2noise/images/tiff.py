@@ -77,9 +77,9 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
     dtype = like.dtype.newbyteorder(options["byteorder"])
     shape = like.pixels.shape
     if options.get("compression"):
-        with spooled(path.parent, shape, dtype) as pixels:
-            yield like.with_pixels(pixels)
-            tifffile.imwrite(path, pixels, **options)
+        pixels = spooled(path.parent, shape, dtype)
+        yield like.with_pixels(pixels)
+        tifffile.imwrite(path, pixels, **options)
         return
     place = tifffile.imwrite(path, shape=shape, dtype=dtype, returnoffset=True, **options)
     assert place is not None, "uncompressed pixels are in one piece"

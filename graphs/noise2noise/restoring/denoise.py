@@ -99,11 +99,12 @@ def denoise_files(
     average = options.average or (is_one_file(output) and len(files) > 1)
     options = replace(options, average=average)
     targets = targets_for(files[:1] if average else files, output, overwrite=options.overwrite)
-    reason = _reason_for_model(files, options)
+    first = read_raster(files[0])
+    reason = _reason_for_model(files, first, options)
     if reason is not None:
-        work = _with_model(files, targets, options, console, reason)
+        work = _with_model(files, first, targets, options, console, reason)
     else:
-        work = _learned(files, targets, options, console)
+        work = _learned(files, first, targets, options, console)
     for target, noise in _write(work, targets, average, console):
         yield Denoised(target, work.choice, noise, time.perf_counter() - start)
 
@@ -118,19 +119,20 @@ class _Work:
     scale_of: Callable[[Raster], Scale]
 
 
-def _reason_for_model(files: Sequence[Path], options: Options) -> str | None:
+def _reason_for_model(files: Sequence[Path], first: Raster, options: Options) -> str | None:
     """Why to take weights that have been trained before; None if not."""
     if options.model is not None:
         return f"with {options.model}"
     if options.method == "model":
         return "the weights that come along"
-    if options.method is None and len(files) == 1 and shipped.suit(read_raster(files[0])):
+    if options.method is None and len(files) == 1 and shipped.suit(first):
         return "the weights that come along: they were trained for such noise"
     return None
 
 
 def _with_model(
     files: Sequence[Path],
+    first: Raster,
     targets: Sequence[Path],
     options: Options,
     console: Console,
@@ -139,20 +141,25 @@ def _with_model(
     loaded = load_network(options.model)
     choice = Choice("model", reason)
     if options.average:
-        _require_average([Scene(file, read_raster(file)) for file in files], targets[0])
+        _require_average(_scenes(files, first), targets[0])
     else:
-        for file, target in zip(files, targets, strict=True):
-            require_fit(target, read_raster(file))
-    _tell(files[0], read_raster(files[0]), choice, console)
+        for raster, target in zip(_rasters(files, first), targets, strict=True):
+            require_fit(target, raster)
+    _tell(files[0], first, choice, console)
     restore = Restorer(loaded.network, loaded.architecture.channels, max_bytes=options.max_bytes)
     # Weights know the values that files have when read; those that come along, of 8 bits alone.
-    return _Work(choice, map(read_raster, files), restore, _as_read if options.model else _as_seen)
+    scale_of = _as_read if options.model else _as_seen
+    return _Work(choice, _rasters(files, first), restore, scale_of)
 
 
 def _learned(
-    files: Sequence[Path], targets: Sequence[Path], options: Options, console: Console
+    files: Sequence[Path],
+    first: Raster,
+    targets: Sequence[Path],
+    options: Options,
+    console: Console,
 ) -> _Work:
-    scenes = [Scene(file, read_raster(file)) for file in files]
+    scenes = _scenes(files, first)
     if options.average:
         _require_average(scenes, targets[0])
     else:
@@ -172,6 +179,16 @@ def _learned(
     watch(training.run(), console if console.is_terminal else Console(quiet=True))
     restore = Restorer(net, rasters[0].channels, max_bytes=options.max_bytes)
     return _Work(choice, rasters, restore, lambda _: scale)
+
+
+def _rasters(files: Sequence[Path], first: Raster) -> Iterator[Raster]:
+    """Of all files, one after the other; the first is at hand."""
+    yield first
+    yield from map(read_raster, files[1:])
+
+
+def _scenes(files: Sequence[Path], first: Raster) -> list[Scene]:
+    return list(map(Scene, files, _rasters(files, first)))
 
 
 def _write(

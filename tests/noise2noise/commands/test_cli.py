@@ -129,7 +129,7 @@ def test_demo_refuses_a_file_as_its_folder(photo: Path) -> None:
 def test_a_full_disk_is_one_sentence_too(
     photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_arguments: object) -> torch.Tensor:
+    def fail(*_arguments: object, **_options: object) -> torch.Tensor:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("graphs.noise2noise.images.png.imagecodecs.png_encode", fail)

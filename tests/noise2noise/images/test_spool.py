@@ -16,16 +16,16 @@ def test_what_was_written_stays(
     in_memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool, "IN_MEMORY", in_memory)
-    with spool.spooled(tmp_path, (50, 60, 3), np.dtype("uint16")) as pixels:
-        assert isinstance(pixels, np.memmap) == (in_memory == 0)
-        planes = pixels.transpose(2, 0, 1)[:2]
-        assert not planes.any()
-        planes[...] = 7
-        release(planes)
-        planes[0, 3] = 8
-        release(planes)
-        assert pixels[3, 0].tolist() == [8, 7, 0]
-        assert int(pixels.sum(dtype=int)) == 50 * 60 * 2 * 7 + 60
+    pixels = spool.spooled(tmp_path, (50, 60, 3), np.dtype("uint16"))
+    assert isinstance(pixels, np.memmap) == (in_memory == 0)
+    planes = pixels.transpose(2, 0, 1)[:2]
+    assert not planes.any()
+    planes[...] = 7
+    release(planes)
+    planes[0, 3] = 8
+    release(planes)
+    assert pixels[3, 0].tolist() == [8, 7, 0]
+    assert int(pixels.sum(dtype=int)) == 50 * 60 * 2 * 7 + 60
     assert names(tmp_path) == []
 
 
