@@ -63,19 +63,16 @@ def _footprint(node: Node, found: Footprints, choose: Choose) -> Footprint:
     if view is not None:
         return Footprint(None, (), view, found[node.inputs[0]].root)
     kernel, lying = choose(node), stored(node)
-    donors = _donors(node, lying, found) if kernel.elementwise else ()
+    donors = _donors(node, kernel, lying, found)
     return Footprint(kernel, tuple(kernel.workspace(node)), lying, node, donors)
 
 
-def _donors(node: Node, lying: torch.Tensor, found: Footprints) -> tuple[Node, ...]:
-    by_root: dict[Node, list[torch.Tensor]] = {}
-    for source in node.inputs:
-        by_root.setdefault(found[source].root, []).append(found[source].lying)
-    return tuple(
-        root
-        for root, readers in by_root.items()
-        if has_memory(root) and all(_lie_alike(reader, lying) for reader in readers)
-    )
+def _donors(node: Node, kernel: Kernel, lying: torch.Tensor, found: Footprints) -> tuple[Node, ...]:
+    overwrites, by_root = kernel.overwrites(node), dict[Node, list[bool]]()
+    for number, source in enumerate(node.inputs):
+        fits = number in overwrites and _lie_alike(found[source].lying, lying)
+        by_root.setdefault(found[source].root, []).append(fits)
+    return tuple(root for root, fits in by_root.items() if has_memory(root) and all(fits))
 
 
 def _lie_alike(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -109,8 +109,8 @@ class _Planner:
     def _direct_updates(self) -> dict[Node, Parameter]:
         """Values that may be written to their parameter's memory at once.
 
-        All who read the old value must come before, or be the writer itself, element by element;
-        and it must be the last stage that writes.
+        All who read the old value must come before, or be the writer itself, of each element before
+        it writes it; and it must be the last stage that writes.
         """
         early = len(self.position) - len(self.schedule[-1])
         roots = _parameter_roots(self.graph)
@@ -126,10 +126,10 @@ class _Planner:
                 continue
             if value.operator.name in VIEWS or value in direct:
                 continue
-            readers = [source for source in value.inputs if roots.get(source) is target]
-            whole = all(source.operator is parameter for source in readers)
+            readers = {i for i, source in enumerate(value.inputs) if roots.get(source) is target}
+            whole = all(value.inputs[i].operator is parameter for i in readers)
             if last_read.get(target, -1) < position or (
-                last_read[target] == position and whole and self._elementwise(value)
+                last_read[target] == position and whole and readers <= self._overwrites(value)
             ):
                 direct[value] = target
         return direct
@@ -184,9 +184,9 @@ class _Planner:
                 return owner
         return None
 
-    def _elementwise(self, node: Node) -> bool:
+    def _overwrites(self, node: Node) -> set[int]:
         kernel = self.footprints[node].kernel
-        return kernel is not None and kernel.elementwise
+        return set() if kernel is None else set(kernel.overwrites(node))
 
     def _allocate(self, node: Node, spec: Spec) -> int:
         self.buffers.append(Buffer(spec.nbytes, self.time, self.time))

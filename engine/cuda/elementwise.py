@@ -20,7 +20,7 @@ from engine.cuda.expression import (
     place_by_count,
 )
 from engine.cuda.launch import kernel_from, launch
-from engine.kernels.kernel import Kernel, Run
+from engine.kernels.kernel import Kernel, Run, every_input
 from ops import Node
 from ops.fused import body_of
 
@@ -54,5 +54,5 @@ def supports(node: Node) -> bool:
     )
 
 
-KERNEL = Kernel("Triton, elementwise", _prepare, elementwise=True, supports=supports)
+KERNEL = Kernel("Triton, elementwise", _prepare, overwrites=every_input, supports=supports)
 NAMES = frozenset(EXPRESSIONS)

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, in_sequence, laid_like
+from engine.kernels.kernel import Kernel, Run, every_input, in_sequence, laid_like
 from engine.kernels.pieces import piece_shape, piecewise
 from ops import Node, Spec
 
@@ -19,7 +19,7 @@ def _direct(function: Callable[..., torch.Tensor]) -> Kernel:
     def prepare(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
         return partial(function, *inputs, out=out)
 
-    return Kernel(f"torch.{function.__name__}", prepare, elementwise=True)
+    return Kernel(f"torch.{function.__name__}", prepare, overwrites=every_input)
 
 
 def _square(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
@@ -89,7 +89,9 @@ def _comparison(function: Callable[..., torch.Tensor]) -> Kernel:
     def workspace(node: Node) -> Sequence[Spec]:
         return (Spec(piece_shape(node), node.inputs[0].dtype),)
 
-    return Kernel(f"torch.{function.__name__}", piecewise(prepare), workspace, elementwise=True)
+    return Kernel(
+        f"torch.{function.__name__}", piecewise(prepare), workspace, overwrites=every_input
+    )
 
 
 _DIRECT: dict[str, Callable[..., torch.Tensor]] = {
@@ -122,19 +124,19 @@ _COMPARISONS: dict[str, Callable[..., torch.Tensor]] = {
 KERNELS: dict[str, list[Kernel]] = {
     **{name: [_direct(function)] for name, function in _DIRECT.items()},
     **{name: [_comparison(function)] for name, function in _COMPARISONS.items()},
-    "square": [Kernel("torch.mul", _square, elementwise=True)],
-    "relu": [Kernel("torch.clamp_min", _relu, elementwise=True)],
+    "square": [Kernel("torch.mul", _square, overwrites=every_input)],
+    "relu": [Kernel("torch.clamp_min", _relu, overwrites=every_input)],
     "leaky_relu": [
         Kernel(
             "torch.clamp",
             piecewise(_leaky_relu),
             lambda node: (node.spec.with_shape(piece_shape(node)),),
-            elementwise=True,
+            overwrites=every_input,
             # Its product with 0 must be 0.
             supports=lambda node: math.isfinite(node.attributes["negative_slope"]),
         )
     ],
     "softplus": [
-        Kernel("torch.log1p", piecewise(_softplus), _softplus_workspace, elementwise=True)
+        Kernel("torch.log1p", piecewise(_softplus), _softplus_workspace, overwrites=every_input)
     ],
 }

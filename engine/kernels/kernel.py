@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,13 @@ BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
 """The integers as which the bits of floats are seen."""
 
 
-def _no_workspace(node: Node) -> tuple[Spec, ...]:
+def _none(node: Node) -> tuple[()]:
     return ()
+
+
+def every_input(node: Node) -> range:
+    """The inputs of an elementwise node that its result may overwrite, by number."""
+    return range(len(node.inputs))
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Kernel:
         prepare: ``(node, out, inputs, workspaces) -> run``. The tensors are the final ones, so
             views are made here, once; ``run()`` writes all of ``out`` and allocates nothing.
         workspace: the scratch tensors it needs, contiguous; their content is undefined.
-        elementwise: ``out`` may be the memory of any input of the same shape and strides.
+        overwrites: the inputs, by number, whose memory ``out`` may be if they lie as it does: of
+            them the kernel reads an element for the last time before it writes that of ``out``.
         supports: whether it can compute this node.
         passes: bytes written to scratch memory and read from it, for the cost rule; None if each
             workspace is written once and read once.
@@ -40,8 +46,8 @@ class Kernel:
 
     name: str
     prepare: Prepare
-    workspace: Callable[[Node], Sequence[Spec]] = _no_workspace
-    elementwise: bool = False
+    workspace: Callable[[Node], Sequence[Spec]] = _none
+    overwrites: Callable[[Node], Collection[int]] = _none
     supports: Callable[[Node], bool] = lambda node: True
     passes: Callable[[Node], int] | None = None
     products: float = 1.0

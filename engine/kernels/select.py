@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import BITS, Kernel, Run, in_sequence, laid_like
+from engine.kernels.kernel import BITS, Kernel, Run, every_input, in_sequence, laid_like
 from engine.kernels.pieces import piece_shape, piecewise
 from ops import Node
 from ops.leaves import full
@@ -59,7 +59,15 @@ def _is_float(node: Node) -> bool:
 
 KERNELS: dict[str, list[Kernel]] = {
     "where": [
-        Kernel("select bits", piecewise(_select), _workspace, elementwise=True, supports=_is_float),
-        Kernel("torch.where", _where, elementwise=True, supports=lambda node: not _is_float(node)),
+        Kernel(
+            "select bits",
+            piecewise(_select),
+            _workspace,
+            overwrites=every_input,
+            supports=_is_float,
+        ),
+        Kernel(
+            "torch.where", _where, overwrites=every_input, supports=lambda node: not _is_float(node)
+        ),
     ]
 }

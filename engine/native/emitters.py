@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from engine.kernels.kernel import every_input
 from engine.native import elementwise, phase_weight, pooling, reduction
 from engine.native.kernel import Emitter, NativeKernel
 from engine.native.machine import Machine
@@ -12,8 +13,8 @@ from engine.native.target import find_target
 from ops import Node
 
 EMITTERS: tuple[Emitter, ...] = (
-    Emitter("C: elementwise", elementwise.supports, elementwise.emit, elementwise=True),
-    Emitter("C: taps", anchor.supports, convolution.emit, convolution.scratch),
+    Emitter("C: elementwise", elementwise.supports, elementwise.emit, overwrites=every_input),
+    Emitter("C: taps", anchor.supports, convolution.emit, convolution.scratch, anchor.overwritten),
     Emitter(
         "C: taps, weight", weight_gradient.supports, weight_gradient.emit, weight_gradient.scratch
     ),

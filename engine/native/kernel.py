@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +22,10 @@ def _no_scratch(node: Node, machine: Machine) -> Sequence[Spec]:
     return ()
 
 
+def _overwrites_nothing(node: Node) -> Collection[int]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Emitter:
     """How one family of nodes becomes C.
@@ -31,14 +35,14 @@ class Emitter:
         supports: whether it can compute a node.
         emit: the code of the step.
         scratch: the scratch tensors it needs.
-        elementwise: as :attr:`engine.kernels.Kernel.elementwise`.
+        overwrites: as :attr:`engine.kernels.Kernel.overwrites`.
     """
 
     name: str
     supports: Callable[[Node], bool]
     emit: Callable[[Node, Operands, Machine], Code]
     scratch: Callable[[Node, Machine], Sequence[Spec]] = _no_scratch
-    elementwise: bool = False
+    overwrites: Callable[[Node], Collection[int]] = _overwrites_nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +68,7 @@ class NativeKernel(Kernel):
             emitter.name,
             prepare,
             lambda node: emitter.scratch(node, machine),
-            emitter.elementwise,
+            emitter.overwrites,
             emitter.supports,
             emitter=emitter,
             machine=machine,

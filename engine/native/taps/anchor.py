@@ -34,6 +34,11 @@ class Anchor:
     number: int
     after: Body
 
+    @property
+    def sides(self) -> list[int]:
+        """What is read beside the result, as numbers of the node's inputs."""
+        return sorted({i for step in self.after for i in step.sources if i < self.number})
+
 
 def find_anchor(node: Node) -> Anchor | None:
     """The convolution that a node begins with, if it does."""
@@ -65,15 +70,18 @@ def supports(node: Node) -> bool:
         return False
     if max(anchor.image, anchor.weight) >= len(node.inputs):
         return False
-    between = set(range(len(node.inputs), anchor.number))
-    used = [i for step in anchor.after for i in step.sources]
-    sides = {i for i in used if i < len(node.inputs)}
     return (
         all(map(is_elementwise, anchor.after))
-        and not between & set(used)
-        and all(_is_side(node.inputs[i], node) for i in sides)
+        and all(i < len(node.inputs) and _is_side(node.inputs[i], node) for i in anchor.sides)
         and 0 not in node.sizes
     )
+
+
+def overwritten(node: Node) -> list[int]:
+    """The inputs of which a vector is read just before that of the result is stored, not again."""
+    anchor = find_anchor(node)
+    assert anchor is not None
+    return [i for i in anchor.sides if i not in (anchor.image, anchor.weight)]
 
 
 def _is_side(value: Node, node: Node) -> bool:

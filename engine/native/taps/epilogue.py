@@ -14,12 +14,12 @@ def declare(text: Text, tapsum: TapSum) -> None:
     """The structure that holds the pointers to the result and to what is read beside it."""
     kind, s = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype]
     with text.block("typedef struct", " Sides@;"):
-        text(f"{kind} *y;", *(f"const {kind} *x{i};" for i in tapsum.sides))
+        text(f"{kind} *y;", *(f"const {kind} *x{i};" for i in tapsum.anchor.sides))
         if tapsum.woven:
             text(
                 *(
                     f"v{s} row{i}; /* of channels, in the order of the lanes */"
-                    for i in tapsum.sides
+                    for i in tapsum.anchor.sides
                 )
             )
     text("")
@@ -29,11 +29,11 @@ def fill(text: Text, tapsum: TapSum, operands: Operands) -> None:
     """Such a structure, ``sides``."""
     kind = TYPES[tapsum.dtype]
     values = [f"({kind} *)({operands.out.address})"]
-    values += [f"(const {kind} *)({operands.inputs[i].address})" for i in tapsum.sides]
+    values += [f"(const {kind} *)({operands.inputs[i].address})" for i in tapsum.anchor.sides]
     text(f"Sides@ sides = {{{', '.join(values)}}};")
     if tapsum.woven:
         m = tapsum.taps.results
-        for i in tapsum.sides:
+        for i in tapsum.anchor.sides:
             if stride := _channel_stride(tapsum, operands.inputs[i]):
                 count = m * len(tapsum.taps.classes)
                 write = f"sides.row{i}[l] = sides.x{i}[l % {m} * {stride}];"
@@ -65,7 +65,7 @@ def _store(text: Text, tapsum: TapSum, inputs: Sequence[Operand], lanes: int | N
     """A vector of channels of one pixel, or the first ``lanes`` of it."""
     s, names = SUFFIX[tapsum.dtype], {tapsum.anchor.number: "sum"}
     part, comma = ("", "") if lanes is None else ("_part", f", {lanes}")
-    for i in tapsum.sides:
+    for i in tapsum.anchor.sides:
         stride = _channel_stride(tapsum, inputs[i])
         if _lies_like_result(tapsum, inputs[i]):
             load = f"load{part}_{s}(sides->x{i} + at{comma})"
@@ -87,7 +87,7 @@ def _store_woven(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
     rows, columns = tapsum.taps.out_step
     line, length = tapsum.taps.out[1] * m, columns * m
     names = {tapsum.anchor.number: "sum"}
-    for i in tapsum.sides:
+    for i in tapsum.anchor.sides:
         names[i] = f"x{i}"
         if _lies_like_result(tapsum, inputs[i]):
             text(f"v{s} x{i} = {{}};")

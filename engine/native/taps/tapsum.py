@@ -47,12 +47,6 @@ class TapSum:
         return self.node.dtype
 
     @property
-    def sides(self) -> list[int]:
-        """The inputs, by number, that are read beside the result."""
-        used = {i for step in self.anchor.after for i in step.sources}
-        return sorted(i for i in used if i < len(self.node.inputs))
-
-    @property
     def lanes(self) -> int:
         """Elements of a vector."""
         return self.machine.target.lanes(self.dtype)

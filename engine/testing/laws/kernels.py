@@ -37,8 +37,8 @@ def require_kernel(subject: Subject, case: Case, kernel: Kernel) -> bool:
     if not kernel.supports(arranged.node):
         return False
     _require_equal(subject, case, arranged, kernel)
-    if kernel.elementwise:
-        _require_in_place(subject, case, kernel)
+    for number in kernel.overwrites(arranged.node):
+        _require_in_place(subject, case, kernel, number)
     return True
 
 
@@ -62,16 +62,19 @@ def _require_equal(subject: Subject, case: Case, arranged: Arrangement, kernel: 
         memory.require_guarded(f"what {what} writes")
 
 
-def _require_in_place(subject: Subject, case: Case, kernel: Kernel) -> None:
-    """Hold an elementwise kernel to its claim that the result may overwrite any input like it."""
-    for i in range(len(case.inputs)):
-        arranged = Arrangement(subject.operator, case)
-        out, donor = arranged.result().tensor, arranged.tensors[i]
-        if _lying(donor) != _lying(out) or donor.storage_offset():
-            continue
-        expected = _forward(subject, arranged.tensors, case)
-        _prepared(kernel, arranged, donor, arranged.workspaces(kernel))()
-        require_close(donor, expected, f"kernel {kernel.name!r} into the memory of input {i}")
+def _require_in_place(subject: Subject, case: Case, kernel: Kernel, number: int) -> None:
+    """Hold a kernel to its claim that the result may overwrite an input, if it lies like it."""
+    arranged, what = Arrangement(subject.operator, case), f"kernel {kernel.name!r}"
+    apart, within, scratch = arranged.result(), arranged.result(), arranged.workspaces(kernel)
+    donor = arranged.tensors[number]
+    if _lying(donor) != _lying(within.tensor) or donor.storage_offset():
+        return
+    _prepared(kernel, arranged, apart.tensor, scratch)()
+    within.tensor.copy_(donor)
+    arranged.tensors[number] = within.tensor
+    _prepared(kernel, arranged, within.tensor, scratch)()
+    require_same_bits(within.tensor, apart.tensor, f"{what} into the memory of input {number}")
+    within.require_guarded(f"what {what} writes in place")
 
 
 def _require_compiled(subject: Subject, case: Case) -> None:

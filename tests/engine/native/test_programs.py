@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from engine import Graph, compile, interpret
 from graphs import SGD, GraphBuilder, Module
 from graphs.architectures import UNet, report_network
-from ops import Parameter, mse, relu
+from ops import Parameter, conv2d, mean, mse, relu, square
 from tests.engine.random_graphs import RandomGraph, random_graphs
 from tests.support import allocated, assert_near, in_threads, values
 
@@ -78,6 +78,28 @@ def test_a_run_allocates_what_was_promised() -> None:
     feeds = shots(2, 16, 16)
     assert sum(allocated(lambda: step.borrow(**feeds))) == step.peak_bytes
     assert sum(allocated(lambda: step.borrow(**feeds))) == 0
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_gradient_overwrites_the_image_that_masks_it(kept: bool) -> None:
+    g = GraphBuilder("masked")
+    x, w1 = g.input("x", (1, 3, 32, 32)), g.parameter("w1", (4, 3, 3, 3))
+    w2 = g.parameter("w2", (4, 4, 3, 3))
+    hidden = relu(conv2d(x, w1, padding=1))
+    loss = mean(square(conv2d(hidden, w2, padding=1)))
+    graph = g.build(loss=loss, hidden=hidden) if kept else g.build(loss=loss)
+    feeds = {"x": values(1, 3, 32, 32, dtype=torch.float32)}
+    expected = interpret(graph, feeds)
+    step = compile(graph, minimize="loss", optimizer=SGD(0.1), backend="native")
+    plan = step._runtime.plan
+    owners = [
+        (plan.owners[s.node], [plan.owners[source] for source in s.node.inputs])
+        for s in plan.stages[0].steps
+        if s.kernel is not None and s.kernel.name == "C: taps"
+    ]
+    assert any(own in sources for own, sources in owners) != kept
+    for name, value in step(**feeds).items():
+        assert_near(value, expected[name])
 
 
 def test_the_same_bits_every_time() -> None:
