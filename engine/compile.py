@@ -16,6 +16,7 @@ from engine.native.target import NativeError
 from engine.planner import plan
 from engine.program import Program
 from engine.rewrites import REWRITES, Rewrite, rewrite
+from engine.rewrites.copies import copy_weights
 from engine.runtime import Runtime
 from ops import GraphError, Node
 from ops.provenance import updating
@@ -161,7 +162,7 @@ def _runtime(
     backend: Backend,
     memory_budget: int | None,
 ) -> Runtime:
-    whole = plan(rewrite(graph, backend.rewrites), stages, backend.choose)
+    whole = plan(rewrite(graph, (*backend.rewrites, copy_weights)), stages, backend.choose)
     return Runtime(whole if memory_budget is None else fit(whole, memory_budget), device)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from engine.graph import Graph, Update
+from engine.graph import Graph
 from engine.native.expression import CHEAP, EXPRESSIONS
 from engine.native.reduction import REDUCTIONS
+from engine.rewrites.copies import consumers_of, rebuilt, with_copies
 from ops import Node
 from ops.dimension import Shape
 from ops.fused import fuse
@@ -25,7 +26,6 @@ MOST_NODES = 64
 """In a fused node, so that the time to compile it stays in proportion."""
 
 Supported = Callable[[Node], bool]
-Consumers = dict[Node, list[Node]]
 
 
 def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
@@ -50,28 +50,7 @@ def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
         whole = fuse([replaced[member] for member in members[node]])
         return whole if supported(whole) else replaced[node]
 
-    return _rebuilt(graph, fused)
-
-
-def _rebuilt(graph: Graph, visit: Callable[[Node, dict[Node, Node]], Node]) -> Graph:
-    """The graph with each node replaced: ``visit`` gets it and what has replaced nodes so far."""
-    replaced: dict[Node, Node] = {}
-    for node in graph.nodes:
-        inputs = tuple(replaced[x] for x in node.inputs)
-        replaced[node] = node if inputs == node.inputs else replace(node, inputs=inputs)
-        replaced[node] = visit(node, replaced)
-    return Graph(
-        {name: replaced[node] for name, node in graph.outputs.items()},
-        tuple(Update(target, replaced[value]) for target, value in graph.updates),
-    )
-
-
-def _consumers(graph: Graph) -> Consumers:
-    found: Consumers = {node: [] for node in graph.nodes}
-    for node in graph.nodes:
-        for source in dict.fromkeys(node.inputs):
-            found[source].append(node)
-    return found
+    return rebuilt(graph, fused)
 
 
 def _is_elementwise(node: Node) -> bool:
@@ -93,7 +72,7 @@ def _takes_apart(consumer: Node, value: Node) -> bool:
 
 def _with_copies(graph: Graph) -> Graph:
     """Give each consumer its own copy of what is cheaper to compute than to keep."""
-    consumers, roots = _consumers(graph), set(graph.roots)
+    consumers, roots = consumers_of(graph), set(graph.roots)
 
     def is_copied(node: Node) -> bool:
         if node in roots or len(consumers[node]) < 2:
@@ -107,19 +86,7 @@ def _with_copies(graph: Graph) -> Graph:
             and all(len(consumers[x]) > 1 or not x.inputs for x in node.inputs)
         )
 
-    copied = {node for node in graph.nodes if is_copied(node)}
-
-    def visit(node: Node, replaced: dict[Node, Node]) -> Node:
-        own = replaced[node]
-        if not any(x in copied for x in node.inputs):
-            return own
-        copies = {
-            x: Node(y.operator, y.inputs, y.attributes, y.spec, node.provenance)
-            for x, y in ((x, replaced[x]) for x in node.inputs if x in copied)
-        }
-        return replace(own, inputs=tuple(copies.get(x, replaced[x]) for x in node.inputs))
-
-    return _rebuilt(graph, visit)
+    return with_copies(graph, {node for node in graph.nodes if is_copied(node)})
 
 
 @dataclass
@@ -142,7 +109,7 @@ class _Grouping:
     def __init__(self, graph: Graph, supported: Supported) -> None:
         self._graph = graph
         self._supported = supported
-        self._consumers = _consumers(graph)
+        self._consumers = consumers_of(graph)
 
     def groups(self) -> list[_Group]:
         roots, groups = set(self._graph.roots), dict[Node, _Group]()

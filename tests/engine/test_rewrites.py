@@ -14,6 +14,7 @@ import ops
 from engine import REWRITES, Graph, compile, gradient, interpret, rewrite
 from engine.rewrites import strided_phases
 from engine.rewrites.constants import fold_constants
+from engine.rewrites.copies import copy_weights
 from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.identities import simplify_identities
 from engine.rewrites.strided_phases import stride_over_phases
@@ -285,6 +286,50 @@ def test_strides_take_the_place_of_phases_where_that_is_cheaper() -> None:
 def test_other_sums_of_taps_are_no_phases_to_stride_over() -> None:
     graph = in_phases(64, 32, 8, 8, 2 * tap_sums(DOUBLE))
     assert stride_over_phases(graph) is graph
+
+
+def trained(side: int, weight: Callable[[GraphBuilder], Node]) -> Graph:
+    """A convolution of an upsampled image, and its gradient by the image."""
+    g = GraphBuilder("upsampled", DOUBLE)
+    x, w = g.input("x", (2, 2, side, side)), weight(g)
+    y = ops.conv2d(ops.upsample_nearest(x, 2), w, padding=1)
+    graph = rewrite(g.build(y=y, w=w, dy=g.input("dy", y.shape)))
+    (dx,) = gradient(graph.outputs["y"], [graph.inputs["x"]], graph.outputs["dy"])
+    return rewrite(Graph({"y": graph.outputs["y"], "dx": dx}))
+
+
+def given_weight(g: GraphBuilder) -> Node:
+    return g.input("w", (3, 2, 3, 3))
+
+
+def own_weight(g: GraphBuilder) -> Node:
+    return g.parameter("w", (3, 2, 3, 3), init=values(3, 2, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("side", "weight", "copies"), [(12, own_weight, 2), (3, own_weight, 1), (12, given_weight, 1)]
+)
+def test_weights_of_large_images_are_computed_again(
+    side: int, weight: Callable[[GraphBuilder], Node], copies: int
+) -> None:
+    graph = trained(side, weight)
+    copied = copy_weights(graph)
+    assert (copied is graph) == (copies == 1)
+    copied.check()
+    found = [node for node in copied.nodes if node.operator.name == "phase_weight"]
+    assert len(found) == copies
+    assert len({node.provenance.forward for node in found}) == copies  # forward and backward
+    feeds = {name: values(*x.sizes) for name, x in graph.inputs.items()}
+    expected = interpret(graph, feeds)
+    for name, value in interpret(copied, feeds).items():
+        assert same_bits(value, expected[name])
+
+
+def test_a_weight_that_is_asked_for_is_computed_once() -> None:
+    graph = trained(12, own_weight)
+    (phases,) = (node for node in graph.nodes if node.operator.name == "phase_weight")
+    asked = Graph({**graph.outputs, "phases": phases})
+    assert copy_weights(asked) is asked
 
 
 def test_a_rewrite_that_errs_is_caught() -> None:

@@ -1,0 +1,84 @@
+"""Compute again, for each who reads it, what is cheaper to compute than to keep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from engine.graph import Graph, Update
+from engine.order import reachable
+from engine.work import flops
+from ops import Node
+from ops.leaves import input
+
+WEIGHTS = frozenset({"phase_weight", "turn_weight"})
+"""What makes another weight of a weight, element by element or as sums of a few."""
+
+WORTH_COPYING = 256
+"""Operations of a reader for each of a weight's elements; with fewer, a copy would cost time."""
+
+
+def copy_weights(graph: Graph) -> Graph:
+    """Each convolution arranges its weight for itself: f(x) = f(x).
+
+    What depends on parameters alone can be computed at any time. To compute it takes nothing beside
+    convolving large images with it; to keep it for the gradients takes memory just when most of it
+    is in use.
+    """
+    consumers, roots = consumers_of(graph), set(graph.roots)
+
+    def is_copied(node: Node) -> bool:
+        return (
+            node.operator.name in WEIGHTS
+            and node not in roots
+            and len(consumers[node]) > 1
+            and all(source.operator is not input for source in reachable([node]))
+            and all(_is_busy(reader, node) for reader in consumers[node])
+        )
+
+    return with_copies(graph, {node for node in graph.nodes if is_copied(node)})
+
+
+def _is_busy(reader: Node, weight: Node) -> bool:
+    return flops(reader) >= WORTH_COPYING * math.prod(weight.sizes)
+
+
+def with_copies(graph: Graph, copied: Collection[Node]) -> Graph:
+    """Give each consumer its own copy of some nodes; without any, the graph comes back itself."""
+
+    def visit(node: Node, replaced: dict[Node, Node]) -> Node:
+        copies = {x: _copy(replaced[x], node) for x in node.inputs if x in copied}
+        inputs = tuple(copies.get(x, replaced[x]) for x in node.inputs)
+        return replace(replaced[node], inputs=inputs) if copies else replaced[node]
+
+    return rebuilt(graph, visit) if copied else graph
+
+
+def _copy(node: Node, reader: Node) -> Node:
+    """The same for one reader, in whose place of the order it stands."""
+    place = reader.provenance
+    provenance = replace(node.provenance.rewritten(), forward=place.forward, serial=place.serial)
+    return Node(node.operator, node.inputs, node.attributes, node.spec, provenance)
+
+
+def rebuilt(graph: Graph, visit: Callable[[Node, dict[Node, Node]], Node]) -> Graph:
+    """The graph with each node replaced: ``visit`` gets it and what has replaced nodes so far."""
+    replaced: dict[Node, Node] = {}
+    for node in graph.nodes:
+        inputs = tuple(replaced[x] for x in node.inputs)
+        replaced[node] = node if inputs == node.inputs else replace(node, inputs=inputs)
+        replaced[node] = visit(node, replaced)
+    return Graph(
+        {name: replaced[node] for name, node in graph.outputs.items()},
+        tuple(Update(target, replaced[value]) for target, value in graph.updates),
+    )
+
+
+def consumers_of(graph: Graph) -> dict[Node, list[Node]]:
+    """Who reads each node."""
+    found: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for source in dict.fromkeys(node.inputs):
+            found[source].append(node)
+    return found
