@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from engine.native.elementwise import float_type
+from engine.native.elementwise import Place, float_type, vectors
 from engine.native.expression import number
+from engine.native.loops import Nest
 from engine.native.machine import Machine
-from engine.native.operand import Operand, Operands
+from engine.native.operand import SUFFIX, Operand, Operands
 from engine.native.source import Code
 from engine.native.text import Text
 from ops import Node
@@ -32,25 +33,28 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     large, small = (weight, out) if adjoint else (out, weight)
     taps = [_places(small, 3, 1), _places(large, 2, 4)]
     source, result = (taps[1], taps[0]) if adjoint else (taps[0], taps[1])
-    rows = sums.T if adjoint else sums
-    text, count = Text(), small.shape[0]
+    nest = Nest(small.shape[:2], (out.strides[:2], weight.strides[:2]))
+    text, dtype, s = Text(), node.dtype, SUFFIX[node.dtype]
     text(weight.pointer("x"), out.pointer("y", writable=True))
-    bounds = f"long o = share(team, {count}, me); o < share(team, {count}, me + 1); o++"
-    with text.block(f"for ({bounds})"), text.block(f"for (long c = 0; c < {small.shape[1]}; c++)"):
-        text(
-            f"const long from = o * {weight.strides[0]} + c * {weight.strides[1]};",
-            f"const long to = o * {out.strides[0]} + c * {out.strides[1]};",
-        )
-        for place, row in zip(result, rows.tolist(), strict=True):
-            terms = [
-                f"x[from + {at}]"
-                if factor == 1
-                else f"{number(factor, node.dtype)} * x[from + {at}]"
-                for at, factor in zip(source, row, strict=True)
-                if factor
-            ]
-            text(f"y[to + {place}] = {' + '.join(terms) or '0'};")
+    with nest.outer(text):
+        for count in vectors(text, nest, machine.target.lanes(dtype)):
+            for i, at in enumerate(source):
+                tap = Place(f"x + {at}", weight, nest, 1)
+                text(f"const v{s} t{i} = {tap.load(dtype, count)};")
+            for at, row in zip(result, (sums.T if adjoint else sums).tolist(), strict=True):
+                place = Place(f"y + {at}", out, nest, 0)
+                text(place.store(_sum(row, dtype), dtype, count))
     return Code(text)
+
+
+def _sum(factors: list[float], dtype: torch.dtype) -> str:
+    """Of the taps, each times its factor."""
+    terms = [
+        f"t{i}" if factor == 1 else f"{number(factor, dtype)} * t{i}"
+        for i, factor in enumerate(factors)
+        if factor
+    ]
+    return " + ".join(terms) or f"splat_{SUFFIX[dtype]}(0)"
 
 
 def _places(weight: Operand, side: int, phases: int) -> list[int]:

@@ -131,10 +131,72 @@ static inline long share(const Team *team, long count, int me)
         for (int i = 0; i < LANES_##s; i++)                                                        \
             total += v[i];                                                                         \
         return total;                                                                              \
+    }                                                                                              \
+    static inline void add_##s(T *to, const T *from, long n) /* n: of whole vectors */             \
+    {                                                                                              \
+        for (long i = 0; i < n; i += LANES_##s)                                                    \
+            store_##s(to + i, load_##s(to + i) + load_##s(from + i));                              \
     }
 
 FOR_TYPE(float, vf, mf, int, f)
 FOR_TYPE(double, vd, md, long long, d)
+
+static const int lane_f[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+/* The lanes of two vectors that an index names: those of b come after those of a. */
+#if defined(__clang__)
+#define SHUFFLE(a, b, index, lanes)                                                                \
+    ({                                                                                             \
+        __typeof__(a) chosen;                                                                      \
+        for (int i = 0; i < lanes; i++)                                                            \
+            chosen[i] = index[i] < lanes ? a[index[i]] : b[index[i] - lanes];                      \
+        chosen;                                                                                    \
+    })
+#else
+#define SHUFFLE(a, b, index, lanes) __builtin_shuffle(a, b, index)
+#endif
+
+/* transpose: columns become rows, to[c * to_row + r] = from[r * from_row + c].
+   Blocks of as many rows as columns are held in vectors, in which ever smaller blocks beside the
+   diagonal change places (Eklundh, "A Fast Computer Method for Matrix Transposing", 1972). */
+#define TRANSPOSE(T, V, M, s)                                                                      \
+    static inline void exchange_##s(V *rows, int size)                                             \
+    {                                                                                              \
+        const M lane = *(const M *)lane_##s, second = (lane & size) != 0;                          \
+        const M above = (second & (lane - size + LANES_##s)) | (~second & lane);                   \
+        const M below = (second & (lane + LANES_##s)) | (~second & (lane + size));                 \
+        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_##s; i++)                               \
+            if (!(i & size)) {                                                                     \
+                const V a = rows[i], b = rows[i + size];                                           \
+                rows[i] = SHUFFLE(a, b, above, LANES_##s);                                         \
+                rows[i + size] = SHUFFLE(a, b, below, LANES_##s);                                  \
+            }                                                                                      \
+    }                                                                                              \
+    NOINLINE void transpose_block_##s(const T *from, long from_row, T *to, long to_row)            \
+    {                                                                                              \
+        V rows[LANES_##s];                                                                         \
+        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_##s; i++)                               \
+            rows[i] = load_##s(from + i * from_row);                                               \
+        _Pragma("GCC unroll 4") for (int size = LANES_##s / 2; size; size /= 2)                    \
+            exchange_##s(rows, size);                                                              \
+        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_##s; i++)                               \
+            store_##s(to + i * to_row, rows[i]);                                                   \
+    }                                                                                              \
+    NOINLINE void transpose_##s(                                                                   \
+        const T *from, long from_row, T *to, long to_row, long rows, long columns)                 \
+    {                                                                                              \
+        const long whole = rows - rows % LANES_##s, cut = columns - columns % LANES_##s;           \
+        for (long r = 0; r < whole; r += LANES_##s)                                                \
+            for (long c = 0; c < cut; c += LANES_##s)                                              \
+                transpose_block_##s(from + r * from_row + c, from_row, to + c * to_row + r, to_row);\
+        for (long c = 0; c < columns; c++)                                                         \
+            for (long r = c < cut ? whole : 0; r < rows; r++)                                      \
+                to[c * to_row + r] = from[r * from_row + c];                                       \
+    }
+
+TRANSPOSE(float, vf, mf, f)
+TRANSPOSE(double, vd, md, d)
 
 #define LANE_BY_LANE(name, call, T, V, s)                                                          \
     static inline V name##_##s(V x)                                                                \

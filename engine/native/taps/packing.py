@@ -3,48 +3,63 @@
 from __future__ import annotations
 
 from engine.native.loops import shares
-from engine.native.operand import Operand
+from engine.native.operand import SUFFIX, TYPES, Operand
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
 
 
 def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
-    """Write what copies the weight to ``packed``, each thread its share of the rows."""
+    """Write what copies the weight to ``packed``, each thread its share of the terms."""
+    taps = tapsum.taps
     text(weight.pointer("w"))
-    if tapsum.woven:
-        _pack_woven(text, tapsum)
-    else:
-        _pack_rows(text, tapsum)
-
-
-def _pack_rows(text: Text, tapsum: TapSum) -> None:
-    taps, terms, padded = tapsum.taps, tapsum.taps.terms, tapsum.vectors * tapsum.lanes
-    text(table("taps", [tap.weight for c in tapsum.positions for tap in c.taps]))
-    with text.block(_rows_loop(tapsum)):
-        text(f"const long at = taps[r / {terms}] + r % {terms} * {taps.term_stride};")
-        with text.block(f"for (long m = 0; m < {padded}; m++)"):
-            inside = f"w[at + m * {taps.result_stride}]"
-            if padded != taps.results:
-                inside = f"m < {taps.results} ? {inside} : 0"
-            text(f"packed[r * {padded} + m] = {inside};")
+    # Few terms are not cut: whole vectors of them are turned from columns into rows.
+    pieces = -(-taps.terms // tapsum.lanes)
+    first, last = (f"{share} * {tapsum.lanes}" for share in shares(pieces))
+    text(f"const long begin = {first}, end = {last} < {taps.terms} ? {last} : {taps.terms};")
+    places = [place for c in tapsum.positions for place in c.taps]
+    with text.block(f"for (int t = 0; t < {len(places)} && begin < end; t++)"):
+        row = tapsum.vectors * tapsum.lanes
+        text(
+            f"{TYPES[tapsum.dtype]} *rows = packed + (t * {taps.terms} + begin) * {row};",
+            "const long terms = end - begin;",
+        )
+        if tapsum.woven:
+            _pack_woven(text, tapsum)
+        else:
+            text(table("taps", [tap.weight for tap in places]))
+            _pack_matrix(text, tapsum, "taps[t]", "rows", taps.results != row)
 
 
 def _pack_woven(text: Text, tapsum: TapSum) -> None:
     """Each class's weights in its own lanes; zero where it does not read a place."""
-    taps, terms, results = tapsum.taps, tapsum.taps.terms, tapsum.taps.results
-    (woven,), lanes = tapsum.positions, tapsum.lanes
-    own = [{(t.dy, t.dx): t.weight for t in c.taps} for c in taps.classes]
+    (woven,), classes = tapsum.positions, tapsum.taps.classes
+    own = [{(t.dy, t.dx): t.weight for t in c.taps} for c in classes]
     text(table("taps", [o.get((tap.dy, tap.dx), -1) for tap in woven.taps for o in own]))
-    with text.block(_rows_loop(tapsum)), text.block(f"for (long m = 0; m < {lanes}; m++)"):
-        text(
-            f"const long class = m / {results};",
-            f"const long tap = r / {terms} * {len(own)} + class;",
-            f"const long at = class < {len(own)} ? taps[tap] : -1;",
-        )
-        inside = f"w[at + r % {terms} * {taps.term_stride} + m % {results} * {taps.result_stride}]"
-        text(f"packed[r * {lanes} + m] = at < 0 ? 0 : {inside};")
+    text(f"memset(rows, 0, terms * {tapsum.lanes} * sizeof *rows);")
+    with text.block(f"for (int c = 0; c < {len(classes)}; c++)"):
+        at = f"taps[t * {len(classes)} + c]"
+        with text.block(f"if ({at} >= 0)"):
+            _pack_matrix(text, tapsum, at, f"rows + c * {tapsum.taps.results}", False)
 
 
-def _rows_loop(tapsum: TapSum) -> str:
-    first, last = shares(sum(len(c.taps) for c in tapsum.positions) * tapsum.taps.terms)
-    return f"for (long r = {first}; r < {last}; r++)"
+def _pack_matrix(text: Text, tapsum: TapSum, at: str, rows: str, padded: bool) -> None:
+    """The terms of one tap, from a place in the weight on; ``padded``: with zeros behind them."""
+    taps, row, s = tapsum.taps, tapsum.vectors * tapsum.lanes, SUFFIX[tapsum.dtype]
+    text(f"const {TYPES[tapsum.dtype]} *from = w + {at} + begin * {taps.term_stride};")
+    if taps.term_stride == 1:
+        text(f"transpose_{s}(from, {taps.result_stride}, {rows}, {row}, {taps.results}, terms);")
+    elif taps.result_stride == 1:
+        with text.block("for (long k = 0; k < terms; k++)"):
+            places = f"{rows} + k * {row}, from + k * {taps.term_stride}"
+            text(f"memcpy({places}, {taps.results} * sizeof *rows);")
+    else:
+        with (
+            text.block("for (long k = 0; k < terms; k++)"),
+            text.block(f"for (long m = 0; m < {taps.results}; m++)"),
+        ):
+            read = f"from[k * {taps.term_stride} + m * {taps.result_stride}]"
+            text(f"({rows})[k * {row} + m] = {read};")
+    if padded:
+        with text.block("for (long k = 0; k < terms; k++)"):
+            rest = f"{rows} + k * {row} + {taps.results}"
+            text(f"memset({rest}, 0, {row - taps.results} * sizeof *rows);")

@@ -115,6 +115,19 @@ class Products:
             return group.x_length, -(-self.taps.results // self.lanes)
         return len(group.g_at), -(-group.x_length // self.lanes)
 
+    def pieces(self, group: Group) -> list[int]:
+        """The first of the scalars of each piece of sums that belongs together in the weight.
+
+        With vectors of g it is a block, that of a few terms beside each other; else a row.
+        """
+        pieces = [0]
+        for scalar, place in enumerate(group.places):
+            length = scalar - pieces[-1]
+            beside = self.vectors_of_g and place - group.places[pieces[-1]] == length
+            if length and (not beside or length == self.lanes):
+                pieces.append(scalar)
+        return pieces
+
     @property
     def size(self) -> int:
         """Elements of one thread's sums."""

@@ -163,18 +163,25 @@ def _tile(text: Text, products: Products, rows: int, vectors: int) -> None:
 
 def _gather(text: Text, products: Products, out: Operand) -> None:
     """Add the threads' sums, and put each where it belongs in the weight."""
-    kind, (count, step), sums_at = TYPES[products.dtype], products.inner, 0
+    kind, s, sums_at = TYPES[products.dtype], SUFFIX[products.dtype], 0
+    count, step = products.inner
     text(out.pointer("y", writable=True))
     for number, group in enumerate(products.groups):
-        scalars, vectors = products.shape(group)
-        width = vectors * products.lanes
-        text(table(f"to{number}", list(group.places)))
-        first, last = shares(scalars)
-        with (
-            text.block(f"for (long r = {first}; r < {last}; r++)"),
-            text.block(f"for (long m = 0; m < {count}; m++)"),
-        ):
-            text(f"const {kind} *from = all + {sums_at} + r * {width} + m;", f"{kind} sum = 0;")
-            text(f"for (int t = 0; t < team->threads; t++) sum += from[t * {products.size}];")
-            text(f"y[to{number}[r] + m * {step}] = sum;")
-        sums_at += scalars * width
+        width = products.shape(group)[1] * products.lanes
+        pieces = products.pieces(group)
+        text(table(f"first{number}", [*pieces, len(group.places)]))
+        text(table(f"to{number}", [group.places[first] for first in pieces]))
+        begin, end = shares(len(pieces))
+        with text.block(f"for (long p = {begin}; p < {end}; p++)"):
+            text(
+                f"const long first = first{number}[p], rows = first{number}[p + 1] - first;",
+                f"{kind} *from = all + {sums_at} + first * {width};",
+                f"{kind} *to = y + to{number}[p];",
+            )
+            with text.block("for (int t = 1; t < team->threads; t++)"):
+                text(f"add_{s}(from, from + t * {products.size}, rows * {width});")
+            if products.vectors_of_g:
+                text(f"transpose_{s}(from, {width}, to, {step}, rows, {count});")
+            else:
+                text(f"memcpy(to, from, {count} * sizeof *to);")
+        sums_at += len(group.places) * width

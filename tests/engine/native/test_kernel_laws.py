@@ -76,6 +76,31 @@ def test_poolings_side_by_side(name: str, channels: int) -> None:
     assert [require_kernel(SUBJECTS[name], case, k) for k in kernels] == [True]
 
 
+@pytest.mark.parametrize(
+    ("channels", "layout"),
+    [((16, 16), "channels_last"), ((37, 20), "channels_last"), ((3, 33), "transposed")],
+)
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
+def test_whole_vectors_of_channels(
+    architecture: str, name: str, channels: tuple[int, int], layout: str
+) -> None:
+    if not runs(architecture):
+        pytest.skip(f"this machine does not run {architecture}")
+    few, many = channels
+    kind = {"dtype": torch.float32}
+    window = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    x, y = (Sample((2, c, 5, 4), layout="channels_last", **kind) for c in channels)
+    weight = Sample((many, few, 3, 3), layout=layout, **kind)
+    cases = {
+        "conv2d": Case(x, weight, **window),
+        "conv2d_input_gradient": Case(y, weight, size=(5, 4), **window),
+        "conv2d_weight_gradient": Case(y, x, kernel_size=(3, 3), **window),
+    }
+    kernels = native_kernels(architecture, threads=3)
+    assert sum(require_kernel(SUBJECTS[name], cases[name], kernel) for kernel in kernels) == 1
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
 @examples(8)
 @given(data=st.data())

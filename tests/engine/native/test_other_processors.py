@@ -51,6 +51,10 @@ CASES = {
     "conv2d_weight_gradient": Case(
         image(2, 5, 5, 4), image(2, 3, 9, 8), kernel_size=(3, 3), **WINDOW
     ),
+    "conv2d of whole vectors": Case(image(1, 8, 5, 4), image(9, 8, 3, 3), **WINDOW),
+    "conv2d_weight_gradient of whole vectors": Case(
+        image(1, 8, 5, 4), image(1, 8, 9, 8), kernel_size=(3, 3), **WINDOW
+    ),
     "sigmoid": Case(image(2, 3, 5, 7)),
     "mean": Case(image(2, 3, 5, 7), dim=(0, 1, 2, 3), keepdim=False),
     "max_pool2d": Case(
@@ -60,13 +64,13 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_on_arm(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("case", CASES)
+def test_on_arm(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not (shutil.which(COMPILER) and shutil.which(EMULATOR)):
         pytest.skip(f"needs {COMPILER} and {EMULATOR}")
     monkeypatch.setenv("CC", COMPILER)
-    machine = Machine(find_target("armv8-a"), threads=1)
-    arranged = Arrangement(REGISTRY[name], CASES[name])
+    machine, name = Machine(find_target("armv8-a"), threads=1), case.split()[0]
+    arranged = Arrangement(REGISTRY[name], CASES[case])
     emitter = next(e for e in EMITTERS if e.supports(arranged.node))
     out = torch.empty_strided(arranged.node.sizes, arranged.result().tensor.stride())
     scratch = [torch.empty(s.sizes, dtype=s.dtype) for s in emitter.scratch(arranged.node, machine)]
@@ -79,7 +83,7 @@ def test_on_arm(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     actual = torch.frombuffer(bytearray(result), dtype=out.dtype).as_strided(
         out.shape, out.stride()
     )
-    assert_near(actual, arranged.node.operator.forward(*arranged.tensors, **CASES[name].attributes))
+    assert_near(actual, arranged.node.operator.forward(*arranged.tensors, **CASES[case].attributes))
 
 
 def run_emulated(source: str, machine: Machine, tensors: list[torch.Tensor], folder: Path) -> bytes:
