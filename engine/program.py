@@ -105,9 +105,7 @@ class Program:
             NumericsError: with ``check_numerics``, at the first NaN or infinity.
         """
         with self._runtime.lock:
-            results = self._run(feeds)
-            with self._runtime.leaving_cores_free():
-                return _owned(results)
+            return self._run(feeds, owned=True)
 
     def borrow(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Run, and lend each output: a view of memory that the next run overwrites.
@@ -116,7 +114,7 @@ class Program:
         updated parameters are lent too.
         """
         with self._runtime.lock:
-            return self._run(feeds)
+            return self._run(feeds, owned=False)
 
     def profile(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Run as by a call, but timing every step for :meth:`report` and :meth:`write_trace`.
@@ -125,8 +123,7 @@ class Program:
         """
         with self._runtime.lock:
             require_feeds(self._inputs, feeds)
-            results = self._runtime.run(self._stage_index, feeds, self._clocked)
-            return _owned(results)
+            return self._runtime.run(self._stage_index, feeds, self._clocked, owned=True)
 
     def steps(self) -> list[StepReport]:
         """What each step is: kernel, shape, bytes, place, work, origin, and time if profiled."""
@@ -178,16 +175,17 @@ class Program:
             Runtime(self._runtime.plan, self.device), self._stage_index, self._check_numerics
         )
 
-    def _run(self, feeds: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def _run(self, feeds: dict[str, torch.Tensor], owned: bool) -> dict[str, torch.Tensor]:
         require_feeds(self._inputs, feeds)
         if not self._check_numerics:
-            return self._runtime.run(self._stage_index, feeds)
+            return self._runtime.run(self._stage_index, feeds, owned=owned)
         tensors, fed = self._runtime.tensors, self._stage.inputs.values()
         return self._runtime.run(
             self._stage_index,
             feeds,
             around=lambda node, run: run_checked(node, run, tensors),
             ready=lambda: require_finite_leaves(tensors, fed),
+            owned=owned,
         )
 
     def _clocked(self, node: Node, run: Run) -> None:
@@ -200,10 +198,3 @@ class Program:
     def _synchronize(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-
-
-def _owned(results: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Copies, row-major as PyTorch users expect of a new tensor."""
-    return {
-        name: value.clone(memory_format=torch.contiguous_format) for name, value in results.items()
-    }

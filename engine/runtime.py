@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import is_
@@ -14,9 +13,9 @@ import torch
 from engine.cuda.capture import Captured, can_record
 from engine.kernels.kernel import Run, in_sequence
 from engine.layout import strides, view_of
-from engine.native.kernel import NativeKernel
-from engine.native.program import NativeSteps
-from engine.plan import Plan, Step
+from engine.native.program import NativeCopy, NativeSteps
+from engine.plan import Plan, Stage, Step
+from engine.transfers import Copied, Transfers
 from ops import GraphError, Node, OutOfMemory, Parameter
 from ops.leaves import full
 
@@ -43,8 +42,7 @@ class Runtime:
         self._next_stage = 0
         self._steps: list[list[tuple[Node, Run]]] = []
         self._whole: list[Run] = []
-        self._inputs: list[list[tuple[str, torch.Tensor]]] = []
-        self._outputs: list[list[tuple[str, torch.Tensor]]] = []
+        self._transfers: list[Transfers] = []
         self._copies: list[Run] = []
 
     def run(
@@ -53,11 +51,12 @@ class Runtime:
         feeds: Mapping[str, torch.Tensor],
         around: Around | None = None,
         ready: Run | None = None,
+        owned: bool = False,
     ) -> dict[str, torch.Tensor]:
-        """Run a stage; the results are views of the arena. The caller holds the lock.
+        """Run a stage; the results are views of the arena or, if ``owned``, new tensors.
 
-        ``around``, if given, is called for each step with its node and what runs it; ``ready`` once
-        the inputs are in place.
+        The caller holds the lock. ``around``, if given, is called for each step with its node and
+        what runs it; ``ready`` once the inputs are in place.
 
         Raises:
             GraphError: the stage before it was not the latest to run.
@@ -67,10 +66,9 @@ class Runtime:
         self._next_stage = (stage + 1) % len(self.plan.stages)
         if self._bound_at != Parameter.moves:
             self._bind()
-        with self.leaving_cores_free():
-            for name, tensor in self._inputs[stage]:
-                feed = feeds[name]
-                tensor.copy_(feed.detach() if feed.requires_grad else feed)
+        transfers, whole = self._transfers[stage], around is None
+        transfers.fetch(feeds, natively=whole)
+        results = transfers.results(natively=whole and owned)
         if ready is not None:
             ready()
         if around is None:
@@ -81,24 +79,7 @@ class Runtime:
             if self._next_stage == 0:
                 for copy in self._copies:
                     copy()
-        return dict(self._outputs[stage])
-
-    @contextmanager
-    def leaving_cores_free(self) -> Iterator[None]:
-        """Let torch copy on one thread where native code is about to run on all.
-
-        The threads of a parallel copy go on waiting for more to do, for milliseconds and on the
-        cores that the native threads need.
-        """
-        threads = torch.get_num_threads()
-        if threads == 1 or not self.native.source:
-            yield
-            return
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+        return transfers.own(results) if owned else results
 
     @property
     def pool_bytes(self) -> int:
@@ -119,21 +100,46 @@ class Runtime:
         self._bind_tensors(self._arena)
         stages = self.plan.stages
         self._steps = [
-            [(step.node, self._prepare([step])) for step in stage.steps if step.kernel is not None]
+            [(step.node, self._prepared(step)) for step in stage.steps if step.kernel is not None]
             for stage in stages
         ]
-        self._inputs = [self._named(stage.inputs) for stage in stages]
-        self._outputs = [self._named(stage.outputs) for stage in stages]
+        self._transfers = [self._transfers_of(i, stage) for i, stage in enumerate(stages)]
         self._copies = [
             partial(target.tensor.copy_, self.tensors[value]) for target, value in self.plan.copies
         ]
-        runs = [[self._prepare(steps) for steps in _together(stage.steps)] for stage in stages]
+        runs = [self._runs(i, stage) for i, stage in enumerate(stages)]
         runs[-1] += self._copies
         record = can_record(self.plan, self.device)
         self._whole = [Captured(r, self.device) if record else in_sequence(r) for r in runs]
 
-    def _named(self, nodes: Mapping[str, Node]) -> list[tuple[str, torch.Tensor]]:
-        return [(name, self.tensors[node]) for name, node in nodes.items()]
+    def _transfers_of(self, index: int, stage: Stage) -> Transfers:
+        native = self.native
+
+        def copied(nodes: Mapping[str, Node], natively: Mapping[str, NativeCopy]) -> list[Copied]:
+            slots = {name: copy.slot for name, copy in natively.items()}
+            return [Copied(name, self.tensors[n], slots.get(name)) for name, n in nodes.items()]
+
+        feeds = copied(stage.inputs, native.feeds[index])
+        results = copied(stage.outputs, native.results[index])
+        return Transfers(feeds, results, native.outside, bool(native.source))
+
+    def _runs(self, index: int, stage: Stage) -> list[Run]:
+        """All that takes time in a stage; what is native and consecutive as one."""
+        native = self.native
+        parts: list[int | Step] = [
+            *(copy.number for copy in native.feeds[index].values()),
+            *(native.number.get(s.node, s) for s in stage.steps if s.kernel is not None),
+            *(copy.number for copy in native.results[index].values()),
+        ]
+        runs: list[Run] = []
+        for _, found in groupby(parts, lambda part: isinstance(part, int)):
+            together = list(found)
+            first, last = together[0], together[-1]
+            if isinstance(first, int) and isinstance(last, int):
+                runs.append(self._native_run(first, last))
+            else:
+                runs += [self._prepared(step) for step in together if isinstance(step, Step)]
+        return runs
 
     def _bind_tensors(self, arena: torch.Tensor) -> None:
         views = {step.node for stage in self.plan.stages for step in stage.steps if not step.kernel}
@@ -154,16 +160,19 @@ class Runtime:
             else:
                 self.tensors[node].copy_(node.attributes["value"])
 
-    def _prepare(self, steps: Sequence[Step]) -> Run:
-        """How to run consecutive native steps, or one other."""
-        step = steps[0]
+    def _prepared(self, step: Step) -> Run:
+        """How to run one step."""
         assert step.kernel is not None
-        if isinstance(step.kernel, NativeKernel):
-            assert self._arena is not None
-            return self.native.runs(self._arena)(step, steps[-1])
+        if step.node in self.native.number:
+            number = self.native.number[step.node]
+            return self._native_run(number, number)
         scratch = [self._at(i, s.sizes, s.dtype, row_major=True) for i, s in step.workspaces]
         inputs = [self.tensors[source] for source in step.node.inputs]
         return step.kernel.prepare(step.node, self.tensors[step.node], inputs, scratch)
+
+    def _native_run(self, first: int, last: int) -> Run:
+        assert self._arena is not None
+        return self.native.run(self._arena, first, last)
 
     def _at(
         self, buffer: int, shape: Sequence[int], dtype: torch.dtype, row_major: bool = False
@@ -182,13 +191,3 @@ def _allocated(size: int, device: torch.device) -> torch.Tensor:
             f"the program needs {size:,} bytes of memory on {device}, which there are not; with "
             f"memory_budget=... it may do with less ({str(error).splitlines()[0]})"
         ) from None
-
-
-def _together(steps: Sequence[Step]) -> list[list[Step]]:
-    """The steps that take time, consecutive native ones together."""
-    taking_time = [step for step in steps if step.kernel is not None]
-    return [
-        part
-        for native, found in groupby(taking_time, lambda s: isinstance(s.kernel, NativeKernel))
-        for part in ([list(found)] if native else [[step] for step in found])
-    ]

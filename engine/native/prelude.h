@@ -193,6 +193,52 @@ static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
         for (long c = 0; c < columns; c++)                                                         \
             for (long r = c < cut ? whole : 0; r < rows; r++)                                      \
                 to[c * to_row + r] = from[r * from_row + c];                                       \
+    }                                                                                              \
+    /* The same for very few rows, a constant, in a result without gaps. */                        \
+    static inline __attribute__((always_inline)) void interleave_##s(                              \
+        const T *from, long from_row, T *to, const int rows, long columns)                         \
+    {                                                                                              \
+        const M lane = *(const M *)lane_##s;                                                       \
+        long c = 0;                                                                                \
+        for (; c + LANES_##s <= columns; c += LANES_##s, to += rows * LANES_##s)                   \
+            _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)                                 \
+            {                                                                                      \
+                const M place = lane + i * LANES_##s, column = place / rows;                       \
+                V part = {};                                                                       \
+                _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)                             \
+                {                                                                                  \
+                    const V row = load_##s(from + r * from_row + c);                               \
+                    const M mine = place - column * rows == r;                                     \
+                    part = select_##s(mine, SHUFFLE(row, row, column, LANES_##s), part);           \
+                }                                                                                  \
+                store_##s(to + i * LANES_##s, part);                                               \
+            }                                                                                      \
+        for (; c < columns; c++, to += rows)                                                       \
+            for (int r = 0; r < rows; r++)                                                         \
+                to[r] = from[r * from_row + c];                                                    \
+    }                                                                                              \
+    /* And back: for very few columns, a constant, of a source without gaps. */                    \
+    static inline __attribute__((always_inline)) void separate_##s(                                \
+        const T *from, T *to, long to_row, long rows, const int columns)                           \
+    {                                                                                              \
+        const M lane = *(const M *)lane_##s;                                                       \
+        long r = 0;                                                                                \
+        for (; r + LANES_##s <= rows; r += LANES_##s, from += columns * LANES_##s)                 \
+            _Pragma("GCC unroll 4") for (int c = 0; c < columns; c++)                              \
+            {                                                                                      \
+                const M place = lane * columns + c, at = place % LANES_##s;                        \
+                V part = {};                                                                       \
+                _Pragma("GCC unroll 4") for (int i = 0; i < columns; i++)                          \
+                {                                                                                  \
+                    const V some = load_##s(from + i * LANES_##s);                                 \
+                    const M mine = place / LANES_##s == i;                                         \
+                    part = select_##s(mine, SHUFFLE(some, some, at, LANES_##s), part);             \
+                }                                                                                  \
+                store_##s(to + c * to_row + r, part);                                              \
+            }                                                                                      \
+        for (; r < rows; r++, from += columns)                                                     \
+            for (int c = 0; c < columns; c++)                                                      \
+                to[c * to_row + r] = from[c];                                                      \
     }
 
 TRANSPOSE(float, vf, mf, f)

@@ -1,10 +1,11 @@
-"""The native steps of a plan as one library."""
+"""The native steps of a plan as one library, with what copies feeds in and results out."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 
@@ -14,14 +15,30 @@ from engine.native.kernel import NativeKernel
 from engine.native.library import load
 from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
-from engine.native.source import StepSource, program_source
-from engine.plan import Owner, Plan, Step
+from engine.native.source import Code, StepSource, program_source
+from engine.native.transfer import can_transfer, deliver, fetch
+from engine.plan import Owner, Plan, Stage, Step
 from ops import Node, Parameter, Spec
 from ops.fused import body_of
 
 
+class NativeCopy(NamedTuple):
+    """A copy between a value and the caller's tensor: its number, and where the address belongs."""
+
+    number: int
+    slot: int
+
+
 class NativeSteps:
-    """The steps of a plan that have native kernels, compiled together.
+    """What of a plan is native code: steps, and copies of feeds and results before and after them.
+
+    All have numbers, in the order in which they run.
+
+    Attributes:
+        number: of each native step, by its node.
+        feeds, results: for each stage, the copies by the names of what is copied.
+        outside: addresses of what lies outside of the arena: of parameters, and of the caller's
+            tensors, to be set before each run. What is null there is not copied.
 
     Raises:
         NativeError: the compiler fails.
@@ -29,36 +46,56 @@ class NativeSteps:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._number: dict[Node, int] = {}
-        self._steps: list[Step] = []
+        self._slots = len(plan.parameters)
+        self._sources: list[StepSource] = []
+        self.number: dict[Node, int] = {}
+        self.feeds: list[dict[str, NativeCopy]] = []
+        self.results: list[dict[str, NativeCopy]] = []
         for stage in plan.stages:
-            for step in stage.steps:
-                if isinstance(step.kernel, NativeKernel):
-                    self._number[step.node] = len(self._steps)
-                    self._steps.append(step)
-        self._outside = {p: f"P[{i}]" for i, p in enumerate(plan.parameters)}
-        self._library = load(self.source, self._machine.target) if self._steps else None
+            self._write(stage)
+        self.outside = (ctypes.c_void_p * max(1, self._slots))()
+        self.source = program_source(self._sources) if self._sources else ""
+        self._library = load(self.source, self._machine.target) if self._sources else None
+
+    def _write(self, stage: Stage) -> None:
+        native = [step for step in stage.steps if isinstance(step.kernel, NativeKernel)]
+        self.feeds.append(self._transfers("feed", stage.inputs if native else {}, fetch))
+        for step in native:
+            self.number[step.node] = self._add(self._source(step))
+        self.results.append(self._transfers("result", stage.outputs if native else {}, deliver))
+
+    def _add(self, source: StepSource) -> int:
+        self._sources.append(source)
+        return len(self._sources) - 1
+
+    def _transfers(
+        self, kind: str, nodes: Mapping[str, Node], copy: Callable[[str, Operand, Machine], Code]
+    ) -> dict[str, NativeCopy]:
+        transfers = {}
+        for name, node in nodes.items():
+            if can_transfer(node.spec):
+                code = copy(f"P[{self._slots}]", self._operand(node), self._machine)
+                number = self._add(StepSource(f"{kind} {name}: {node.spec}", code))
+                transfers[name] = NativeCopy(number, self._slots)
+                self._slots += 1
+        return transfers
+
+    def run(self, arena: torch.Tensor, first: int, last: int) -> Run:
+        """How to run what has the numbers from a first to a last one, in an arena.
+
+        The parameters are those that there are now.
+        """
+        assert self._library is not None, "the plan has no native steps"
+        for slot, parameter in enumerate(self._plan.parameters):
+            self.outside[slot] = parameter.tensor.data_ptr()
+        target, threads = self._machine.target, self._machine.threads
+        steps = runner(self._library, target, threads, arena.data_ptr(), self.outside)
+        return steps(first, last + 1)
 
     @cached_property
-    def source(self) -> str:
-        """The C code of all steps; empty if there are none."""
-        return program_source([self._source(step) for step in self._steps]) if self._steps else ""
-
-    def runs(self, arena: torch.Tensor) -> Callable[[Step, Step], Run]:
-        """How to run consecutive native steps, from a first to a last one, in an arena."""
-        if self._library is None:
-            raise ValueError("the plan has no native steps")
-        addresses = [p.tensor.data_ptr() for p in self._plan.parameters]
-        outside = (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
-        machine = self._machine
-        steps = runner(self._library, machine.target, machine.threads, arena.data_ptr(), outside)
-        return lambda first, last: steps(self._number[first.node], self._number[last.node] + 1)
-
-    @property
     def _machine(self) -> Machine:
-        kernel = self._steps[0].kernel
-        assert isinstance(kernel, NativeKernel)
-        return kernel.machine
+        steps = (step.kernel for stage in self._plan.stages for step in stage.steps)
+        return next(kernel.machine for kernel in steps if isinstance(kernel, NativeKernel))
 
     def _source(self, step: Step) -> StepSource:
         kernel = step.kernel
@@ -80,7 +117,7 @@ class NativeSteps:
 
     def _address(self, owner: Owner) -> str:
         if isinstance(owner, Parameter):
-            return self._outside[owner]
+            return f"P[{self._plan.parameters.index(owner)}]"
         return f"A + {self._plan.placement.offsets[owner]}"
 
 

@@ -1,0 +1,100 @@
+"""A stage's feeds and results: copied by native code where there is some, else by torch."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+
+
+class Copied(NamedTuple):
+    """A value that is copied in or out: its name, itself, and its slot if native code can do it."""
+
+    name: str
+    value: torch.Tensor
+    slot: int | None
+
+
+class Transfers:
+    """The copies of a stage.
+
+    Args:
+        feeds, results: what is copied in and out.
+        addresses: where native code finds the caller's tensors, set here before each run; it leaves
+            what is null.
+        native: whether native code runs in this program.
+    """
+
+    def __init__(
+        self,
+        feeds: Sequence[Copied],
+        results: Sequence[Copied],
+        addresses: ctypes.Array[ctypes.c_void_p],
+        native: bool,
+    ) -> None:
+        self._feeds = feeds
+        self._results = results
+        self._addresses = addresses
+        self._native = native
+
+    def fetch(self, feeds: Mapping[str, torch.Tensor], natively: bool) -> None:
+        """Copy the feeds, or leave it to native code where it may and can read them."""
+        by_torch = []
+        for name, value, slot in self._feeds:
+            feed = feeds[name]
+            address = feed.data_ptr() if natively and slot is not None and _is_plain(feed) else 0
+            if slot is not None:
+                self._addresses[slot] = address
+            if not address:
+                by_torch.append((value, feed.detach() if feed.requires_grad else feed))
+        if by_torch:
+            with self._leaving_cores_free():
+                for value, feed in by_torch:
+                    value.copy_(feed)
+
+    def results(self, natively: bool) -> dict[str, torch.Tensor]:
+        """New tensors that native code will fill if it may and can, else the values themselves."""
+        results = {}
+        for name, value, slot in self._results:
+            results[name] = value
+            if slot is not None:
+                if natively:
+                    results[name] = torch.empty(value.shape, dtype=value.dtype)
+                self._addresses[slot] = results[name].data_ptr() if natively else 0
+        return results
+
+    def own(self, results: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """With copies of what is the program's own, row-major as torch's users expect."""
+        lent = [name for name, value, _ in self._results if results[name] is value]
+        if lent:
+            with self._leaving_cores_free():
+                for name in lent:
+                    value = results[name]
+                    results[name] = value.clone(memory_format=torch.contiguous_format)
+        return results
+
+    @contextmanager
+    def _leaving_cores_free(self) -> Iterator[None]:
+        """Let torch copy on one thread where native code is about to run on all.
+
+        The threads of a parallel copy go on waiting for more to do, for milliseconds and on the
+        cores that the native threads need.
+        """
+        threads = torch.get_num_threads()
+        if threads == 1 or not self._native:
+            yield
+            return
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _is_plain(feed: torch.Tensor) -> bool:
+    """Whether it lies row-major in the CPU's memory, and is what lies there."""
+    plain = feed.layout is torch.strided and feed.is_cpu and feed.is_contiguous()
+    return plain and not feed.is_neg()
