@@ -108,11 +108,7 @@ static inline long share(const Team *team, long count, int me)
             m[i] = -(I)p[i * stride];                                                              \
         return m;                                                                                  \
     }                                                                                              \
-    static inline void store_part_##s(T *p, V v, int n)                                            \
-    {                                                                                              \
-        for (int i = 0; i < n; i++)                                                                \
-            p[i] = v[i];                                                                           \
-    }                                                                                              \
+    static inline void store_part_##s(T *p, V v, int n) { memcpy(p, &v, n * sizeof *p); }          \
     static inline void store_mask_##s(unsigned char *p, M m, int n)                                \
     {                                                                                              \
         for (int i = 0; i < n; i++)                                                                \
@@ -193,6 +189,21 @@ static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
         for (long c = 0; c < columns; c++)                                                         \
             for (long r = c < cut ? whole : 0; r < rows; r++)                                      \
                 to[c * to_row + r] = from[r * from_row + c];                                       \
+    }                                                                                              \
+    /* Of each of a constant number of vectors the sum of its lanes: in the lane of its number. The  \
+       same exchange, of which both results are added at once. */                                  \
+    static inline __attribute__((always_inline)) V totals_##s(const V *sums, const int count)      \
+    {                                                                                              \
+        V parts[LANES_##s];                                                                        \
+        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_##s; i++)                               \
+            parts[i] = i < count ? sums[i] : (V){};                                                \
+        _Pragma("GCC unroll 4") for (int size = LANES_##s / 2; size; size /= 2)                    \
+        {                                                                                          \
+            exchange_##s(parts, size);                                                             \
+            _Pragma("GCC unroll 16") for (int i = 0; i < size; i++)                                \
+                parts[i] += parts[i + size];                                                       \
+        }                                                                                          \
+        return parts[0];                                                                           \
     }                                                                                              \
     /* The same for very few rows, a constant, in a result without gaps. */                        \
     static inline __attribute__((always_inline)) void interleave_##s(                              \

@@ -12,9 +12,8 @@ from engine.native.blocking import ranges
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.source import Code
-from engine.native.taps import epilogue
+from engine.native.taps import dots, epilogue, packing
 from engine.native.taps.geometry import PositionClass
-from engine.native.taps.packing import pack
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
 from ops import Node, Spec
@@ -23,7 +22,8 @@ from ops import Node, Spec
 def scratch(node: Node, machine: Machine) -> list[Spec]:
     """The weight as it is read, and the canvases."""
     tapsum = TapSum.of(node, tuple(Operand.stored(x.spec) for x in node.inputs), machine)
-    packed = Spec((tapsum.packed_size,), node.dtype)
+    sizes = map(tapsum.packed_size, range(len(tapsum.positions)))
+    packed = Spec((sum(sizes),), node.dtype)
     image = node.inputs[tapsum.anchor.image]
     return [packed, *tapsum.canvas.scratch(image, machine.threads)]
 
@@ -33,11 +33,10 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     text, before, tapsum = Text(), Text(), TapSum.of(node, operands.inputs, machine)
     epilogue.declare(before, tapsum)
     epilogue.write_store(before, tapsum, operands.inputs)
-    for pixels in sorted({p for c in tapsum.positions for p in _pixels(tapsum, c)}):
-        for vectors in sorted(set(ranges(tapsum.vectors, tapsum.block.vectors).values())):
-            _tile(before, tapsum, pixels, vectors)
+    _write_tiles(before, tapsum)
     packed, *canvases = operands.scratch
     text(packed.pointer("packed", writable=True))
+    pack = dots.pack if tapsum.dotted else packing.pack
     pack(text, tapsum, operands.inputs[tapsum.anchor.weight])
     text("barrier(team);", tapsum.image.pointer("x"))
     epilogue.fill(text, tapsum, operands)
@@ -46,8 +45,19 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
         packed_at = 0
         for number, position in enumerate(tapsum.positions):
             _class(text, tapsum, number, position, packed_at)
-            packed_at += len(position.taps) * tapsum.taps.terms * tapsum.vectors * tapsum.lanes
+            packed_at += tapsum.packed_size(number)
     return Code(text, before)
+
+
+def _write_tiles(text: Text, tapsum: TapSum) -> None:
+    if tapsum.dotted:
+        for number, position in enumerate(tapsum.positions):
+            for pixels in sorted(set(_pixels(tapsum, position))):
+                dots.write_tile(text, tapsum, number, pixels)
+        return
+    for pixels in sorted({p for c in tapsum.positions for p in _pixels(tapsum, c)}):
+        for vectors in sorted(set(ranges(tapsum.vectors, tapsum.block.vectors).values())):
+            _tile(text, tapsum, pixels, vectors)
 
 
 def _pixels(tapsum: TapSum, position: PositionClass) -> list[int]:
@@ -73,8 +83,9 @@ def _class(
     """The positions of a class within a band."""
     taps, kind, (a, b) = tapsum.taps, TYPES[tapsum.dtype], position.offset
     runs = _runs(tapsum, position)
-    text(table(f"at{number}", [at for at, _ in runs] or [0]))
-    text(table(f"length{number}", [length for _, length in runs] or [0]))
+    if not tapsum.dotted:
+        text(table(f"at{number}", [at for at, _ in runs] or [0]))
+        text(table(f"length{number}", [length for _, length in runs] or [0]))
     last = f"first + {tapsum.canvas.rows}"
     text(f"const long last{number} = {last} < {position.rows} ? {last} : {position.rows};")
     in_row = taps.in_step[0] * tapsum.canvas.width * taps.terms
@@ -89,20 +100,23 @@ def _class(
                 f" + {b * taps.results + channel};",
             )
             weight = f"packed + {packed_at + channel}"
-            table_names = f"at{number}, length{number}, {len(runs)}, {weight}"
-            _row(text, tapsum, position.columns, vectors, table_names, channel)
+            if tapsum.dotted:
+                _row(text, tapsum, position.columns, f"dots@_{number}", weight, channel)
+            else:
+                name, tables = f"tile@_{vectors}", f"at{number}, length{number}, {len(runs)}"
+                _row(text, tapsum, position.columns, name, f"{tables}, {weight}", channel)
 
 
 def _row(
-    text: Text, tapsum: TapSum, columns: int, vectors: int, table_names: str, channel: int
+    text: Text, tapsum: TapSum, columns: int, function: str, weights: str, channel: int
 ) -> None:
-    """A row of positions, tile by tile."""
+    """A row of positions, tile by tile: the tile of some pixels is named after their number."""
     taps, size = tapsum.taps, tapsum.block.scalars
     in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
 
     def tile(pixels: int, j: str) -> str:
-        places = f"from + {j} * {in_pixel}, {table_names}, to + {j} * {out_pixel}, {channel}"
-        return f"tile@_{pixels}x{vectors}(&sides, {places});"
+        places = f"from + {j} * {in_pixel}, {weights}, to + {j} * {out_pixel}, {channel}"
+        return f"{function}x{pixels}(&sides, {places});"
 
     whole, rest = divmod(columns, size)
     if whole:
@@ -118,7 +132,7 @@ def _tile(text: Text, tapsum: TapSum, pixels: int, vectors: int) -> None:
     in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
     sums = [[f"s{p}_{v}" for v in range(vectors)] for p in range(pixels)]
     head = (
-        f"NOINLINE void tile@_{pixels}x{vectors}(const Sides@ *sides, const {kind} *in, "
+        f"NOINLINE void tile@_{vectors}x{pixels}(const Sides@ *sides, const {kind} *in, "
         f"const long *at, const long *length, int runs, const {kind} *w, long to, long channel)"
     )
     with text.block(head):

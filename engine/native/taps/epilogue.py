@@ -100,8 +100,9 @@ def _store_woven(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
             text(f"const v{s} x{i} = splat_{s}(*sides->x{i});")
     text(f"const v{s} result = {_after(text, tapsum, names)};")
     for a in range(rows):
-        write = f"sides->y[at + {a * line} + l] = result[{a * length} + l];"
-        text(f"for (int l = 0; l < {length}; l++) {write}")
+        kind = TYPES[tapsum.dtype]
+        to, row = f"sides->y + at + {a * line}", f"(const {kind} *)&result + {a * length}"
+        text(f"memcpy({to}, {row}, {length} * sizeof({kind}));")
 
 
 def _lies_like_result(tapsum: TapSum, side: Operand) -> bool:

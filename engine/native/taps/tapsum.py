@@ -15,6 +15,9 @@ from engine.native.taps.canvas import Canvas
 from engine.native.taps.geometry import PositionClass, Taps
 from ops import Node
 
+MOST_DOTTED = 4
+"""Neighbouring pixels for which a vector of weights, once loaded, is used."""
+
 
 @dataclass(frozen=True)
 class TapSum:
@@ -80,16 +83,41 @@ class TapSum:
         return (PositionClass((0, 0), first.rows, first.columns, tuple(sorted(places.values()))),)
 
     @property
-    def packed_size(self) -> int:
-        """Elements of the weight as it is read: term by term, a row of whole vectors each."""
-        count = sum(len(c.taps) for c in self.positions)
-        return count * self.taps.terms * self.vectors * self.lanes
+    def dots(self) -> int:
+        """Sums of a position, all classes that are computed at once together."""
+        return self.taps.results * (len(self.taps.classes) if self.woven else 1)
+
+    @cached_property
+    def dotted(self) -> bool:
+        """Whether vectors run over terms and each sum is a dot product, see :mod:`.dots`.
+
+        So it is where that takes fewer steps, adding up lanes included, and sums fit in registers.
+        """
+        if self.taps.terms % self.lanes or self.dots > min(self.lanes, self._accumulators):
+            return False
+        places = sum(len(c.taps) for c in self.positions) * self.taps.terms
+        products = sum(len(c.taps) for c in self.taps.classes) * self.taps.results
+        adding = len(self.positions) * 3 * self.lanes
+        return products * (self.taps.terms // self.lanes) + adding < places
+
+    def packed_size(self, number: int) -> int:
+        """Elements of a class's weights as they are read."""
+        if self.dotted:
+            classes = self.taps.classes if self.woven else self.taps.classes[number : number + 1]
+            return sum(len(c.taps) for c in classes) * self.taps.results * self.taps.terms
+        return len(self.positions[number].taps) * self.taps.terms * self.vectors * self.lanes
 
     @cached_property
     def block(self) -> Block:
         """Pixels x vectors."""
         columns = self.taps.grid[1]
-        return best_block(columns, self.vectors, self.machine.target.accumulators)
+        if self.dotted:
+            return Block(max(1, min(columns, MOST_DOTTED, self._accumulators // self.dots)), 1)
+        return best_block(columns, self.vectors, self._accumulators)
+
+    @property
+    def _accumulators(self) -> int:
+        return self.machine.target.accumulators
 
     @cached_property
     def canvas(self) -> Canvas:

@@ -77,24 +77,31 @@ def test_poolings_side_by_side(name: str, channels: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channels", "layout"),
-    [((16, 16), "channels_last"), ((37, 20), "channels_last"), ((3, 33), "transposed")],
+    ("channels", "stride", "layout"),
+    [
+        ((16, 16), 1, "channels_last"),
+        ((37, 20), 1, "channels_last"),
+        ((3, 32), 2, "transposed"),
+        ((3, 16), 1, "channels_last"),
+        ((32, 3), 1, "transposed"),
+    ],
 )
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
 def test_whole_vectors_of_channels(
-    architecture: str, name: str, channels: tuple[int, int], layout: str
+    architecture: str, name: str, channels: tuple[int, int], stride: int, layout: str
 ) -> None:
     if not runs(architecture):
         pytest.skip(f"this machine does not run {architecture}")
     few, many = channels
     kind = {"dtype": torch.float32}
-    window = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
-    x, y = (Sample((2, c, 5, 4), layout="channels_last", **kind) for c in channels)
+    window = {"stride": (stride, stride), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    x = Sample((2, few, 6, 4), layout="channels_last", **kind)
+    y = Sample((2, many, 6 // stride, 4 // stride), layout="channels_last", **kind)
     weight = Sample((many, few, 3, 3), layout=layout, **kind)
     cases = {
         "conv2d": Case(x, weight, **window),
-        "conv2d_input_gradient": Case(y, weight, size=(5, 4), **window),
+        "conv2d_input_gradient": Case(y, weight, size=(6, 4), **window),
         "conv2d_weight_gradient": Case(y, x, kernel_size=(3, 3), **window),
     }
     kernels = native_kernels(architecture, threads=3)

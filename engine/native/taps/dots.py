@@ -1,0 +1,73 @@
+"""Sums of taps with few results: vectors run over the terms, and each sum is one of its lanes.
+
+Where a pixel has fewer results than a vector has lanes, products of whole vectors of terms waste
+nothing; what it costs is to add up the lanes in the end.
+"""
+
+from __future__ import annotations
+
+from engine.native.loops import shares
+from engine.native.operand import SUFFIX, TYPES, Operand
+from engine.native.taps.geometry import PositionClass
+from engine.native.taps.tapsum import TapSum
+from engine.native.text import Text, table
+
+
+def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
+    """Write what copies the weight to ``packed``: by places, vectors of terms, and sums."""
+    taps, lanes = tapsum.taps, tapsum.lanes
+    source, to, steps, at = list[int](), list[int](), list[int](), 0
+    for number in range(len(tapsum.positions)):
+        for uses in _uses(tapsum, number).values():
+            source += [place for _, place in uses]
+            to += [at + i * lanes for i in range(len(uses))]
+            steps += [len(uses) * lanes] * len(uses)
+            at += len(uses) * taps.terms
+    text(weight.pointer("w"), table("source", source), table("to", to), table("step", steps))
+    first, last = shares(len(source))
+    with (
+        text.block(f"for (long r = {first}; r < {last}; r++)"),
+        text.block(f"for (long k = 0; k < {taps.terms}; k++)"),
+    ):
+        place = f"to[r] + k / {lanes} * step[r] + k % {lanes}"
+        text(f"packed[{place}] = w[source[r] + k * {taps.term_stride}];")
+
+
+def write_tile(text: Text, tapsum: TapSum, number: int, pixels: int) -> None:
+    """The function that sums for some neighbouring pixels of a class."""
+    kind, s, lanes, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes, tapsum.taps
+    in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
+    with text.block(
+        f"NOINLINE void dots@_{number}x{pixels}(const Sides@ *sides, const {kind} *in, "
+        f"const {kind} *w, long to, long channel)"
+    ):
+        text(*(f"v{s} sums{p}[{tapsum.dots}] = {{}};" for p in range(pixels)))
+        for at, uses in _uses(tapsum, number).items():
+            step = f"k += {lanes}, w += {len(uses) * lanes}"
+            with text.block(f"for (long k = 0; k < {taps.terms}; {step})"):
+                for p in range(pixels):
+                    text(f"const v{s} x{p} = load_{s}(in + k + {at + p * in_pixel});")
+                for u, (sum_number, _) in enumerate(uses):
+                    text(f"const v{s} w{u} = load_{s}(w + {u * lanes});")
+                    text(*(f"sums{p}[{sum_number}] += x{p} * w{u};" for p in range(pixels)))
+        for p in range(pixels):
+            totals = f"totals_{s}(sums{p}, {tapsum.dots})"
+            text(f"store@(sides, {totals}, to + {p * out_pixel}, channel);")
+    text("")
+
+
+def _uses(tapsum: TapSum, number: int) -> dict[int, list[tuple[int, int]]]:
+    """For each place of a window that is read: which sums, and where their weights stand."""
+    taps = tapsum.taps
+    uses: dict[int, list[tuple[int, int]]] = {}
+    for i, one in enumerate(_classes(tapsum, number)):
+        for tap in one.taps:
+            sums = uses.setdefault(tapsum.canvas.at(tap), [])
+            for m in range(taps.results):
+                sums.append((i * taps.results + m, tap.weight + m * taps.result_stride))
+    return dict(sorted(uses.items()))
+
+
+def _classes(tapsum: TapSum, number: int) -> tuple[PositionClass, ...]:
+    """The classes that are computed at once."""
+    return tapsum.taps.classes if tapsum.woven else (tapsum.taps.classes[number],)
