@@ -45,7 +45,9 @@ def test_random_graphs(case: RandomGraph) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("make", [lambda: report_network(5), lambda: UNet(channels=4, depth=2)])
+@pytest.mark.parametrize(
+    "make", [lambda: report_network(5), lambda: report_network(16), lambda: UNet(4, depth=2)]
+)
 def test_training_as_with_torch_kernels(make: Callable[[], Module], threads: int) -> None:
     feeds, states = shots(3, 12, 20), []
     before = torch.get_num_threads()
