@@ -8,6 +8,7 @@ equal sizes have equal terms.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
@@ -153,7 +154,8 @@ def _to_size(value: int | str | Dim) -> Size:
         return Dim.named(value)
     if isinstance(value, Dim) or (type(value) is int and value >= 0):
         return value
-    raise SpecError(f"expected sizes of at least 0 or names of dimensions, got {value!r}")
+    given = reprlib.repr(value)  # cut short: it may be a row of a tensor
+    raise SpecError(f"expected sizes of at least 0 or names of dimensions, got {given}")
 
 
 def bind_size(size: Size, sizes: Mapping[str, int]) -> int:
