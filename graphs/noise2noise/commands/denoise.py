@@ -58,8 +58,9 @@ def denoise(
       a model (-m)             uses that and learns nothing
 
     Zero-shot and neighbours take the noise of neighbouring pixels for independent. The weights that
-    come along are used for single colour pictures with the noise that they were trained for, and
-    with --method model.
+    come along, trained on Gaussian noise, clean single pictures of 8 bits, grey or RGB, whose noise
+    looks like that: not too little, and as strong where it is dark as where it is bright; with
+    --method model, all pictures.
 
     \b
     Examples:

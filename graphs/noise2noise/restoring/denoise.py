@@ -125,8 +125,8 @@ def _reason_for_model(files: Sequence[Path], first: Raster, options: Options) ->
         return f"with {options.model}"
     if options.method == "model":
         return "the weights that come along"
-    if options.method is None and len(files) == 1 and shipped.suit(first):
-        return "the weights that come along: they were trained for such noise"
+    if options.method is None and len(files) == 1 and shipped.scale_for(first):
+        return "the weights that come along: they know such noise"
     return None
 
 
@@ -218,6 +218,8 @@ def _as_read(raster: Raster) -> Scale:
 
 
 def _as_seen(raster: Raster) -> Scale:
+    if scale := shipped.scale_for(raster):
+        return scale
     return Scale.of_dtype(raster.dtype) if raster.dtype == np.uint8 else common_scale([raster])
 
 

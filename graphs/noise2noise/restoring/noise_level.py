@@ -16,6 +16,12 @@ SIDE = 1024
 
 LEAST_SIDE = 16
 
+RISE = 4.0
+"""Times the variance where it is dark, from which on the noise counts as rising with brightness.
+
+Of even noise on photographs at most 4.3 was seen, about 1 as a rule; of fluorescence 5.5 and more.
+"""
+
 
 @dataclass(frozen=True)
 class NoiseLevel:
@@ -25,17 +31,20 @@ class NoiseLevel:
         sigma: standard deviation by channel, in the numbers of the file.
         white: the largest number that the file's dtype can hold; None for floats.
         correlated: whether neighbouring pixels seem to share some of their noise.
+        rising: whether it is much stronger where it is bright, as that of few photons is.
     """
 
     sigma: tuple[float, ...]
     white: int | None
     correlated: bool
+    rising: bool
 
     def __str__(self) -> str:
         sigma = ", ".join(f"{value:.3g}" for value in self.sigma)
         white = "" if self.white is None else f" (white is {self.white})"
         shared = ", shared by neighbouring pixels" if self.correlated else ""
-        return f"standard deviation about {sigma}{white}{shared}"
+        rising = ", rising with brightness" if self.rising else ""
+        return f"standard deviation about {sigma}{white}{shared}{rising}"
 
 
 def noise_level(raster: Raster) -> NoiseLevel | None:
@@ -46,6 +55,9 @@ def noise_level(raster: Raster) -> NoiseLevel | None:
     """
     if min(raster.size) < LEAST_SIDE:
         return None
-    found = noise_of_one(middle(raster.planes(), SIDE))
+    shot = middle(raster.planes(), SIDE)
+    found = noise_of_one(shot)
+    dark, bright = found.dark_variance + found.slope * np.quantile(shot, (0.05, 0.95))
     white = None if raster.dtype.kind == "f" else int(np.iinfo(raster.dtype).max)
-    return NoiseLevel(found.sigma, white, found.survival > SURVIVAL)
+    rising = bool(found.slope > 0 and bright > RISE * max(dark, 0.0))
+    return NoiseLevel(found.sigma, white, found.survival > SURVIVAL, rising)

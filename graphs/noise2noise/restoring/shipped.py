@@ -1,35 +1,54 @@
-"""Whether the weights that come along are for such a picture."""
+"""How the weights that come along are to see a picture, if they are for such ones."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from safetensors import safe_open
 
 from graphs.noise2noise.data.noise import Gaussian, parse_noise
-from graphs.noise2noise.images import Raster
+from graphs.noise2noise.images import Raster, Scale
+from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.networks import SHIPPED
-from graphs.noise2noise.restoring.noise_level import noise_level
+from graphs.noise2noise.restoring.noise_level import SIDE, noise_level
 
 TRAINED_FOR = "trained for"
 """Of the weights' metadata: the noise, as ``gaussian:25``."""
 
-TOLERANCE = 1.25
-"""Times the noise that they were trained for, or its inverse."""
+WEAKEST, STRONGEST = 0.8, 3.5
+"""Times the noise that they were trained for. Where there is less, learning anew does better."""
+
+_COLOURS = 3
 
 
-def suit(raster: Raster) -> bool:
-    """Whether a raster is a colour picture of 8 bits with about the noise that they know."""
-    if (
-        not SHIPPED.exists()
-        or raster.dtype != np.uint8
-        or (raster.frames, raster.channels) != (1, 3)
-    ):
-        return False
+def scale_for(raster: Raster) -> Scale | None:
+    """The scale on which a picture of 8 bits is as noisy as those that the weights have seen.
+
+    They know one strength of noise. A picture with more is shown to them with less contrast, about
+    the middle grey. Grey counts as three equal colours, whose noise is the same and not, as that
+    of colours, independent: where these are alike it is as strong as sqrt(3) times that.
+
+    None where the weights are not for such a picture: not grey or RGB of 8 bits, with less noise,
+    or with noise that neighbouring pixels share or that rises with brightness.
+    """
+    if not SHIPPED.exists() or raster.dtype != np.uint8 or raster.frames > 1:
+        return None
     known, found = _trained_for(), noise_level(raster)
-    if known is None or found is None or found.correlated:
-        return False
-    sigma = float(np.mean(found.sigma))
-    return known.low / TOLERANCE <= sigma <= known.high * TOLERANCE
+    if raster.channels not in (1, _COLOURS) or known is None or found is None:
+        return None
+    seen = float(np.mean(found.sigma)) * (math.sqrt(_COLOURS) if _is_grey(raster) else 1)
+    if found.correlated or found.rising:
+        return None
+    if not WEAKEST * known.low <= seen <= STRONGEST * known.high:
+        return None
+    half_range = 255 / 2 * seen / min(max(seen, known.low), known.high)
+    return Scale(255 / 2 - half_range, 255 / 2 + half_range)
+
+
+def _is_grey(raster: Raster) -> bool:
+    planes = middle(raster.planes(), SIDE)
+    return bool((planes == planes[:1]).all())
 
 
 def _trained_for() -> Gaussian | None:
