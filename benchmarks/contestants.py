@@ -66,8 +66,8 @@ def inferences(
     batch, side = len(noisy), noisy.shape[-1]
     makers: dict[str, Callable[[], Contestant]] = {}
 
-    def program(backend: str, borrow: bool) -> Contestant:
-        run = inference_program(network.ours(), batch, side, backend)
+    def program(backend: str, borrow: bool = False, freeze: bool = False) -> Contestant:
+        run = inference_program(network.ours(), batch, side, backend, freeze)
         call = run.borrow if borrow else run
         return lambda: call(noisy=noisy)["clean"]
 
@@ -75,8 +75,9 @@ def inferences(
         return partial(network.ours().forward, noisy)
 
     for backend in backends:
-        makers[f"Blockwright, {backend}"] = partial(program, backend, False)
-        makers[f"Blockwright, {backend}, borrowed result"] = partial(program, backend, True)
+        makers[f"Blockwright, {backend}"] = partial(program, backend)
+        makers[f"Blockwright, {backend}, frozen"] = partial(program, backend, freeze=True)
+        makers[f"Blockwright, {backend}, borrowed result"] = partial(program, backend, borrow=True)
     makers["Blockwright, Sequential"] = by_modules
     for layout, last in LAYOUTS:
         make = partial(pytorch.inference, network.torch, noisy, channels_last=last)

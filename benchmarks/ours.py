@@ -36,11 +36,13 @@ def training_graph(network: Module) -> Graph:
     return g.build(loss=mse(network(x), t))
 
 
-def inference_program(network: Module, batch: int, side: int, backend: str) -> Program:
+def inference_program(
+    network: Module, batch: int, side: int, backend: str, freeze: bool = False
+) -> Program:
     """A network alone."""
     g = GraphBuilder("inference")
     graph = g.build(clean=network(g.input("noisy", (batch, 3, side, side))))
-    return compile(graph, backend=backend)
+    return compile(graph, backend=backend, freeze=freeze)
 
 
 def training_by_modules(network: Module, noisy: torch.Tensor, target: torch.Tensor) -> Step:

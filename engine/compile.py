@@ -17,6 +17,7 @@ from engine.planner import plan
 from engine.program import Program
 from engine.rewrites import REWRITES, Rewrite, rewrite
 from engine.rewrites.copies import copy_weights
+from engine.rewrites.frozen import freeze_parameters
 from engine.runtime import Runtime
 from ops import GraphError, Node
 from ops.provenance import updating
@@ -43,6 +44,7 @@ def compile(
     check_numerics: bool = False,
     rewrites: Iterable[Rewrite] = REWRITES,
     memory_budget: int | None = None,
+    freeze: bool = False,
     **sizes: int,
 ) -> Program:
     """Compile a graph for fixed sizes on a device.
@@ -69,12 +71,14 @@ def compile(
         memory_budget: the most bytes that the program may allocate (its ``peak_bytes``). Where it
             needs more, values are computed again instead of being kept, with the least extra time
             that is found; the results are the same to the bit. See :mod:`engine.budget`.
+        freeze: parameters are what they are now, whatever becomes of them: what depends on them
+            alone is computed once. For inference.
         **sizes: a size for each named dimension, as ``N=100``.
 
     Raises:
         GraphError: an output does not exist, of ``minimize`` and ``optimizer`` one is missing,
-            there is no such device, ``compute`` or backend, or the memory budget is no positive
-            number of bytes.
+            there is no such device, ``compute`` or backend, the memory budget is no positive
+            number of bytes, or parameters are to be frozen and updated.
         BudgetError: the memory budget is too small; the message tells the smallest that is not.
         FeedError: a dimension has no size.
         SpecError: with these sizes an operator's inputs do not fit.
@@ -93,6 +97,10 @@ def compile(
     bound = _bound(Graph(graph.select(wanted).outputs, graph.updates), graph, sizes)
     # Before differentiation, so that a gradient is that of the cheaper graph; again after it.
     rewrites = tuple(rewrites)
+    if freeze:
+        if minimize is not None or bound.updates:
+            raise GraphError("freeze=True is for programs that update no parameter")
+        bound = rewrite(bound, (freeze_parameters,))
     bound = rewrite(bound, rewrites)
     updates = bound.updates
     if minimize is not None and optimizer is not None:

@@ -164,9 +164,12 @@ class _Planner:
             self._settle(node, self.owners[footprint.root])
             return Step(node, None)
         workspaces = []
-        for spec in footprint.workspace:
-            self.buffers.append(Buffer(spec.nbytes, self.time, self.time))
+        for number, spec in enumerate(footprint.workspace):
+            kept = number == 0 and footprint.kernel.keeps(node)
+            self.buffers.append(Buffer(spec.nbytes, 0 if kept else self.time, self.time))
             workspaces.append((len(self.buffers) - 1, spec))
+            if kept:
+                self.pinned.add(len(self.buffers) - 1)
         donor = self._donor(footprint)
         if node in self.direct:
             self._settle(node, self.direct[node])

@@ -98,6 +98,7 @@ class Runtime:
             size = self.plan.placement.peak_bytes
             self._arena = _allocated(size, self.device)
         self._bind_tensors(self._arena)
+        self.native.prepare(self._arena)
         stages = self.plan.stages
         self._steps = [
             [(step.node, self._prepared(step)) for step in stage.steps if step.kernel is not None]

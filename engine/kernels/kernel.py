@@ -41,6 +41,8 @@ class Kernel:
         supports: whether it can compute this node.
         passes: bytes written to scratch memory and read from it, for the cost rule; None if each
             workspace is written once and read once.
+        keeps: whether the first scratch tensor is its own from run to run: the kernel fills it
+            once, from constants.
         products: the share of the operator's floating-point operations that it carries out.
     """
 
@@ -50,6 +52,7 @@ class Kernel:
     overwrites: Callable[[Node], Collection[int]] = _none
     supports: Callable[[Node], bool] = lambda node: True
     passes: Callable[[Node], int] | None = None
+    keeps: Callable[[Node], bool] = lambda node: False
     products: float = 1.0
 
     def scratch_traffic(self, node: Node) -> int:

@@ -14,7 +14,14 @@ from ops import Node
 
 EMITTERS: tuple[Emitter, ...] = (
     Emitter("C: elementwise", elementwise.supports, elementwise.emit, overwrites=every_input),
-    Emitter("C: taps", anchor.supports, convolution.emit, convolution.scratch, anchor.overwritten),
+    Emitter(
+        "C: taps",
+        anchor.supports,
+        convolution.emit,
+        convolution.scratch,
+        anchor.overwritten,
+        convolution.keeps,
+    ),
     Emitter(
         "C: taps, weight", weight_gradient.supports, weight_gradient.emit, weight_gradient.scratch
     ),

@@ -35,7 +35,7 @@ class Emitter:
         supports: whether it can compute a node.
         emit: the code of the step.
         scratch: the scratch tensors it needs.
-        overwrites: as :attr:`engine.kernels.Kernel.overwrites`.
+        overwrites, keeps: as in :class:`engine.kernels.Kernel`.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Emitter:
     emit: Callable[[Node, Operands, Machine], Code]
     scratch: Callable[[Node, Machine], Sequence[Spec]] = _no_scratch
     overwrites: Callable[[Node], Collection[int]] = _overwrites_nothing
+    keeps: Callable[[Node], bool] = lambda node: False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,7 @@ class NativeKernel(Kernel):
             lambda node: emitter.scratch(node, machine),
             emitter.overwrites,
             emitter.supports,
+            keeps=emitter.keeps,
             emitter=emitter,
             machine=machine,
         )
@@ -90,11 +92,12 @@ def _alone(
     inside = Operands(
         operands[0], tuple(operands[1 : len(inputs) + 1]), tuple(operands[len(inputs) + 1 :])
     )
-    source = program_source([StepSource(emitter.name, emitter.emit(node, inside, machine))])
+    step = StepSource(emitter.name, emitter.emit(node, inside, machine))
+    steps = [*step.once, step]
     addresses = [tensor.untyped_storage().data_ptr() for tensor in tensors]
     outside = (ctypes.c_void_p * len(addresses))(*addresses)
-    library = load(source, machine.target)
-    run = runner(library, machine.target, machine.threads, 0, outside)(0, 1)
+    library = load(program_source(steps), machine.target)
+    run = runner(library, machine.target, machine.threads, 0, outside)(0, len(steps))
     # The code knows the tensors by their addresses alone: they live as long as it can run.
     return partial(_run_beside, tensors, run)
 

@@ -53,8 +53,10 @@ class NativeSteps:
         self.results: list[dict[str, NativeCopy]] = []
         for stage in plan.stages:
             self._write(stage)
+        self._once = [once for source in self._sources for once in source.once]
         self.outside = (ctypes.c_void_p * max(1, self._slots))()
-        self.source = program_source(self._sources) if self._sources else ""
+        everything = [*self._sources, *self._once]
+        self.source = program_source(everything) if everything else ""
         self._library = load(self.source, self._machine.target) if self._sources else None
 
     def _write(self, stage: Stage) -> None:
@@ -91,6 +93,12 @@ class NativeSteps:
         target, threads = self._machine.target, self._machine.threads
         steps = runner(self._library, target, threads, arena.data_ptr(), self.outside)
         return steps(first, last + 1)
+
+    def prepare(self, arena: torch.Tensor) -> None:
+        """Do what is to be done once in an arena, when the constants are there."""
+        if self._once:
+            first = len(self._sources)
+            self.run(arena, first, first + len(self._once) - 1)()
 
     @cached_property
     def _machine(self) -> Machine:

@@ -16,10 +16,13 @@ class Code:
         body: of the step's function. It is run by every thread of ``team``, ``me`` being which; A
             is the program's memory, P what lies elsewhere.
         before: what the body calls.
+        once: the body of a function that is run once, when the program's memory and its constants
+            are there; None if there is nothing to prepare.
     """
 
     body: Text
     before: Text = field(default_factory=Text)
+    once: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class StepSource:
 
     title: str
     code: Code
+
+    @property
+    def once(self) -> list[StepSource]:
+        """What is run once before, if anything."""
+        once = self.code.once
+        return [] if once is None else [StepSource(f"{self.title}, once", Code(once))]
 
 
 def program_source(steps: Sequence[StepSource]) -> str:

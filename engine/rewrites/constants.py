@@ -11,11 +11,12 @@ from ops.leaves import full
 from ops.provenance import in_place_of
 
 LARGEST = 1024
-"""Elements; what is larger is cheaper to compute in each run than to keep."""
+"""Elements; what is larger is cheaper to compute in each run than to keep, unless constants of like
+size are kept anyway."""
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """An operator applied to constants is a constant, for values of at most LARGEST elements."""
+    """An operator applied to constants is a constant, unless it is large and much larger."""
     return graph.transform(_folded)
 
 
@@ -24,10 +25,15 @@ def is_constant(node: Node) -> bool:
     return node.operator is full or node.operator is constant_operator
 
 
+def _elements(node: Node) -> int:
+    return math.prod(node.sizes)
+
+
 def _folded(node: Node) -> Node:
     if not node.inputs or not all(map(is_constant, node.inputs)):
         return node
-    if any(math.prod(value.sizes) > LARGEST for value in (node, *node.inputs)):
+    kept = sum(_elements(source) for source in node.inputs if source.operator is not full)
+    if max(map(_elements, (node, *node.inputs))) > max(LARGEST, 2 * kept):
         return node
     values = [source.operator.forward(**source.attributes) for source in node.inputs]
     with in_place_of(node):

@@ -13,9 +13,11 @@ from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.source import Code
 from engine.native.taps import dots, epilogue, packing
+from engine.native.taps.anchor import find_anchor
 from engine.native.taps.geometry import PositionClass
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
+from engine.rewrites.constants import is_constant
 from ops import Node, Spec
 
 
@@ -35,10 +37,10 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     epilogue.write_store(before, tapsum, operands.inputs)
     _write_tiles(before, tapsum)
     packed, *canvases = operands.scratch
-    text(packed.pointer("packed", writable=True))
-    pack = dots.pack if tapsum.dotted else packing.pack
-    pack(text, tapsum, operands.inputs[tapsum.anchor.weight])
-    text("barrier(team);", tapsum.image.pointer("x"))
+    once = Text() if keeps(node) else None
+    _pack(text if once is None else once, tapsum, operands)
+    text("barrier(team);" if once is None else packed.pointer("packed"))
+    text(tapsum.image.pointer("x"))
     epilogue.fill(text, tapsum, operands)
     with text.block(tapsum.canvas.bands_loop()):
         tapsum.canvas.emit(text, tapsum.image, canvases[0] if canvases else None)
@@ -46,7 +48,19 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
         for number, position in enumerate(tapsum.positions):
             _class(text, tapsum, number, position, packed_at)
             packed_at += tapsum.packed_size(number)
-    return Code(text, before)
+    return Code(text, before, once)
+
+
+def keeps(node: Node) -> bool:
+    """Whether the weight is a constant: it is packed once."""
+    anchor = find_anchor(node)
+    return anchor is not None and is_constant(node.inputs[anchor.weight])
+
+
+def _pack(text: Text, tapsum: TapSum, operands: Operands) -> None:
+    text(operands.scratch[0].pointer("packed", writable=True))
+    pack = dots.pack if tapsum.dotted else packing.pack
+    pack(text, tapsum, operands.inputs[tapsum.anchor.weight])
 
 
 def _write_tiles(text: Text, tapsum: TapSum) -> None:
