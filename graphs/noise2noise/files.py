@@ -18,16 +18,33 @@ def replacing(path: Path) -> Iterator[Path]:
     Folders on the way are made. The temporary name keeps the suffix, which many writers go by.
     What was written is on the disk before it takes the place, so that a crash, too, leaves the one
     or the other.
+
+    Raises:
+        InputError: it cannot be written; see :func:`writing`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+        try:
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
+            _flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file that cannot be written, where the system tells only why.
+
+    Raises:
+        InputError: in place of an OSError of the block, the disk being full for instance.
+    """
     try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _flush(path: Path) -> None:

@@ -17,7 +17,7 @@ Steps = Annotated[
     int | None,
     typer.Option(help="Train for this many steps instead, the same on every machine.", min=1),
 ]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Seed = Annotated[int, typer.Option(help="Of everything random.", min=0, max=2**63 - 1)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print results as JSON, one object a line.")]
 

@@ -59,6 +59,8 @@ def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool =
         raise InputError("expected folders or files to train on, not both")
     if clean:
         return _clean(paths)
+    if twice := next((p for i, p in enumerate(paths) if any(map(p.samefile, paths[:i]))), None):
+        raise InputError(f"{twice} is named twice: a shot teaches nothing about itself")
     if pattern is not None:
         return _by_pattern(paths, pattern)
     if len(folders) > 1:

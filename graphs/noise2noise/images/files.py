@@ -75,17 +75,14 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
             for instance.
     """
     require_fit(path, like)
-    try:
-        with (
-            replacing(path) as temporary,
-            SUFFIXES[path.suffix.lower()].creating(temporary, like) as raster,
-        ):
-            if like.alpha:
-                for frame in range(like.frames):
-                    raster.opacity(frame)[...] = like.opacity(frame)
-            yield raster
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+    with (
+        replacing(path) as temporary,
+        SUFFIXES[path.suffix.lower()].creating(temporary, like) as raster,
+    ):
+        if like.alpha:
+            for frame in range(like.frames):
+                raster.opacity(frame)[...] = like.opacity(frame)
+        yield raster
 
 
 def require_fit(path: Path, raster: Raster) -> None:

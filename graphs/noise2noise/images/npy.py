@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images.damage import in_words
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import reserve
 
@@ -28,7 +29,7 @@ def read(path: Path) -> Raster:
     try:
         pixels = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # whatever a damaged header leads NumPy's parser to
-        raise InputError(f"{path} cannot be read: {error}") from None
+        raise InputError(f"{path} cannot be read: {in_words(error)}") from None
     return Raster(pixels, _axes(path, pixels.shape))
 
 

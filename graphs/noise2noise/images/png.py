@@ -17,6 +17,7 @@ from PIL import Image
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import spool
+from graphs.noise2noise.images.damage import in_words
 from graphs.noise2noise.images.metadata import Metadata
 from graphs.noise2noise.images.pillow import opened
 from graphs.noise2noise.images.png_rows import Header, chunks, decoded, encoded
@@ -45,7 +46,7 @@ def read(path: Path) -> Raster:
             pixels = _pixels(file, header)
             metadata = Metadata(info, png_chunks=_carried_chunks(file))
         except (imagecodecs.PngError, zlib.error, struct.error) as error:
-            raise InputError(f"{path} cannot be read: {error}") from None
+            raise InputError(f"{path} cannot be read: {in_words(error)}") from None
         except OSError as error:
             place = f"in {gettempdir()} (TMPDIR names another folder)"
             raise InputError(f"{path} cannot be unpacked {place}: {error.strerror}") from None

@@ -147,7 +147,7 @@ class _Inflated:
             piece = self._inflate.unconsumed_tail or next(self._pieces, b"")
             more = self._inflate.decompress(piece, size - len(taken))
             if not more and not piece:
-                raise ValueError("its pixels end too early")
+                raise ValueError("it ends too early")
             taken += more
         return bytes(taken)
 

@@ -127,4 +127,5 @@ def require_numbers(raster: Raster, name: str) -> None:
         unusable = sum(int(np.count_nonzero(~np.isfinite(band))) for band in raster.bands())
         release(raster.pixels)
         if unusable:
-            raise InputError(f"{name} has {unusable} values that are NaN or infinite")
+            values = "1 value that is" if unusable == 1 else f"{unusable} values that are"
+            raise InputError(f"{name} has {values} NaN or infinite")

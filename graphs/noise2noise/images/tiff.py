@@ -13,6 +13,7 @@ import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images.damage import in_words
 from graphs.noise2noise.images.metadata import Metadata, Tag, TiffLayout
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import IN_MEMORY, reserve, spooled
@@ -61,7 +62,7 @@ def read(path: Path) -> Raster:
     except InputError:
         raise
     except Exception as error:  # whatever a damaged file leads tifffile and its decoders to
-        raise InputError(f"{path} cannot be read: {error}") from None
+        raise InputError(f"{path} cannot be read: {in_words(error)}") from None
 
 
 def refusal(_raster: Raster) -> str | None:

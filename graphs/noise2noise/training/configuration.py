@@ -87,9 +87,9 @@ class Configuration:
             raise InputError(
                 f"expected a validation share from 0 to below 1, got {self.validation}"
             )
-        if self.seed < 0:
-            raise InputError(f"expected a seed of at least 0, got {self.seed}")
-        for name in ("crop", "threads"):
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"expected a seed from 0 to below 2**63, got {self.seed}")
+        for name in ("batch", "crop", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"expected {name} of at least 1, got {value}")

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.files import replacing
+from graphs.noise2noise.files import replacing, writing
 
 COLUMNS = ("step", "seconds", "lr", "loss", "validation_loss", "estimated_psnr")
 Cell = int | float | None
@@ -82,7 +82,11 @@ class RunFolder:
     def add_metrics(self, row: Mapping[str, Cell]) -> None:
         """Append a row of :data:`COLUMNS`, and have it on the disk."""
         is_new = not self.metrics.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.metrics):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._append(row, is_new)
+
+    def _append(self, row: Mapping[str, Cell], is_new: bool) -> None:
         with self.metrics.open("a", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             if is_new:

@@ -98,6 +98,15 @@ def test_the_same_seed_and_steps_give_the_same_file(tmp_path: Path) -> None:
     assert contents[0] == contents[1] != contents[2]
 
 
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_a_seed_that_is_none(tmp_path: Path, seed: int) -> None:
+    source = save(tmp_path / "a.png", noisy(cat(32, 32)))
+    result = blockwright("denoise", source, "-o", tmp_path / "b.png", "--seed", seed)
+    assert result.exit_code == 2
+    assert "--seed" in result.stderr
+    assert names(tmp_path) == ["a.png"]
+
+
 def test_the_weights_that_come_along_clean_well(tmp_path: Path) -> None:
     source = save(tmp_path / "a.png", noisy(cat()))
     result = denoised(source, "-o", tmp_path / "b.png")

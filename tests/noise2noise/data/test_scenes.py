@@ -51,6 +51,13 @@ def test_two_or_more_folders_by_name(tmp_path: Path) -> None:
             assert torch.equal(shots_, expected)
 
 
+def test_a_folder_named_twice(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "0.png", grey(0))
+    said = f"{tmp_path / 'b' / '..' / 'a'} is named twice: a shot teaches nothing about itself"
+    (tmp_path / "b").mkdir()
+    assert message(tmp_path / "a", tmp_path / "b" / ".." / "a") == said
+
+
 def test_a_pattern_groups_shots(tmp_path: Path) -> None:
     for name, seed in {"cell_raw1": 1, "cell_raw2": 2, "cell_raw3": 3, "a_b_raw1": 4}.items():
         save(tmp_path / f"{name}.png", grey(seed))

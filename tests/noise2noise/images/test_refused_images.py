@@ -53,8 +53,8 @@ KINDS: dict[str, tuple[str, Writer, str]] = {
     ),
     "frames": ("a.png", animated, "is animated; expected one picture"),
     "sizes": ("a.tif", of_two_kinds, "holds pictures of 2 kinds; expected one kind"),
-    "NaN": ("a.tif", unusual(float("nan")), "has 1 values that are NaN or infinite"),
-    "infinity": ("a.npy", unusual(float("inf")), "has 1 values that are NaN or infinite"),
+    "NaN": ("a.tif", unusual(float("nan")), "has 1 value that is NaN or infinite"),
+    "infinity": ("a.npy", unusual(float("inf")), "has 1 value that is NaN or infinite"),
     "complex": ("a.npy", array(np.ones((3, 3), complex)), "holds complex128; expected integers"),
     "words": ("a.npy", array(np.array([["a"]])), "holds str"),
     "objects": (
@@ -105,6 +105,14 @@ def test_a_truncated_file(name: str, part: float, tmp_path: Path) -> None:
         save(path, bytes_of(40, 40, 3))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
     with pytest.raises(InputError, match=rf"{re.escape(name)} (cannot be read: |is not a)"):
+        read_raster(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy"])
+def test_a_file_that_ends_too_early_is_told_so_in_words(name: str, tmp_path: Path) -> None:
+    path = encode(tmp_path / name, bytes_of(40, 40))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=rf"{re.escape(name)} cannot be read: it ends too early$"):
         read_raster(path)
 
 

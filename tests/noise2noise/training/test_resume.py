@@ -317,7 +317,9 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         )
         result = blockwright("train", *folders, "-o", run, *options)
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1] == "blockwright: [Errno 28] No space left on device"
+    said = result.stderr.splitlines()[-1]
+    assert said.startswith(f"blockwright: {run}/")
+    assert said.endswith(".safetensors cannot be written: No space left on device")
     assert blockwright("train", "--resume", run).exit_code == 0
     assert (run / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
     assert metrics(run) == metrics(whole)
