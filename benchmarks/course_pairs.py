@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +25,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from benchmarks.harness import command_line
 from benchmarks.rivals.pytorch import torch_network
 from graphs import Model, save_weights
 from graphs.architectures import report_network
@@ -162,8 +162,7 @@ def main() -> None:
         PRETRAINED.parent.mkdir(exist_ok=True)
         save_weights(model.network, PRETRAINED)
     rows = compare(options.epochs)
-    command = "python -m benchmarks.course_pairs " + " ".join(sys.argv[1:])
-    result = {"command": command, "torch": torch.__version__, "rows": rows}
+    result = {"command": command_line(), "torch": torch.__version__, "rows": rows}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
 

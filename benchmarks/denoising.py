@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -26,6 +25,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from benchmarks.harness import command_line
 from engine import compile
 from graphs.builder import GraphBuilder
 from graphs.model import extend_to_multiple
@@ -59,7 +59,7 @@ VALIDATE_EVERY = 500
 HELD_OUT = 8
 """Photographs of the training set that serve to validate, with noise on both sides."""
 
-Row = dict[str, float]
+Row = dict[str, float | str]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,11 @@ def train(
     if not watch(keep(training, net, architecture, folder), console):
         raise SystemExit("The same command goes on with it.")
     position = training.position
-    return net, {"steps": position.step, "minutes": round(position.seconds / 60, 2)}
+    return net, {
+        "steps": position.step,
+        "minutes": round(position.seconds / 60, 2),
+        "command": command_line(),
+    }
 
 
 class Denoiser:
@@ -133,7 +137,7 @@ class Denoiser:
 
 def scores(noise: Noise, restored: Callable[[torch.Tensor], torch.Tensor]) -> Row:
     """The mean PSNR over the pictures of each test set, each with noise of its own."""
-    row = {}
+    row: Row = {}
     for number, name in enumerate(TEST_SETS):
         figures = []
         for i, picture in enumerate(photographs(name)):
@@ -176,7 +180,6 @@ def _write(path: Path, rows: Mapping[str, Row], architecture: Architecture) -> N
     """Put rows among those that the file has already."""
     earlier = json.loads(path.read_text())["rows"] if path.exists() else {}
     result = {
-        "command": "python -m benchmarks.denoising " + " ".join(sys.argv[1:]),
         "torch": torch.__version__,
         "architecture": asdict(architecture),
         "rows": earlier | dict(rows),

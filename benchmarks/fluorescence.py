@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import machine
+from benchmarks.harness import command_line, machine
 from graphs.noise2noise.commands.common import result_console
 from graphs.noise2noise.data.sources import RepeatedShots
 from graphs.noise2noise.inspection.differences import noise_of_pair
@@ -286,7 +285,7 @@ def main() -> None:
         network="unet", width=options.width, depth=options.depth, channels=1
     )
     result = {
-        "command": "python -m benchmarks.fluorescence " + " ".join(sys.argv[1:]),
+        "command": command_line(),
         "machine": machine(),
         "architecture": asdict(architecture),
         "fields": {name: row.to_json() for name, row in captured.items()},

@@ -168,9 +168,17 @@ def _milliseconds(timings: Timings) -> dict[str, float]:
     return {name: 1e3 * value.median for name, value in timings.items()}
 
 
+def command_line() -> str:
+    """The command that is running, without the options that say where to put what it makes."""
+    arguments = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("--results", "--runs"):
+        arguments.add_argument(option)
+    _, telling = arguments.parse_known_args(sys.argv[1:])
+    return " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *telling])
+
+
 def write(folder: Path, name: str, content: Mapping[str, Any]) -> None:
     """Write ``<folder>/<name>.json``: the command, the machine, the content."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
-    whole = {"command": command, "machine": machine(), **content}
+    whole = {"command": command_line(), "machine": machine(), **content}
     (folder / f"{name}.json").write_text(json.dumps(whole, indent=2) + "\n")

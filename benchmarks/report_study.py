@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from benchmarks.course_pairs import (
     shot,
     train_ours,
 )
+from benchmarks.harness import command_line
 from graphs import Model
 from graphs.noise2noise.data.course import read_course_pickle
 from graphs.noise2noise.images import to_bytes
@@ -129,7 +129,7 @@ def main() -> None:
     draw_channels(options.results / "report_channels.png", scores, noisy)
     draw_panel(options.results / "report_panel.png", pairs, model)
     result = {
-        "command": "python -m benchmarks.report_study " + " ".join(sys.argv[1:]),
+        "command": command_line(),
         "noisy": noisy,
         "psnr by channels": scores,
     }

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from benchmarks import quality_tables
+from benchmarks.markdown import markdown_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -49,7 +52,7 @@ def timings(results: Results) -> str:
     for name in sorted(first_seen, key=first_seen.__getitem__):
         cells = [_cell(case.get(name)) for case in cases.values()]
         rows.append([f"**{name}**" if name.startswith("Blockwright") else name, *cells])
-    return f"{_markdown(['', *cases], rows)}\n\n{measured_on(results)}"
+    return f"{markdown_table(['', *cases], rows)}\n\n{measured_on(results)}"
 
 
 def losses(results: Results) -> str:
@@ -62,7 +65,7 @@ def losses(results: Results) -> str:
             rows.append([case, winner, f"{ours / row[winner]['median']:.2f}x"])
     if not rows:
         return "None of the cases above."
-    return _markdown(["", "fastest", "the best of ours takes"], rows)
+    return markdown_table(["", "fastest", "the best of ours takes"], rows)
 
 
 def compiling(results: Results) -> str:
@@ -76,8 +79,8 @@ def compiling(results: Results) -> str:
     header = ["graph", "steps", "to compile", "per step"]
     return "\n\n".join(
         [
-            _markdown(["report's network", "to the first result"], network),
-            _markdown(header, graphs),
+            markdown_table(["report's network", "to the first result"], network),
+            markdown_table(header, graphs),
             measured_on(results),
         ]
     )
@@ -101,8 +104,8 @@ def roofline(results: Results) -> str:
     header = ["step", "GFLOP", "MB, unfused", "arithmetic", "fused", "unfused"]
     return "\n\n".join(
         [
-            _markdown(["threads", "matrix product", "copy"], rates),
-            _markdown(header, bounds),
+            markdown_table(["threads", "matrix product", "copy"], rates),
+            markdown_table(header, bounds),
             measured_on(results),
         ]
     )
@@ -120,7 +123,7 @@ def peaks(results: Results) -> str:
             nbytes = found.get(name)
             cells.append("" if nbytes is None else f"{nbytes / 1e6:.1f} MB, {nbytes / least:.2f}x")
         rows.append([f"**{name}**" if name.startswith("Blockwright") else name, *cells])
-    return f"{_markdown(['', *cases], rows)}\n\n{measured_on(results)}"
+    return f"{markdown_table(['', *cases], rows)}\n\n{measured_on(results)}"
 
 
 def budgets(results: Results) -> str:
@@ -134,7 +137,7 @@ def budgets(results: Results) -> str:
             [*(f"{point[key] / 1e6:.1f} MB" for key in ("budget", "peak")), *ratios, *times]
         )
     header = ["budget", "peak", "placement", "order", "estimated time", "measured time"]
-    return f"{_markdown(header, rows)}\n\n{measured_on(results)}"
+    return f"{markdown_table(header, rows)}\n\n{measured_on(results)}"
 
 
 def measured_on(results: Results) -> str:
@@ -155,11 +158,6 @@ def _milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:.1f}" if seconds >= 0.01 else f"{1e3 * seconds:.3f}"
 
 
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "training step": ("training_step", timings),
     "training step, lost": ("training_step", losses),
@@ -171,6 +169,12 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "dispatch, lost": ("dispatch", losses),
     "compile time": ("compile_time", compiling),
     "roofline": ("roofline", roofline),
+    "denoising": ("denoising", quality_tables.denoising),
+    "zero-shot": ("zero_shot", quality_tables.zero_shot),
+    "zero-shot, published": ("zero_shot_published", quality_tables.zero_shot),
+    "fluorescence": ("fluorescence", quality_tables.fluorescence),
+    "fluorescence, correlation": ("fluorescence", quality_tables.correlation),
+    "report study": ("report_study", quality_tables.channels),
 }
 """Name -> the results it is made from, and how."""
 

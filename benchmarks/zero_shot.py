@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -25,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.denoising import photographs
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import RESULTS, command_line, machine
 from benchmarks.rivals.zero_shot import TorchZeroShot
 from engine import compile
 from graphs.architectures import zero_shot_network
@@ -169,7 +168,7 @@ def _means(rows: list[dict[str, dict[str, float]]]) -> Mapping[str, Mapping[str,
 
 def _write(path: Path, rows: list[dict[str, dict[str, float]]], recipe: Recipe) -> None:
     results = {
-        "command": "python -m benchmarks.zero_shot " + " ".join(sys.argv[1:]),
+        "command": command_line(),
         "machine": machine(),
         "recipe": asdict(recipe),
         "pictures": rows,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from benchmarks.harness import Timing, best_of_pytorch, interleaved, write, write_timings
+from benchmarks.harness import (
+    Timing,
+    best_of_pytorch,
+    command_line,
+    interleaved,
+    write,
+    write_timings,
+)
 from benchmarks.rivals.memory import peak_bytes
 from benchmarks.tables import PAGES, TABLES, filled
 
@@ -112,3 +120,29 @@ def test_a_curve_of_budgets_is_a_row_per_budget(tmp_path: Path) -> None:
     write(tmp_path, "memory_budget", {"curve": [point | {"estimated": 1.1, "measured": 1.25}]})
     page = filled(PAGE.replace("dispatch", "memory budget"), tmp_path)
     assert "| 90.0 MB | 88.0 MB | 1.100x | 2.000x | 1.100x | 1.250x |" in page
+
+
+def test_quality_is_shown_beside_the_rivals(tmp_path: Path) -> None:
+    means = {
+        "noisy": {"psnr": 20.17, "seconds": 0.0},
+        "Blockwright": {"psnr": 28.5, "seconds": 20.0},
+        "PyTorch eager": {"psnr": 28.4, "seconds": 40.0},
+    }
+    write(tmp_path, "zero_shot", {"means": means, "pictures": [means]})
+    page = filled(PAGE.replace("dispatch", "zero-shot"), tmp_path)
+    assert "| **Blockwright** | 28.50 dB | 20.0 s, 0.50x |" in page
+    assert "| noisy | 20.17 dB |  |" in page
+    field = {"psnr": {"noisy": 20.0, "Blockwright": 30.0}, "over the best classical": 1.5}
+    found = {"fields": {"cell": field | {"correlation of neighbours": 0.5}}, "mean": field}
+    write(tmp_path, "fluorescence", found)
+    page = filled(PAGE.replace("dispatch", "fluorescence"), tmp_path)
+    assert "| cell | 0.50 | 20.00 | 30.00 | +1.50 dB |" in page
+    assert "Not measured yet." in filled(
+        PAGE.replace("dispatch", "fluorescence, correlation"), tmp_path
+    )
+
+
+def test_commands_leave_out_where_things_are_put(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["folder/denoising.py", "--runs", "/x", "--steps", "5", "--results=/y", "--ship"]
+    monkeypatch.setattr(sys, "argv", given)
+    assert command_line() == "python -m benchmarks.denoising --steps 5 --ship"
