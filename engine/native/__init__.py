@@ -2,7 +2,7 @@
 
 Each family of nodes has an emitter, which writes the C of one step (``elementwise``,
 ``taps``, ``reduction``, ``phase_weight``, ``pooling``), and ``transfer`` what copies feeds in and
-results out; ``source`` puts the steps together, ``library`` compiles them with the system's compiler
-and keeps what it made, ``crew`` runs them on several threads. The vectors are the compiler's own, so one text serves AVX-512, AVX2, SSE2
-and NEON (``prelude.h``).
+results out; ``source`` puts the steps together, ``library`` compiles them with the system's
+compiler and keeps what it made, ``crew`` runs them on several threads. The vectors are the
+compiler's own, so one text serves AVX-512, AVX2, SSE2 and NEON (``prelude.h``).
 """
