@@ -2,18 +2,20 @@
 
     python -m benchmarks.roofline [--rounds 20]
 
-Two rates bound every program: how fast the machine multiplies matrices and how fast it reads and
+Two rates bound every program: how fast the machine multiplies and adds, and how fast it reads and
 writes memory. Source: Williams, Waterman and Patterson, "Roofline: an insightful visual performance
 model for multicore architectures", 2009. Three bounds, each tighter in what it takes for granted:
 
-- arithmetic: all operations at the rate of a matrix product;
+- arithmetic: all operations at the rate of multiply-adds in vector registers (torch's matrix
+  product is shown too);
 - fused: and the step's inputs and parameters pass through memory once, at the same time;
-- unfused: every node by itself, its inputs read from memory and its result written there, each at
-  the worse of the two rates. This is for programs that run node by node.
+- step by step: every step of the native program by itself, its inputs read from memory and its
+  result written there, each at the worse of the two rates. Values that stay in a cache beat it.
 """
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import time
@@ -27,6 +29,15 @@ from rich.table import Table
 from benchmarks.harness import options, timing, write
 from benchmarks.ours import training_program
 from benchmarks.training_step import CASES
+from engine.native.crew import runner
+from engine.native.library import load
+from engine.native.machine import Machine
+from engine.native.source import Code, StepSource, program_source
+from engine.native.target import find_target
+from engine.native.text import Text
+
+TURNS = 1 << 20
+"""Of the loop of multiply-adds."""
 
 SIDE = 2048
 """Of the matrices that are multiplied."""
@@ -36,20 +47,44 @@ FLOATS = 1 << 26
 
 
 class Rates(NamedTuple):
-    """What a machine does in a second."""
+    """What a machine does in a second: operations in registers and in a matrix product, bytes."""
 
     flops: float
+    product: float
     bytes: float
 
 
 def measure(threads: int, rounds: int) -> Rates:
-    """The rates of torch's matrix product and of its copy, by the fastest quartile."""
+    """The rates of multiply-adds, torch's matrix product and its copy, by the fastest quartile."""
     torch.set_num_threads(threads)
     a, b, c = torch.rand(3, SIDE, SIDE)
     source, target = torch.rand(FLOATS), torch.empty(FLOATS)
     product = _seconds(lambda: torch.mm(a, b, out=c), rounds)
     copy = _seconds(lambda: target.copy_(source), rounds)
-    return Rates(2 * SIDE**3 / product, 2 * 4 * FLOATS / copy)
+    adds, flops = multiply_adds(Machine(find_target(), threads))
+    return Rates(flops / _seconds(adds, rounds), 2 * SIDE**3 / product, 2 * 4 * FLOATS / copy)
+
+
+def multiply_adds(machine: Machine) -> tuple[Callable[[], None], float]:
+    """A run of multiply-adds of vectors in registers on all threads, and its operations."""
+    text, target = Text(), machine.target
+    sums = [f"s{i}" for i in range(target.accumulators)]
+    text(*(f"vf {name} = splat_f(me + {i});" for i, name in enumerate(sums)))
+    text("const vf a = splat_f(0.5f), b = splat_f(me + 1);")
+    with text.block(f"for (long i = 0; i < {TURNS}; i++)"):
+        text(*(f"{name} = {name} * a + b;" for name in sums))
+    text(f"store_f((float *)P[0] + me * LANES_f, {' + '.join(sums)});")
+    library = load(program_source([StepSource("multiply-adds", Code(text))]), target)
+    lanes = target.lanes(torch.float32)
+    out = torch.empty(machine.threads, lanes)
+    outside = (ctypes.c_void_p * 1)(out.data_ptr())
+    run = runner(library, target, machine.threads, 0, outside)(0, 1)
+
+    def run_into() -> None:
+        run()
+        assert bool(out.isfinite().all())
+
+    return run_into, 2.0 * out.numel() * len(sums) * TURNS
 
 
 def _seconds(run: Callable[[], object], rounds: int) -> float:
@@ -64,7 +99,7 @@ def _seconds(run: Callable[[], object], rounds: int) -> float:
 def bounds(case: str, rates: Rates) -> dict[str, float]:
     """The work of a case's training step and the three bounds, in seconds."""
     network, batch, side = CASES[case]
-    step = training_program(network.ours(), batch, side, "torch")
+    step = training_program(network.ours(), batch, side, "native")
     steps = step.steps()
     flops = sum(s.flops for s in steps)
     fed = sum(spec.nbytes for spec in step.inputs.values())
@@ -74,10 +109,10 @@ def bounds(case: str, rates: Rates) -> dict[str, float]:
     return {
         "flops": flops,
         "bytes, fused": once,
-        "bytes, unfused": sum(s.moved for s in steps),
+        "bytes, step by step": sum(s.moved for s in steps),
         "arithmetic": arithmetic,
         "fused": max(arithmetic, once / rates.bytes),
-        "unfused": math.fsum(max(s.flops / rates.flops, s.moved / rates.bytes) for s in steps),
+        "step by step": math.fsum(max(s.flops / rates.flops, s.moved / rates.bytes) for s in steps),
     }
 
 
@@ -88,14 +123,14 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     counts = sorted({1, os.cpu_count() or 1})
     rates = {threads: measure(threads, chosen.rounds) for threads in counts}
-    table = Table("threads", "GFLOP/s of a matrix product", "GB/s of a copy")
-    for threads, (flops, moved) in rates.items():
-        table.add_row(str(threads), f"{flops / 1e9:.0f}", f"{moved / 1e9:.1f}")
+    table = Table("threads", "GFLOP/s in registers", "of a matrix product", "GB/s of a copy")
+    for threads, rate in rates.items():
+        table.add_row(str(threads), *(f"{value / 1e9:.0f}" for value in rate))
     Console().print(table)
     found = {case: bounds(case, rates[counts[-1]]) for case in CASES}
-    table = Table("training step", "GFLOP", "arithmetic ms", "fused ms", "unfused ms")
+    table = Table("training step", "GFLOP", "arithmetic ms", "fused ms", "step by step ms")
     for case, row in found.items():
-        times = [f"{1e3 * row[kind]:.2f}" for kind in ("arithmetic", "fused", "unfused")]
+        times = [f"{1e3 * row[kind]:.2f}" for kind in ("arithmetic", "fused", "step by step")]
         table.add_row(case, f"{row['flops'] / 1e9:.2f}", *times)
     Console().print(table)
     content = {"rates": {t: r._asdict() for t, r in rates.items()}, "bounds": found}

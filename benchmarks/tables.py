@@ -89,22 +89,28 @@ def compiling(results: Results) -> str:
 def roofline(results: Results) -> str:
     """The machine's rates, and the least time of every step."""
     rates = [
-        [threads, f"{rate['flops'] / 1e9:.0f} GFLOP/s", f"{rate['bytes'] / 1e9:.0f} GB/s"]
+        [
+            threads,
+            *(f"{rate[kind] / 1e9:.0f} GFLOP/s" for kind in ("flops", "product")),
+            f"{rate['bytes'] / 1e9:.0f} GB/s",
+        ]
         for threads, rate in results["rates"].items()
     ]
     bounds = [
         [
             case,
             f"{row['flops'] / 1e9:.2f}",
-            f"{row['bytes, unfused'] / 1e6:.0f}",
-            *(f"{1e3 * row[kind]:.2f} ms" for kind in ("arithmetic", "fused", "unfused")),
+            f"{row['bytes, step by step'] / 1e6:.0f}",
+            *(f"{1e3 * row[kind]:.2f} ms" for kind in ("arithmetic", "fused", "step by step")),
         ]
         for case, row in results["bounds"].items()
     ]
-    header = ["step", "GFLOP", "MB, unfused", "arithmetic", "fused", "unfused"]
+    header = ["step", "GFLOP", "MB, step by step", "arithmetic", "fused", "step by step"]
     return "\n\n".join(
         [
-            markdown_table(["threads", "matrix product", "copy"], rates),
+            markdown_table(
+                ["threads", "multiply-adds in registers", "matrix product", "copy"], rates
+            ),
             markdown_table(header, bounds),
             measured_on(results),
         ]
