@@ -73,8 +73,9 @@ def test_demo(tmp_path: Path) -> None:
 def test_train(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     run = tmp_path / "run"
+    options = ("--network", "report", "--minutes", 60)
     status, stdout, stderr = interrupted_while_training(
-        "graphs.noise2noise.cli", "train", first, second, "-o", run, "--minutes", 60
+        "graphs.noise2noise.cli", "train", first, second, "-o", run, *options
     )
     assert status == 0, stderr
     assert STOPPED in stderr

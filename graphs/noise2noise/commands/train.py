@@ -57,7 +57,10 @@ def train(
     loss: Annotated[
         str | None, typer.Option(help="l2, l1, l0 or masked; by default what fits the noise.")
     ] = None,
-    network: Annotated[str | None, typer.Option(help="report or unet.")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="unet, or report: small, and done in a minute with what it can learn."),
+    ] = None,
     width: Annotated[int | None, typer.Option(help="Channels of its first convolution.")] = None,
     depth: Annotated[int | None, typer.Option(help="How often the U-Net halves.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam or sgd.")] = None,
@@ -108,7 +111,7 @@ def train(
     \b
     Examples:
       blockwright train shots-a shots-b -o run
-      blockwright train bursts --pattern '{scene}_{shot}.tif' -o run --network unet --minutes 60
+      blockwright train bursts --pattern '{scene}_{shot}.tif' -o run --minutes 60
       blockwright train stack.tif -o run --steps 5000 --patience 10
       blockwright train photos --noise gaussian:0-50 -o run --config settings.toml
       blockwright train --resume run

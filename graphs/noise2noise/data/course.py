@@ -6,7 +6,7 @@ import collections
 import io
 import pickle
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,12 @@ import torch
 from graphs.noise2noise.errors import InputError
 
 SUFFIXES = frozenset({".pkl", ".pickle", ".pt", ".pth"})
+
+
+def is_course(paths: Iterable[Path | str]) -> bool:
+    """Whether paths are named as the course's pickles, and there are any."""
+    suffixes = {Path(path).suffix.lower() for path in paths}
+    return bool(suffixes) and suffixes <= SUFFIXES
 
 
 def read_course_pickle(path: Path) -> tuple[torch.Tensor, torch.Tensor]:

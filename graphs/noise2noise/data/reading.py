@@ -100,7 +100,9 @@ def _require_fit(
 ) -> None:
     height, width = frame.shape[1:]
     if min(height, width) < size:
-        raise InputError(f"{file}: {width}x{height} pixels; expected at least {size} a side")
+        raise InputError(
+            f"{file}: {width}x{height} pixels; expected at least {size} a side, or a smaller crop"
+        )
     if frames and frame.shape != frames[0].shape:
         other_channels, other_height, other_width = frames[0].shape
         if (height, width) != (other_height, other_width):

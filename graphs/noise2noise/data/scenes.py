@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from graphs.noise2noise.data.course import SUFFIXES as PICKLES
+from graphs.noise2noise.data.course import is_course
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import is_picture_name, list_pictures, read_raster
 
@@ -67,7 +67,7 @@ def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool =
         return _by_name(folders)
     if folders:
         return _in_folder(folders[0])
-    if all(path.suffix.lower() in PICKLES for path in paths):
+    if is_course(paths):
         return Scenes("course", [list(paths)], "the course's pickle of pairs")
     return Scenes("shots", [[path] for path in paths], "stacks of repeated shots")
 

@@ -17,7 +17,7 @@ from graphs.noise2noise.training.configuration import Configuration
 from graphs.noise2noise.training.run_folder import read_metrics
 from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save, shots
 
-SMALL = ("--width", 4, "--steps", 3)
+SMALL = ("--network", "report", "--width", 4, "--steps", 3)
 FILES = [
     "best.safetensors",
     "checkpoints",
@@ -57,7 +57,7 @@ def test_weights_that_denoise(tmp_path: Path) -> None:
     assert weights == f"weights: {run / 'best.safetensors'}"
     assert report == f"report: {run / 'report.html'}"
     lines = result.stderr.splitlines()
-    assert lines[0].startswith("4 scenes: 2 folders of shots, paired by file name. Network: report")
+    assert lines[0].startswith("4 scenes: 2 folders of shots, paired by file name. Network: unet")
     assert "100%  loss 0." in lines[-1]
     assert " dB  " in lines[-1]
     assert names(run) == FILES
@@ -131,7 +131,7 @@ def test_single_pictures_and_a_course_pickle(tmp_path: Path) -> None:
 def test_a_u_net_by_sgd(tmp_path: Path) -> None:
     first, second = shots(tmp_path, count=2)
     options = ("--network", "unet", "--depth", 2, "--optimizer", "sgd", "--crop", 16)
-    trained(tmp_path / "run", first, second, *options, *SMALL)
+    trained(tmp_path / "run", first, second, *SMALL, *options)
     expected = Architecture(network="unet", width=4, depth=2)
     assert load_network(tmp_path / "run").architecture == expected
 
@@ -140,10 +140,10 @@ def test_the_seed_decides(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
 
     def weights(name: str, seed: int) -> dict[str, torch.Tensor]:
-        return trained(tmp_path / name, first, second, "--steps", 5, "--seed", seed)
+        return trained(tmp_path / name, first, second, *SMALL, "--seed", seed)
 
     one, two, other = weights("one", 3), weights("two", 3), weights("other", 4)
-    assert one.keys() == Architecture().build(0).state().keys()
+    assert one.keys() == Architecture(width=4).build(0).state().keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
@@ -151,7 +151,7 @@ def test_the_seed_decides(tmp_path: Path) -> None:
 def test_a_file_of_settings(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     config = tmp_path / "c.toml"
-    config.write_text(f'data = ["{first}", "{second}"]\nsteps = 2\nwidth = 5\nlr = 0.25')
+    config.write_text(f'data = ["{first}", "{second}"]\nnetwork = "report"\nsteps = 2\nlr = 0.25')
     trained(tmp_path / "run", "--config", config, "--width", 6)
     assert load_network(tmp_path / "run").architecture.width == 6
     settings = Configuration.settings_in(tmp_path / "run" / "config.toml")
@@ -166,7 +166,7 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
 def test_patience_ends_it(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     options = ("--steps", 500, "--validate-every", 2, "--patience", 2, "--lr", 1e-9)
-    trained(tmp_path / "run", first, second, "--width", 4, *options)
+    trained(tmp_path / "run", first, second, *SMALL, *options)
     rows = read_metrics(tmp_path / "run" / "metrics.csv")
     assert rows[-1]["step"] < 500
     best = min(rows, key=lambda row: row["validation_loss"])
@@ -184,7 +184,7 @@ def test_without_validation_the_last_weights_are_kept(tmp_path: Path) -> None:
 def test_a_training_that_goes_astray_says_so(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     options = ("--network", "unet", "--depth", 2, "--crop", 16, "--optimizer", "sgd", "--lr", 1e30)
-    result = blockwright("train", first, second, "-o", tmp_path / "run", *options, *SMALL)
+    result = blockwright("train", first, second, "-o", tmp_path / "run", *SMALL, *options)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
         "blockwright: the training went astray: it was never better than at its start; "
@@ -213,7 +213,7 @@ def test_refusals(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     run = tmp_path / "run"
     assert complaint("train", first, second) == "expected a folder for the run, as -o run"
-    arguments = ("train", first, second, "-o", run)
+    arguments = ("train", first, second, "-o", run, "--network", "report")
     assert complaint("train", "-o", run).startswith("expected pictures to train on")
     none = tmp_path / "none"
     assert complaint("train", none, second, "-o", run) == f"there is no file or folder {none}"

@@ -12,7 +12,8 @@ from graphs.noise2noise.report.run_report import run_report
 from graphs.noise2noise.training.run_folder import RunFolder
 from tests.noise2noise.scenes import blockwright, cat, complaint, names, noisy, save, shots
 
-SMALL = ("--steps", 4, "--validate-every", 2, "--width", 4, "--batch", 2, "--crop", 16)
+SMALL = ("--network", "report", "--width", 4, "--crop", 16)
+BRIEF = ("--steps", 4, "--validate-every", 2, "--batch", 2)
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def _without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trained(run: Path, *arguments: object) -> RunReport:
-    result = blockwright("train", *arguments, "-o", run, *SMALL)
+    result = blockwright("train", *arguments, "-o", run, *SMALL, *BRIEF)
     assert result.exit_code == 0, result.output
     assert "No report" not in result.stderr
     assert (run / "report.html").read_text().startswith("<!doctype html>")

@@ -76,10 +76,14 @@ def test_any_text_comes_back_from_a_file(tmp_path_factory: Any, data: list[str])
 
 
 def test_what_was_left_open_is_decided_by_network_and_noise() -> None:
-    report, unet = Configuration().settled(), Configuration(network="unet", steps=5).settled()
+    report = Configuration(network="report").settled()
+    unet = Configuration(steps=5).settled()
     assert (report.width, report.crop, report.batch, report.lr) == (32, 32, 32, 1e-2)
     assert (report.minutes, report.threads, report.loss) == (10, None, "l2")
-    assert (unet.width, unet.depth, unet.crop, unet.batch, unet.lr) == (48, 5, 64, 8, 1e-3)
+    assert (unet.network, unet.width, unet.depth) == ("unet", 32, 4)
+    assert (unet.crop, unet.batch, unet.lr) == (64, 8, 1e-3)
+    assert Configuration(data=("train_data.pkl",)).settled().network == "report"
+    assert Configuration(data=("train_data.pkl", "a.png")).settled().network == "unet"
     assert (unet.minutes, unet.threads) == (None, 1)
     assert Configuration(optimizer="sgd").settled().lr == 0.1
     assert Configuration(noise="text:0.2").settled().loss == "l1"
@@ -96,7 +100,7 @@ def test_what_was_left_open_is_decided_by_network_and_noise() -> None:
         ({"width": 3.5}, "expected width to be a whole number or left out, got 3.5"),
         ({"steps": True}, "expected steps to be a whole number or left out, got True"),
         ({"lr": "fast"}, "expected lr to be a number or left out, got 'fast'"),
-        ({"network": "vgg"}, "expected network to be report or unet, got 'vgg'"),
+        ({"network": "vgg"}, "expected network to be report or unet or left out, got 'vgg'"),
         ({"data": "folder"}, "expected data to be a list of names, got 'folder'"),
         ({"validation": 1}, "expected a validation share from 0 to below 1, got 1"),
         ({"seed": -1}, "expected a seed from 0 to below 2**63, got -1"),

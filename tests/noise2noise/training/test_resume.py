@@ -43,7 +43,7 @@ from tests.noise2noise.training.killed_run import run_with_kills
 
 STEPS = 23
 PLAN = Plan(steps=STEPS, batch=2, validate_every=5)
-SMALL = ("--width", 4, "--crop", 16, "--batch", 4)
+SMALL = ("--network", "report", "--width", 4, "--crop", 16, "--batch", 4)
 
 
 @pytest.fixture(autouse=True)
