@@ -45,7 +45,12 @@ def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
 
 
 def _sigma(picture: np.ndarray) -> np.ndarray:
-    return np.array([estimate_sigma(channel.astype(np.float64)) for channel in picture])
+    return np.array([_sigma_of(channel.astype(np.float64)) for channel in picture])
+
+
+def _sigma_of(channel: np.ndarray) -> float:
+    """Zero where all is one value, of which the estimate would be no number or a rounding error."""
+    return float(estimate_sigma(channel)) if np.ptp(channel) else 0.0
 
 
 def _averaged(shot: np.ndarray) -> np.ndarray:
@@ -66,7 +71,7 @@ def _variance_line(shot: np.ndarray) -> tuple[float, float]:
     if len(blocks) < FEWEST_BLOCKS:
         return float(np.mean(_sigma(shot) ** 2)), 0.0
     brightness = np.array([block.mean() for block in blocks])
-    variance = np.array([estimate_sigma(block) ** 2 for block in blocks])
+    variance = np.array([_sigma_of(block) ** 2 for block in blocks])
     if np.ptp(brightness) == 0:
         return float(np.median(variance)), 0.0
     slope, offset, *_ = theilslopes(variance, brightness)

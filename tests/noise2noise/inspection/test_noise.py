@@ -11,7 +11,7 @@ from scipy import ndimage
 from graphs.noise2noise.inspection.clipping import clipped_shares
 from graphs.noise2noise.inspection.differences import noise_of_pair
 from graphs.noise2noise.inspection.reference import against_reference
-from graphs.noise2noise.inspection.single import noise_of_one
+from graphs.noise2noise.inspection.single import NoiseOfOne, noise_of_one
 from tests.noise2noise.inspection.made import blurred, photograph, shots, white
 
 
@@ -147,3 +147,19 @@ def test_a_reference_made_of_the_shots() -> None:
     found = against_reference(made[:4], made.mean(0))
     assert found.between_shots == pytest.approx(-1 / 9, abs=0.02)
     assert against_reference(made[:1], made.mean(0)).between_shots is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_black_without_any_noise() -> None:
+    black = noise_of_one(np.zeros((1, 128, 128), np.uint8))
+    assert black == NoiseOfOne((0.0,), 0.0, 0.0, 1.0)
+    constant = noise_of_one(np.full((1, 128, 128), 7, np.uint8))
+    assert (constant.sigma, constant.survival) == ((0.0,), 1.0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_noise_of_light_beside_black() -> None:
+    """As under a microscope: of the black parts the variance is zero, and counts."""
+    light = np.random.default_rng(0).normal(100, 10, (1, 256, 256)).round()
+    light[:, :, :128] = 0
+    assert noise_of_one(light).slope == pytest.approx(1, rel=0.1)
