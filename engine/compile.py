@@ -16,6 +16,7 @@ from engine.native.target import NativeError
 from engine.planner import plan
 from engine.program import Program
 from engine.rewrites import REWRITES, Rewrite, rewrite
+from engine.rewrites.constants import fold_weights
 from engine.rewrites.copies import copy_weights
 from engine.rewrites.frozen import freeze_parameters
 from engine.runtime import Runtime
@@ -170,7 +171,8 @@ def _runtime(
     backend: Backend,
     memory_budget: int | None,
 ) -> Runtime:
-    whole = plan(rewrite(graph, (*backend.rewrites, copy_weights)), stages, backend.choose)
+    rewrites = (*backend.rewrites, fold_weights, copy_weights)
+    whole = plan(rewrite(graph, rewrites), stages, backend.choose)
     return Runtime(whole if memory_budget is None else fit(whole, memory_budget), device)
 
 

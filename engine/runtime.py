@@ -68,7 +68,7 @@ class Runtime:
             self._bind()
         transfers, whole = self._transfers[stage], around is None
         transfers.fetch(feeds, natively=whole)
-        results = transfers.results(natively=whole and owned)
+        results = transfers.new() if whole and owned else transfers.lent()
         if ready is not None:
             ready()
         if around is None:
@@ -79,7 +79,7 @@ class Runtime:
             if self._next_stage == 0:
                 for copy in self._copies:
                     copy()
-        return transfers.own(results) if owned else results
+        return transfers.own(results, natively=whole) if owned else results
 
     @property
     def pool_bytes(self) -> int:

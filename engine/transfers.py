@@ -18,6 +18,9 @@ class Copied(NamedTuple):
     slot: int | None
 
 
+Results = dict[str, torch.Tensor]
+
+
 class Transfers:
     """The copies of a stage.
 
@@ -36,7 +39,8 @@ class Transfers:
         native: bool,
     ) -> None:
         self._feeds = feeds
-        self._results = results
+        self._results = [(result, result.value.shape) for result in results]
+        self._beside = [result for result in results if result.slot is None]
         self._addresses = addresses
         self._native = native
 
@@ -55,24 +59,33 @@ class Transfers:
                 for value, feed in by_torch:
                     value.copy_(feed)
 
-    def results(self, natively: bool) -> dict[str, torch.Tensor]:
-        """New tensors that native code will fill if it may and can, else the values themselves."""
-        results = {}
-        for name, value, slot in self._results:
-            results[name] = value
+    def lent(self) -> Results:
+        """The values themselves, of which native code is to make no copies."""
+        for (_, _, slot), _ in self._results:
             if slot is not None:
-                if natively:
-                    results[name] = torch.empty(value.shape, dtype=value.dtype)
-                self._addresses[slot] = results[name].data_ptr() if natively else 0
+                self._addresses[slot] = 0
+        return {name: value for (name, value, _), _ in self._results}
+
+    def new(self) -> Results:
+        """New tensors that native code will fill, where it can; else the values themselves."""
+        results = {}
+        for (name, value, slot), shape in self._results:
+            if slot is not None:
+                results[name] = new = torch.empty(shape, dtype=value.dtype)
+                self._addresses[slot] = new.data_ptr()
+            else:
+                results[name] = value
         return results
 
-    def own(self, results: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """With copies of what is the program's own, row-major as torch's users expect."""
-        lent = [name for name, value, _ in self._results if results[name] is value]
-        if lent:
+    def own(self, results: Results, natively: bool) -> Results:
+        """Copies in place of the program's values, row-major as torch's users expect.
+
+        ``natively``: the results are those of :meth:`new`.
+        """
+        copied = self._beside if natively else [result for result, _ in self._results]
+        if copied:
             with self._leaving_cores_free():
-                for name in lent:
-                    value = results[name]
+                for name, value, _ in copied:
                     results[name] = value.clone(memory_format=torch.contiguous_format)
         return results
 

@@ -10,6 +10,18 @@ from engine.native.library import HERE, load
 from engine.native.target import NativeError, Target
 
 
+class _Steps(ctypes.Structure):
+    """Steps of a program to be run, as ``team.c`` has them."""
+
+    _fields_ = (
+        ("run", ctypes.c_void_p),
+        ("first", ctypes.c_int),
+        ("last", ctypes.c_int),
+        ("arena", ctypes.c_void_p),
+        ("outside", ctypes.c_void_p),
+    )
+
+
 def runner(
     library: ctypes.CDLL,
     target: Target,
@@ -26,15 +38,17 @@ def runner(
         outside: addresses of what lies elsewhere; must stay alive.
     """
     call, crew = _crew(target, threads)
+    run = ctypes.cast(library.run, ctypes.c_void_p)
 
     def steps(first: int, last: int) -> Callable[[], None]:
-        arguments = (crew, library.run, first, last, ctypes.c_void_p(arena), outside)
-        return partial(_checked, partial(call, *arguments), threads)
+        told = _Steps(run, first, last, arena, ctypes.addressof(outside))
+        return partial(_checked, partial(call, crew, ctypes.byref(told)), threads, outside)
 
     return steps
 
 
-def _checked(run: Callable[[], int], threads: int) -> None:
+def _checked(run: Callable[[], int], threads: int, outside: object) -> None:
+    """Run; what the steps were told the address of is kept alive by being an argument."""
     if run():
         raise RuntimeError(f"{threads} threads could not be started")
 
@@ -46,12 +60,4 @@ def _crew(target: Target, threads: int) -> tuple[Callable[..., int], ctypes.c_vo
     crew = library.new_crew(threads)
     if not crew:
         raise NativeError("there is no memory for a crew of threads")
-    library.run_steps.argtypes = [
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-        ctypes.c_int,
-        ctypes.c_int,
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-    ]
     return library.run_steps, ctypes.c_void_p(crew)

@@ -11,6 +11,14 @@
 
 typedef void (*Run)(Team *team, int me, int first, int last, char *arena, char *const *outside);
 
+/* Steps of a program to be run: first to last, last excluded. */
+typedef struct {
+    Run run;
+    int first, last;
+    char *arena;
+    char *const *outside;
+} Steps;
+
 typedef struct {
     Team team;
     pthread_mutex_t one_program;
@@ -19,10 +27,7 @@ typedef struct {
     pthread_t *workers;
     int avoided; /* the processor that the workers were last kept off */
     pid_t process;
-    Run run;
-    int first, last;
-    char *arena;
-    char *const *outside;
+    Steps steps; /* of the latest job */
 } Crew;
 
 typedef struct {
@@ -33,7 +38,8 @@ typedef struct {
 
 static void work(Crew *crew, int me)
 {
-    crew->run(&crew->team, me, crew->first, crew->last, crew->arena, crew->outside);
+    const Steps *s = &crew->steps;
+    s->run(&crew->team, me, s->first, s->last, s->arena, s->outside);
     barrier(&crew->team);
 }
 
@@ -100,17 +106,13 @@ Crew *new_crew(int threads)
     return crew;
 }
 
-/* Run steps first to last, last excluded. Returns -1 where threads could not be started. */
-int run_steps(Crew *crew, Run run, int first, int last, char *arena, char *const *outside)
+/* Returns -1 where threads could not be started. */
+int run_steps(Crew *crew, const Steps *steps)
 {
     pthread_mutex_lock(&crew->one_program);
     int failed = hire(crew);
     if (!failed) {
-        crew->run = run;
-        crew->first = first;
-        crew->last = last;
-        crew->arena = arena;
-        crew->outside = outside;
+        crew->steps = *steps;
         keep_off_my_processor(crew);
         change(&crew->job, &crew->idle, atomic_load(&crew->job) + 1);
         work(crew, 0);

@@ -11,18 +11,36 @@ from ops.leaves import full
 from ops.provenance import in_place_of
 
 LARGEST = 1024
-"""Elements; what is larger is cheaper to compute in each run than to keep, unless constants of like
-size are kept anyway."""
+"""Elements; what is larger is cheaper to compute in each run than to keep."""
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """An operator applied to constants is a constant, unless it is large and much larger."""
-    return graph.transform(_folded)
+    """An operator applied to constants is a constant, for values of at most LARGEST elements."""
+    return graph.transform(_folded_if_small)
+
+
+def fold_weights(graph: Graph) -> Graph:
+    """So it is for values of any size that are at most twice as large as the constants.
+
+    Constants of that size are parameters that have been frozen. Backends look for what is made of
+    weights, so this comes after their own rewrites.
+    """
+    return graph.transform(_folded_if_no_larger)
 
 
 def is_constant(node: Node) -> bool:
     """Whether the node is a constant leaf."""
     return node.operator is full or node.operator is constant_operator
+
+
+def _folded_if_small(node: Node) -> Node:
+    values = (node, *node.inputs)
+    return _folded(node) if max(map(_elements, values)) <= LARGEST else node
+
+
+def _folded_if_no_larger(node: Node) -> Node:
+    kept = sum(_elements(source) for source in node.inputs if source.operator is not full)
+    return _folded(node) if max(map(_elements, (node, *node.inputs))) <= 2 * kept else node
 
 
 def _elements(node: Node) -> int:
@@ -31,9 +49,6 @@ def _elements(node: Node) -> int:
 
 def _folded(node: Node) -> Node:
     if not node.inputs or not all(map(is_constant, node.inputs)):
-        return node
-    kept = sum(_elements(source) for source in node.inputs if source.operator is not full)
-    if max(map(_elements, (node, *node.inputs))) > max(LARGEST, 2 * kept):
         return node
     values = [source.operator.forward(**source.attributes) for source in node.inputs]
     with in_place_of(node):
