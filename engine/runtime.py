@@ -44,6 +44,7 @@ class Runtime:
         self._whole: list[Run] = []
         self._transfers: list[Transfers] = []
         self._copies: list[Run] = []
+        self._native_run: Callable[[int, int], Run]
 
     def run(
         self,
@@ -98,7 +99,8 @@ class Runtime:
             size = self.plan.placement.peak_bytes
             self._arena = _allocated(size, self.device)
         self._bind_tensors(self._arena)
-        self.native.prepare(self._arena)
+        if self.native.source:
+            self._native_run = self.native.bind(self._arena)
         stages = self.plan.stages
         self._steps = [
             [(step.node, self._prepared(step)) for step in stage.steps if step.kernel is not None]
@@ -170,10 +172,6 @@ class Runtime:
         scratch = [self._at(i, s.sizes, s.dtype, row_major=True) for i, s in step.workspaces]
         inputs = [self.tensors[source] for source in step.node.inputs]
         return step.kernel.prepare(step.node, self.tensors[step.node], inputs, scratch)
-
-    def _native_run(self, first: int, last: int) -> Run:
-        assert self._arena is not None
-        return self.native.run(self._arena, first, last)
 
     def _at(
         self, buffer: int, shape: Sequence[int], dtype: torch.dtype, row_major: bool = False

@@ -46,7 +46,8 @@ class NativeSteps:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._slots = len(plan.parameters)
+        self._parameters = {p: i for i, p in enumerate(plan.parameters)}
+        self._slots = len(self._parameters)
         self._sources: list[StepSource] = []
         self.number: dict[Node, int] = {}
         self.feeds: list[dict[str, NativeCopy]] = []
@@ -82,23 +83,21 @@ class NativeSteps:
                 self._slots += 1
         return transfers
 
-    def run(self, arena: torch.Tensor, first: int, last: int) -> Run:
+    def bind(self, arena: torch.Tensor) -> Callable[[int, int], Run]:
         """How to run what has the numbers from a first to a last one, in an arena.
 
-        The parameters are those that there are now.
+        The parameters are those that there are now. What is to be done once is done here, so the
+        constants must be in the arena.
         """
         assert self._library is not None, "the plan has no native steps"
-        for slot, parameter in enumerate(self._plan.parameters):
+        for parameter, slot in self._parameters.items():
             self.outside[slot] = parameter.tensor.data_ptr()
         target, threads = self._machine.target, self._machine.threads
         steps = runner(self._library, target, threads, arena.data_ptr(), self.outside)
-        return steps(first, last + 1)
-
-    def prepare(self, arena: torch.Tensor) -> None:
-        """Do what is to be done once in an arena, when the constants are there."""
+        first = len(self._sources)
         if self._once:
-            first = len(self._sources)
-            self.run(arena, first, first + len(self._once) - 1)()
+            steps(first, first + len(self._once))()
+        return lambda first, last: steps(first, last + 1)
 
     @cached_property
     def _machine(self) -> Machine:
@@ -125,7 +124,7 @@ class NativeSteps:
 
     def _address(self, owner: Owner) -> str:
         if isinstance(owner, Parameter):
-            return f"P[{self._plan.parameters.index(owner)}]"
+            return f"P[{self._parameters[owner]}]"
         return f"A + {self._plan.placement.offsets[owner]}"
 
 

@@ -34,21 +34,22 @@ def is_constant(node: Node) -> bool:
 
 
 def _folded_if_small(node: Node) -> Node:
-    values = (node, *node.inputs)
-    return _folded(node) if max(map(_elements, values)) <= LARGEST else node
+    return _folded(node, LARGEST)
 
 
 def _folded_if_no_larger(node: Node) -> Node:
     kept = sum(_elements(source) for source in node.inputs if source.operator is not full)
-    return _folded(node) if max(map(_elements, (node, *node.inputs))) <= 2 * kept else node
+    return _folded(node, 2 * kept)
 
 
 def _elements(node: Node) -> int:
     return math.prod(node.sizes)
 
 
-def _folded(node: Node) -> Node:
+def _folded(node: Node, largest: int) -> Node:
     if not node.inputs or not all(map(is_constant, node.inputs)):
+        return node
+    if max(map(_elements, (node, *node.inputs))) > largest:
         return node
     values = [source.operator.forward(**source.attributes) for source in node.inputs]
     with in_place_of(node):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from engine.native.loops import shares
 from engine.native.operand import SUFFIX, TYPES, Operand
-from engine.native.taps.geometry import PositionClass
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
 
@@ -60,14 +59,9 @@ def _uses(tapsum: TapSum, number: int) -> dict[int, list[tuple[int, int]]]:
     """For each place of a window that is read: which sums, and where their weights stand."""
     taps = tapsum.taps
     uses: dict[int, list[tuple[int, int]]] = {}
-    for i, one in enumerate(_classes(tapsum, number)):
+    for i, one in enumerate(tapsum.classes_at_once(number)):
         for tap in one.taps:
             sums = uses.setdefault(tapsum.canvas.at(tap), [])
             for m in range(taps.results):
                 sums.append((i * taps.results + m, tap.weight + m * taps.result_stride))
     return dict(sorted(uses.items()))
-
-
-def _classes(tapsum: TapSum, number: int) -> tuple[PositionClass, ...]:
-    """The classes that are computed at once."""
-    return tapsum.taps.classes if tapsum.woven else (tapsum.taps.classes[number],)

@@ -82,6 +82,10 @@ class TapSum:
         places = {(tap.dy, tap.dx): tap for c in self.taps.classes for tap in c.taps}
         return (PositionClass((0, 0), first.rows, first.columns, tuple(sorted(places.values()))),)
 
+    def classes_at_once(self, number: int) -> tuple[PositionClass, ...]:
+        """The classes that one of :attr:`positions` stands for."""
+        return self.taps.classes if self.woven else (self.taps.classes[number],)
+
     @property
     def dots(self) -> int:
         """Sums of a position, all classes that are computed at once together."""
@@ -103,8 +107,8 @@ class TapSum:
     def packed_size(self, number: int) -> int:
         """Elements of a class's weights as they are read."""
         if self.dotted:
-            classes = self.taps.classes if self.woven else self.taps.classes[number : number + 1]
-            return sum(len(c.taps) for c in classes) * self.taps.results * self.taps.terms
+            count = sum(len(c.taps) for c in self.classes_at_once(number))
+            return count * self.taps.results * self.taps.terms
         return len(self.positions[number].taps) * self.taps.terms * self.vectors * self.lanes
 
     @cached_property
