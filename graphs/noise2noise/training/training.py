@@ -74,7 +74,7 @@ class Training:
             W=source.size,
         )
         self._pending: list[torch.Tensor] = []
-        self._best: Mapping[str, torch.Tensor] = {}
+        self._best: Mapping[str, torch.Tensor] = self._current()
 
     def run(self) -> Generator[Progress]:
         """Train, telling of every milestone, and four times a second how far it is.

@@ -32,9 +32,8 @@ ARCHITECTURE = Architecture(width=4, network="unet", depth=2)
 class OneSteepBatch:
     """Shots of a picture, but for one step in whose targets something went badly wrong."""
 
-    def __init__(self, value: float) -> None:
-        picture = cat(48, 48)
-        self.plain = RepeatedShots([torch.stack([picture, picture**2])], 16)
+    def __init__(self, shots: torch.Tensor, value: float) -> None:
+        self.plain = RepeatedShots([shots], 16)
         self.channels, self.size, self.value = self.plain.channels, self.plain.size, value
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
@@ -43,10 +42,12 @@ class OneSteepBatch:
         return {**batch, "target": batch["target"] + self.value} if steep else batch
 
 
-def training(value: float, validated: bool = True) -> Training:
+def training(value: float, validated: bool = True, shots: torch.Tensor | None = None) -> Training:
     """One that a single gradient of so steep targets throws off."""
     net = ARCHITECTURE.build(3)
-    source, objective = OneSteepBatch(value), shots_objective(net, 3)
+    picture = cat(48, 48)
+    shots = torch.stack([picture, picture**2]) if shots is None else shots
+    source, objective = OneSteepBatch(shots, value), shots_objective(net, 3)
     return Training(
         net,
         source,
@@ -136,7 +137,6 @@ def test_the_folder_keeps_the_best_weights_and_no_infinite_numbers(tmp_path: Pat
 
 
 def test_one_that_never_learns_says_so() -> None:
-    one = training(0.0)
-    one._source.plain = RepeatedShots([torch.full((2, 3, 48, 48), math.nan)], 16)  # type: ignore[attr-defined]
+    blank = torch.full((2, 3, 48, 48), math.nan)
     with pytest.raises(InputError, match="went astray: it was never better than at its start"):
-        milestones(one)
+        milestones(training(0.0, shots=blank))
