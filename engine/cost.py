@@ -28,4 +28,4 @@ CALL = 5e-6
 def seconds(node: Node, kernel: Kernel) -> float:
     """The time that a node of a bound graph is estimated to take with a kernel."""
     moved = traffic(node) + kernel.scratch_traffic(node)
-    return CALL + kernel.products * flops(node) / FLOPS + moved / BANDWIDTH
+    return CALL + kernel.products(node) * flops(node) / FLOPS + moved / BANDWIDTH

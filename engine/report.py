@@ -31,7 +31,8 @@ class StepReport:
             lies in a parameter's memory.
         scratch: bytes of scratch memory.
         moved: bytes that it must read and write, scratch apart.
-        flops: floating-point operations.
+        flops: floating-point operations, by the definition of the operators.
+        executed: how many of them the kernel carries out.
         span: when it ran, as last measured, if ever.
         phase: forward, gradient of an operator, or update.
         rewrites: the rewrites that made it, or that made the node whose gradient it is.
@@ -46,6 +47,7 @@ class StepReport:
     scratch: int
     moved: int
     flops: int
+    executed: int
     span: Span | None
     phase: str
     rewrites: tuple[str, ...]
@@ -58,7 +60,7 @@ class StepReport:
 
     @property
     def gflops_per_second(self) -> float | None:
-        """Its rate: billions of floating-point operations per second."""
+        """Its rate: billions of floating-point operations per second, all that are asked for."""
         return self.flops / self.seconds / 1e9 if self.seconds else None
 
 
@@ -78,6 +80,7 @@ def _report(plan: Plan, step: Step, span: Span | None) -> StepReport:
         scratch=sum(spec.nbytes for _, spec in step.workspaces),
         moved=0 if is_view else traffic(node),
         flops=flops(node),
+        executed=0 if step.kernel is None else round(step.kernel.products(node) * flops(node)),
         span=span,
         phase=_phase(node),
         rewrites=node.provenance.rewrites,

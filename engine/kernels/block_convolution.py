@@ -77,7 +77,7 @@ def _convolution(turned: bool) -> Kernel:
         lambda node: _weight_workspace(node.inputs[1].spec) + blocks(node).workspace(),
         supports=supports,
         passes=lambda node: _weight_traffic(node.inputs[1].spec) + blocks(node).traffic,
-        products=PRODUCTS,
+        products=lambda node: PRODUCTS,
     )
 
 
@@ -107,7 +107,7 @@ KERNELS: dict[str, list[Kernel]] = {
                 _is_small(node, node.sizes[2:]) and _fits(_window(node), node.inputs[1])
             ),
             passes=lambda node: _weight_traffic(node.spec) + _weight_blocks(node).traffic,
-            products=PRODUCTS,
+            products=lambda node: PRODUCTS,
         )
     ],
 }

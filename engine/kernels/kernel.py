@@ -43,7 +43,7 @@ class Kernel:
             workspace is written once and read once.
         keeps: whether the first scratch tensor is its own from run to run: the kernel fills it
             once, from constants.
-        products: the share of the operator's floating-point operations that it carries out.
+        products: the share of a node's floating-point operations that it carries out.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Kernel:
     supports: Callable[[Node], bool] = lambda node: True
     passes: Callable[[Node], int] | None = None
     keeps: Callable[[Node], bool] = lambda node: False
-    products: float = 1.0
+    products: Callable[[Node], float] = lambda node: 1.0
 
     def scratch_traffic(self, node: Node) -> int:
         """Bytes written to scratch memory and read from it."""

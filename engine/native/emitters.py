@@ -10,10 +10,28 @@ from engine.native.kernel import Emitter, NativeKernel
 from engine.native.machine import Machine
 from engine.native.taps import anchor, convolution, weight_gradient
 from engine.native.target import find_target
+from engine.native.winograd import convolution as winograd_convolution
+from engine.native.winograd import weight_gradient as winograd_weight_gradient
 from ops import Node
 
 EMITTERS: tuple[Emitter, ...] = (
     Emitter("C: elementwise", elementwise.supports, elementwise.emit, overwrites=every_input),
+    Emitter(
+        "C: Winograd's blocks",
+        winograd_convolution.supports,
+        winograd_convolution.emit,
+        winograd_convolution.scratch,
+        anchor.overwritten,
+        convolution.keeps,
+        winograd_convolution.products,
+    ),
+    Emitter(
+        "C: Winograd's blocks, weight",
+        winograd_weight_gradient.supports,
+        winograd_weight_gradient.emit,
+        winograd_weight_gradient.scratch,
+        products=winograd_weight_gradient.products,
+    ),
     Emitter(
         "C: taps",
         anchor.supports,

@@ -35,7 +35,7 @@ class Emitter:
         supports: whether it can compute a node.
         emit: the code of the step.
         scratch: the scratch tensors it needs.
-        overwrites, keeps: as in :class:`engine.kernels.Kernel`.
+        overwrites, keeps, products: as in :class:`engine.kernels.Kernel`.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Emitter:
     scratch: Callable[[Node, Machine], Sequence[Spec]] = _no_scratch
     overwrites: Callable[[Node], Collection[int]] = _overwrites_nothing
     keeps: Callable[[Node], bool] = lambda node: False
+    products: Callable[[Node], float] = lambda node: 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ class NativeKernel(Kernel):
             emitter.overwrites,
             emitter.supports,
             keeps=emitter.keeps,
+            products=emitter.products,
             emitter=emitter,
             machine=machine,
         )

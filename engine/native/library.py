@@ -41,8 +41,8 @@ def _load(key: str, source: str, target: Target) -> ctypes.CDLL:
 
 @lru_cache
 def prelude() -> str:
-    """The text that all generated code includes."""
-    return (HERE / "prelude.h").read_text()
+    """The texts that generated code includes."""
+    return "\n".join(path.read_text() for path in sorted(HERE.glob("*.h")))
 
 
 def _sound(folder: Path, key: str) -> Iterator[Path]:

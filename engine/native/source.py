@@ -45,7 +45,7 @@ def program_source(steps: Sequence[StepSource]) -> str:
     Every thread of the team runs every step, each its own share of it; after each they meet.
     """
     text = Text()
-    text('#include "prelude.h"', "")
+    text('#include "prelude.h"', '#include "winograd.h"', "")
     for number, step in enumerate(steps):
         text(*_numbered(step.code.before, number), f"/* {step.title} */")
         with text.block(f"static void step{number}(Team *team, int me, char *A, char *const *P)"):

@@ -12,10 +12,7 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
     """Write what copies the weight to ``packed``, each thread its share of the terms."""
     taps = tapsum.taps
     text(weight.pointer("w"))
-    # Few terms are not cut: whole vectors of them are turned from columns into rows.
-    pieces = -(-taps.terms // tapsum.lanes)
-    first, last = (f"{share} * {tapsum.lanes}" for share in shares(pieces))
-    text(f"const long begin = {first}, end = {last} < {taps.terms} ? {last} : {taps.terms};")
+    share_terms(text, taps.terms, tapsum.lanes)
     places = [place for c in tapsum.positions for place in c.taps]
     with text.block(f"for (int t = 0; t < {len(places)} && begin < end; t++)"):
         row = tapsum.vectors * tapsum.lanes
@@ -27,7 +24,14 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
             _pack_woven(text, tapsum)
         else:
             text(table("taps", [tap.weight for tap in places]))
-            _pack_matrix(text, tapsum, "taps[t]", "rows", taps.results != row)
+            pack_matrix(text, tapsum, "taps[t]", "rows", taps.results != row)
+
+
+def share_terms(text: Text, terms: int, lanes: int) -> None:
+    """Write this thread's share of the terms: those from ``begin`` to ``end``."""
+    # Few terms are not cut: whole vectors of them are turned from columns into rows.
+    first, last = (f"{share} * {lanes}" for share in shares(-(-terms // lanes)))
+    text(f"const long begin = {first}, end = {last} < {terms} ? {last} : {terms};")
 
 
 def _pack_woven(text: Text, tapsum: TapSum) -> None:
@@ -39,11 +43,11 @@ def _pack_woven(text: Text, tapsum: TapSum) -> None:
     with text.block(f"for (int c = 0; c < {len(classes)}; c++)"):
         at = f"taps[t * {len(classes)} + c]"
         with text.block(f"if ({at} >= 0)"):
-            _pack_matrix(text, tapsum, at, f"rows + c * {tapsum.taps.results}", False)
+            pack_matrix(text, tapsum, at, f"rows + c * {tapsum.taps.results}", False)
 
 
-def _pack_matrix(text: Text, tapsum: TapSum, at: str, rows: str, padded: bool) -> None:
-    """The terms of one tap, from a place in the weight on; ``padded``: with zeros behind them."""
+def pack_matrix(text: Text, tapsum: TapSum, at: str, rows: str, padded: bool) -> None:
+    """A thread's terms of one tap, from a place in the weight; ``padded``: with zeros behind."""
     taps, row, s = tapsum.taps, tapsum.vectors * tapsum.lanes, SUFFIX[tapsum.dtype]
     text(f"const {TYPES[tapsum.dtype]} *from = w + {at} + begin * {taps.term_stride};")
     if taps.term_stride == 1:

@@ -21,7 +21,7 @@ from engine.native.loops import shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.source import Code
-from engine.native.taps.geometry import Pair, convolution
+from engine.native.taps.geometry import Pair, Taps, convolution
 from engine.native.taps.products import Products
 from engine.native.text import Text, table
 from ops import Node, Spec
@@ -41,7 +41,7 @@ def supports(node: Node) -> bool:
         and float_type(node) is not None
         and body[-1].attributes["groups"] == 1
         and body[-1].sources[1] < len(node.inputs)
-        and lies_channels_last(node.inputs[_inputs(node)[0]])
+        and lies_channels_last(node.inputs[factors(node)[0]])
         and 0 not in node.inputs[0].sizes
     )
 
@@ -51,13 +51,13 @@ def scratch(node: Node, machine: Machine) -> list[Spec]:
     stored = tuple(Operand.stored(value.spec) for value in node.inputs)
     products = _products(node, Operands(Operand.stored(node.spec), stored, ()), machine)
     sums = Spec((machine.threads, products.size), node.dtype)
-    return [sums, *products.canvas.scratch(node.inputs[_inputs(node)[1]], machine.threads)]
+    return [sums, *products.canvas.scratch(node.inputs[factors(node)[1]], machine.threads)]
 
 
 def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
     text, before, products = Text(), Text(), _products(node, operands, machine)
-    (g, x), (sums, *canvases) = _inputs(node), operands.scratch
+    (g, x), (sums, *canvases) = factors(node), operands.scratch
     for rows, vectors in dict.fromkeys(_tiles(products)):
         _tile(before, products, rows, vectors)
     kind, size = TYPES[node.dtype], products.size
@@ -76,21 +76,25 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     return Code(text, before)
 
 
-def _inputs(node: Node) -> Pair:
+def factors(node: Node) -> Pair:
     """The numbers of g and x among the node's inputs."""
     body = body_of(node)
     return body[0].sources[0], body[-1].sources[1]
 
 
 def _products(node: Node, operands: Operands, machine: Machine) -> Products:
-    body, (g, x) = body_of(node), _inputs(node)
+    taps = taps_of(node, operands.out)
+    return Products(node.dtype, taps, operands.inputs[factors(node)[1]], machine)
+
+
+def taps_of(node: Node, out: Operand) -> Taps:
+    """What the gradient is of: a convolution of x with a weight like this node's result."""
+    body, (g, x) = body_of(node), factors(node)
     phases = len(body) == 2
-    # What the gradient is of: a convolution of x with a weight like this node's result.
     n, _, height, width = node.inputs[g].sizes
     size = (height // 2 + 1, width // 2 + 1) if phases else (height, width)
     forward = replace(body[-1], spec=node.spec.with_shape((n, node.sizes[0], *size)))
-    taps = convolution(forward, node.inputs[x].sizes, operands.out, phases)
-    return Products(node.dtype, taps, operands.inputs[x], machine)
+    return convolution(forward, node.inputs[x].sizes, out, phases)
 
 
 def _tiles(products: Products) -> list[Pair]:

@@ -55,6 +55,9 @@ CASES = {
     "conv2d_weight_gradient of whole vectors": Case(
         image(1, 8, 5, 4), image(1, 8, 9, 8), kernel_size=(3, 3), **WINDOW
     ),
+    "conv2d by blocks": Case(
+        image(2, 16, 7, 9), image(16, 16, 3, 3), **{**WINDOW, "stride": (1, 1)}
+    ),
     "sigmoid": Case(image(2, 3, 5, 7)),
     "mean": Case(image(2, 3, 5, 7), dim=(0, 1, 2, 3), keepdim=False),
     "max_pool2d": Case(

@@ -1,0 +1,153 @@
+"""Sums of taps cut into blocks of 2x2 results.
+
+The taps of a class of positions (see :mod:`engine.native.taps.geometry`) that lie side by side in
+what a step of the input leaves are a filter, r x r of them. A block reads (r + 1)^2 pixels; their
+sums and differences, the pixels' places, meet those of the filter's taps, place by place:
+(r + 1)^2 products in place of 4 r^2. Of three taps read at every second pixel, the outer two are
+such a filter and the middle one is not: a block of 5^2 pixels, and 25 products in place of 36.
+Source: Lavin and Gray, CVPR 2016.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+from engine.native.taps.geometry import Pair, PositionClass, Tap, Taps
+
+SIDE = 2
+"""Results of a block along an axis."""
+
+WHOLE = 16
+"""Channels come in multiples of the lanes of the widest vector."""
+
+CHUNK = 1 << 16
+"""Elements of places to be in the cache at once, those of pixels and those of results together."""
+
+WORTH = 32
+"""Blocks from which on the filters' transform is small beside what it saves."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """R x r taps, row by row, of which the first reads at (dy, dx) and others a step beside it."""
+
+    dy: int
+    dx: int
+    step: Pair
+    taps: tuple[Tap, ...]
+
+    @property
+    def reach(self) -> int:
+        """R, taps along an axis."""
+        return math.isqrt(len(self.taps))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of a sum of taps.
+
+    Attributes:
+        taps: what is summed.
+        batch: images.
+        filters: of each class; of all the same number and size.
+    """
+
+    taps: Taps
+    batch: int
+    filters: tuple[tuple[Filter, ...], ...]
+
+    @staticmethod
+    def find(taps: Taps, batch: int) -> Blocks | None:
+        """Those of a sum of taps; None if it has none, or they are not worth it."""
+        filters = tuple(_filters(c, taps.in_step) for c in taps.classes)
+        alike = len({(len(own), *((f.step, f.reach) for f in own)) for own in filters}) == 1
+        if not (alike and filters[0]) or taps.terms % WHOLE or taps.results % WHOLE:
+            return None
+        blocks = Blocks(taps, batch, filters)
+        return blocks if blocks.count >= WORTH else None
+
+    @property
+    def reach(self) -> int:
+        """Taps of a filter along an axis."""
+        return self.filters[0][0].reach
+
+    @property
+    def step(self) -> Pair:
+        """From one tap of a filter to the next."""
+        return self.filters[0][0].step
+
+    @property
+    def side(self) -> int:
+        """Pixels of a block along an axis, and places."""
+        return self.reach + self.taps.in_step[0] // self.step[0]
+
+    @property
+    def strided(self) -> bool:
+        """Whether positions are further apart than taps."""
+        return self.step != self.taps.in_step
+
+    @property
+    def places(self) -> int:
+        """Places of a block."""
+        return self.side**2
+
+    @property
+    def products(self) -> float:
+        """The share of the sum's products that is carried out."""
+        return self.places / (SIDE * self.reach) ** 2
+
+    @property
+    def grid(self) -> Pair:
+        """Rows and columns of blocks in an image."""
+        rows, columns = self.taps.grid
+        return -(-rows // SIDE), -(-columns // SIDE)
+
+    @property
+    def count(self) -> int:
+        """Blocks of all images."""
+        return self.batch * self.grid[0] * self.grid[1]
+
+    @property
+    def terms(self) -> int:
+        """Terms of a place: the channels of x for each filter of a class."""
+        return len(self.filters[0]) * self.taps.terms
+
+    @cached_property
+    def slot(self) -> int:
+        """Elements of one place of a class's filters: a matrix, terms x results."""
+        return self.terms * self.taps.results
+
+    def chunk(self, threads: int) -> int:
+        """Blocks whose places are in the cache at once: an even share of them all."""
+        fitting = max(1, CHUNK // (self.places * (self.terms + self.taps.results)))
+        chunks = -(-self.count // min(fitting, -(-self.count // threads)))
+        return -(-self.count // chunks)
+
+    @property
+    def packed_size(self) -> int:
+        """Elements of all places of all filters."""
+        return len(self.filters) * self.places * self.slot
+
+
+def _filters(position: PositionClass, in_step: Pair) -> tuple[Filter, ...]:
+    """The filters that a class's taps are; none if there are others."""
+    taps = sorted(position.taps)
+    by_parity: dict[Pair, list[Tap]] = {}
+    for tap in taps:
+        by_parity.setdefault((tap.dy % in_step[0], tap.dx % in_step[1]), []).append(tap)
+    filters = [_square(own, in_step, (2, 3)) for own in by_parity.values()]
+    if in_step == (2, 2) and None in filters:
+        filters = [_square(taps, (1, 1), (3,))]
+    return tuple(one for one in filters if one) if None not in filters else ()
+
+
+def _square(taps: list[Tap], step: Pair, reaches: Collection[int]) -> Filter | None:
+    one = Filter(taps[0].dy, taps[0].dx, step, tuple(taps))
+    (down, right), square = step, product(range(one.reach), repeat=2)
+    expected = [(one.dy + r * down, one.dx + c * right) for r, c in square]
+    fits = one.reach in reaches and [(tap.dy, tap.dx) for tap in taps] == expected
+    return one if fits else None

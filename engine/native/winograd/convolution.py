@@ -1,0 +1,149 @@
+"""Convolutions, their input gradients and their phases in C, by Winograd's blocks."""
+
+from __future__ import annotations
+
+from engine.kernels.patches import lies_channels_last
+from engine.native.machine import Machine
+from engine.native.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.source import Code
+from engine.native.taps import anchor, epilogue, packing
+from engine.native.taps.convolution import keeps
+from engine.native.taps.tapsum import TapSum
+from engine.native.text import Text, table
+from engine.native.winograd.blocks import Blocks
+from engine.native.winograd.products import Products
+from engine.native.winograd.work import Work
+from ops import Node, Spec
+
+
+def supports(node: Node) -> bool:
+    """A sum of taps that has blocks, of an image stored as such."""
+    return anchor.supports(node) and _blocks(node) is not None
+
+
+def _blocks(node: Node) -> Blocks | None:
+    found = anchor.find_anchor(node)
+    assert found is not None
+    image, weight = node.inputs[found.image], node.inputs[found.weight]
+    if not lies_channels_last(image):
+        return None
+    return Blocks.find(anchor.taps_of(node, found, Operand.stored(weight.spec)), node.sizes[0])
+
+
+def products(node: Node) -> float:
+    """The share of the node's operations that is carried out."""
+    blocks = _blocks(node)
+    assert blocks is not None
+    return blocks.products
+
+
+def _work(node: Node, inputs: tuple[Operand, ...], machine: Machine) -> tuple[TapSum, Work]:
+    tapsum = TapSum.of(node, inputs, machine)
+    blocks = Blocks.find(tapsum.taps, node.sizes[0])
+    assert blocks is not None
+    return tapsum, Work(blocks, tapsum.image, machine)
+
+
+def scratch(node: Node, machine: Machine) -> list[Spec]:
+    """The filters' places, and the threads' memory."""
+    inputs = tuple(Operand.stored(x.spec) for x in node.inputs)
+    _, work = _work(node, inputs, machine)
+    return [Spec((work.blocks.packed_size,), node.dtype), work.scratch()]
+
+
+def emit(node: Node, operands: Operands, machine: Machine) -> Code:
+    """The step's C code."""
+    text, before = Text(), Text()
+    tapsum, work = _work(node, operands.inputs, machine)
+    blocks, (packed, memory) = work.blocks, operands.scratch
+    products = Products(
+        rows=work.chunk,
+        results=blocks.taps.results,
+        step=1,
+        scalar=blocks.terms,
+        added=False,
+        dtype=node.dtype,
+        machine=machine,
+    )
+    epilogue.declare(before, tapsum)
+    epilogue.write_store(before, tapsum, operands.inputs)
+    work.squares.write(before)
+    products.write(before)
+    _write_results(before, tapsum, work)
+    once = Text() if keeps(node) else None
+    _pack(text if once is None else once, tapsum, work, operands)
+    text("barrier(team);" if once is None else packed.pointer("packed"))
+    text(tapsum.image.pointer("x"))
+    work.pointers(text, memory)
+    epilogue.fill(text, tapsum, operands)
+    with text.block(work.chunks_loop()):
+        work.bounds(text)
+        for number in range(len(blocks.filters)):
+            _class(text, work, products, number)
+    return Code(text, before, once)
+
+
+def _pack(text: Text, tapsum: TapSum, work: Work, operands: Operands) -> None:
+    """Write what puts the places of the filters' taps into ``packed``."""
+    taps, blocks = tapsum.taps, work.blocks
+    text(operands.scratch[0].pointer("packed", writable=True))
+    text(operands.inputs[tapsum.anchor.weight].pointer("w"))
+    packing.share_terms(text, taps.terms, tapsum.lanes)
+    text("const long terms = end - begin;")
+    for number, filters in enumerate(blocks.filters):
+        for f, one in enumerate(filters):
+            at = number * blocks.places * blocks.slot + f * taps.terms * taps.results
+            with text.block(f"for (int t = 0; t < {len(one.taps)} && begin < end; t++)"):
+                text(table("taps", [tap.weight for tap in one.taps]))
+                place = f"packed + {at} + t * {blocks.slot} + begin * {taps.results}"
+                text(f"{TYPES[tapsum.dtype]} *rows = {place};")
+                packing.pack_matrix(text, tapsum, "taps[t]", "rows", padded=False)
+            work.transform(text, "from_taps", f"packed + {at}", blocks.reach)
+
+
+def _class(text: Text, work: Work, products: Products, number: int) -> None:
+    """The positions of a class within a chunk of blocks."""
+    blocks, taps = work.blocks, work.blocks.taps
+    with text.block(work.blocks_loop()):
+        work.position(text)
+        work.read(text, number)
+    with text.block(f"for (int p = 0; p < {blocks.places}; p++)"):
+        filters = f"packed + {number * blocks.places * blocks.slot} + p * {blocks.slot}"
+        pixels, results = f"pixels + p * {work.pixel_place}", f"results + p * {work.result_place}"
+        products.call(text, pixels, filters, results, str(blocks.terms))
+    (a, b), (down, right) = taps.classes[number].offset, taps.out_step
+    row, image = taps.out[1] * taps.results, taps.out[0] * taps.out[1] * taps.results
+    with text.block(work.blocks_loop()):
+        work.position(text)
+        to = f"n * {image} + (i * {down} + {a}) * {row} + (j * {right} + {b}) * {taps.results}"
+        inside = f"i + 1 < {taps.classes[number].rows}, j + 1 < {taps.classes[number].columns}"
+        text(f"results@(&sides, results + (b - first) * {taps.results}, {to}, {inside});")
+
+
+def _write_results(text: Text, tapsum: TapSum, work: Work) -> None:
+    """The function that stores a block's results: those of its second row and column if asked."""
+    kind, s, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.taps
+    down = taps.out_step[0] * taps.out[1] * taps.results
+    right = taps.out_step[1] * taps.results
+    with (
+        text.block(
+            f"NOINLINE void results@(const Sides@ *sides, const {kind} *sums, long to, int below, "
+            "int beside)"
+        ),
+        text.block(f"for (long c = 0; c < {taps.results}; c += {tapsum.lanes})"),
+    ):
+        places = work.blocks.places
+        text(f"v{s} sum[{places}], y[4];", f'_Pragma("GCC unroll {places}")')
+        load = f"sum[p] = load_{s}(sums + p * {work.result_place} + c);"
+        text(f"for (int p = 0; p < {places}; p++)", f"    {load}")
+        text(f"to_results_{work.blocks.side}_square_{s}(sum, y);")
+        for number, (condition, at) in enumerate(
+            (
+                ("", 0),
+                ("if (beside) ", right),
+                ("if (below) ", down),
+                ("if (below && beside) ", down + right),
+            )
+        ):
+            text(f"{condition}store@(sides, y[{number}], to + {at} + c, c);")
+    text("")

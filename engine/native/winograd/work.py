@@ -1,0 +1,110 @@
+"""What a thread holds of a chunk of blocks: places of pixels, places of results, and a patch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.native.loops import shares
+from engine.native.machine import Machine
+from engine.native.operand import SUFFIX, TYPES, Operand
+from engine.native.text import Text
+from engine.native.winograd.blocks import SIDE, Blocks
+from engine.native.winograd.squares import Squares
+from ops import Spec
+
+APART = 16
+"""Elements between places, lest the same block's compete for the same lines of the cache."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The work on blocks, chunk by chunk.
+
+    Attributes:
+        blocks: all of them.
+        image: x.
+        machine: what the code is for.
+    """
+
+    blocks: Blocks
+    image: Operand
+    machine: Machine
+
+    @property
+    def chunk(self) -> int:
+        """Blocks of a chunk."""
+        return self.blocks.chunk(self.machine.threads)
+
+    @property
+    def pixel_place(self) -> int:
+        """Elements from one place of pixels to the next."""
+        return self.chunk * self.blocks.terms + APART
+
+    @property
+    def result_place(self) -> int:
+        """The same of results."""
+        return self.chunk * self.blocks.taps.results + APART
+
+    @property
+    def squares(self) -> Squares:
+        """What is read of x."""
+        side, step = self.blocks.side, self.blocks.step
+        transform = f"from_pixels_{side}"
+        return Squares(self.image, side, step, transform, "pixels@", self.pixel_place)
+
+    def scratch(self) -> Spec:
+        """The memory of all threads."""
+        return Spec((self.machine.threads, self._size), self.image.dtype)
+
+    @property
+    def _size(self) -> int:
+        taps, places = self.blocks.taps, self.blocks.places
+        patch = max(places * taps.terms, SIDE**2 * taps.results)
+        return places * (self.pixel_place + self.result_place) + patch
+
+    def pointers(self, text: Text, scratch: Operand) -> None:
+        """Declare ``pixels``, ``results`` and ``patch``, the thread's own."""
+        kind, places = TYPES[self.image.dtype], self.blocks.places
+        text(
+            f"{kind} *pixels = ({kind} *)({scratch.address}) + me * {self._size};",
+            f"{kind} *results = pixels + {places * self.pixel_place};",
+            f"{kind} *patch = results + {places * self.result_place};",
+        )
+
+    def chunks_loop(self) -> str:
+        """The head of the loop over this thread's chunks."""
+        first, last = shares(-(-self.blocks.count // self.chunk))
+        return f"for (long u = {first}; u < {last}; u++)"
+
+    def bounds(self, text: Text) -> None:
+        """Declare the first block of chunk ``u``, and the last, excluded."""
+        end = f"(u + 1) * {self.chunk}"
+        text(f"const long first = u * {self.chunk};")
+        text(f"const long last = {end} < {self.blocks.count} ? {end} : {self.blocks.count};")
+
+    def blocks_loop(self) -> str:
+        """The head of the loop over a chunk's blocks."""
+        return "for (long b = first; b < last; b++)"
+
+    def position(self, text: Text) -> None:
+        """Declare the image of block ``b``, and its first row and column of positions."""
+        rows, columns = self.blocks.grid
+        text(
+            f"const long n = b / {rows * columns};",
+            f"const long i = b / {columns} % {rows} * {SIDE}, j = b % {columns} * {SIDE};",
+        )
+
+    def read(self, text: Text, number: int) -> None:
+        """Put the places of the pixels that a class reads for block ``b`` into ``pixels``."""
+        taps, (down, right) = self.blocks.taps, self.blocks.taps.in_step
+        for f, one in enumerate(self.blocks.filters[number]):
+            to = f"pixels + (b - first) * {self.blocks.terms} + {f * taps.terms}"
+            first = f"i * {down} + {one.dy}, j * {right} + {one.dx}"
+            text(f"pixels@(x + n * {self.image.strides[0]}, {first}, patch, {to});")
+
+    def transform(self, text: Text, name: str, at: str, step: int) -> None:
+        """Turn a thread's terms of a filter's taps into places, or back, where they lie."""
+        slot, row = self.blocks.slot, self.blocks.taps.results
+        place = f"{at} + begin * {row}"
+        squares = f"{name}_{self.blocks.side}_squares_{SUFFIX[self.image.dtype]}"
+        text(f"{squares}({place}, {step * slot}, {slot}, {place}, {slot}, (end - begin) * {row});")

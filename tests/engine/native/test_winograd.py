@@ -1,0 +1,199 @@
+"""Convolutions by Winograd's blocks in C: held to the law of kernels, and as exact as others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ops
+from engine import compile
+from engine.kernels import Kernel
+from engine.native.emitters import native_kernels
+from engine.native.winograd import blocks
+from engine.testing import Case, Sample, Subject
+from engine.testing.laws.kernels import require_kernel
+from graphs import GraphBuilder
+from ops import REGISTRY, Node
+from ops.fused import Instruction
+from tests.engine.native.test_kernel_laws import ARCHITECTURES, CONVOLUTIONS, examples, runs
+from tests.ops.subjects import SUBJECTS
+from tests.support import values
+
+FUSED = Subject(REGISTRY["fused"], st.nothing())
+WINDOW: dict[str, Any] = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+CHANNELS = st.sampled_from((16, 32, 48))
+
+
+def by_blocks(architecture: str = "native", threads: int = 2) -> list[Kernel]:
+    kernels = native_kernels(architecture, threads)
+    return [kernel for kernel in kernels if "Winograd" in kernel.name]
+
+
+def require_blocks(subject: Subject, case: Case, architecture: str, threads: int) -> None:
+    held = [require_kernel(subject, case, k) for k in by_blocks(architecture, threads)]
+    assert held.count(True) == 1
+
+
+@st.composite
+def subjects_and_cases(draw: st.DrawFn) -> tuple[Subject, Case]:
+    """A convolution of 2x2 or 3x3 taps or of phases, or one of their gradients."""
+    n, c, m, taps = draw(st.integers(1, 3)), draw(CHANNELS), draw(CHANNELS), draw(st.integers(2, 3))
+    padding = draw(st.tuples(*[st.integers(0, taps)] * 2))
+    size = tuple(draw(st.integers(max(1, taps - 2 * p), 9)) for p in padding)
+    # Every second position of three taps has blocks, but its gradients have not.
+    stride = draw(st.integers(1, taps - 1))
+    results = tuple((s + 2 * p - taps) // stride + 1 for s, p in zip(size, padding, strict=True))
+    dtype = draw(st.sampled_from((torch.float32, torch.float64)))
+
+    def sample(*shape: int) -> Sample:
+        return Sample(shape, dtype, draw(st.integers(0, 1 << 16)), "channels_last")
+
+    x, y, woven = (n, c, *size), (n, m, *results), (n, m, 2 * size[0], 2 * size[1])
+    window = WINDOW | {"padding": padding, "stride": (stride, stride)}
+    weight, phases = (m, c, taps, taps), (4 * m, c, 2, 2)
+    back = {"size": size}
+    names = (*CONVOLUTIONS, *(f"{name} of phases" for name in CONVOLUTIONS))
+    gradients = CONVOLUTIONS[1:] if stride == 2 else ()
+    name = draw(st.sampled_from([name for name in names if name not in gradients]))
+    shapes, body = {
+        "conv2d": ((x, weight), [("conv2d", (0, 1), window)]),
+        "conv2d_input_gradient": (
+            (y, weight), [("conv2d_input_gradient", (0, 1), window | back)]),
+        "conv2d_weight_gradient": (
+            (y, x), [("conv2d_weight_gradient", (0, 1), window | {"kernel_size": (taps, taps)})]),
+        "conv2d of phases": (
+            (x, phases), [("conv2d", (0, 1), WINDOW), ("interleave_phases", (2,), {})]),
+        "conv2d_input_gradient of phases": (
+            (woven, phases),
+            [("separate_phases", (0,), {}), ("conv2d_input_gradient", (2, 1), WINDOW | back)]),
+        "conv2d_weight_gradient of phases": (
+            (woven, x),
+            [("separate_phases", (0,), {}),
+             ("conv2d_weight_gradient", (2, 1), WINDOW | {"kernel_size": (2, 2)})]),
+    }[name]  # fmt: skip
+    inputs = [sample(*shape) for shape in shapes]
+    if len(body) == 1:
+        return SUBJECTS[name], Case(*inputs, **body[0][2])
+    return FUSED, Case(*inputs, body=tuple(Instruction(REGISTRY[n], s, a) for n, s, a in body))
+
+
+@pytest.mark.parametrize("chunk", [1, blocks.CHUNK])
+@examples(30)
+@given(drawn=subjects_and_cases(), threads=st.integers(1, 3))
+def test_blocks_hold_the_law_of_kernels(
+    chunk: int, drawn: tuple[Subject, Case], threads: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "CHUNK", chunk)
+        patch.setattr(blocks, "WORTH", 1)
+        require_blocks(*drawn, "native", threads)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
+@examples(6)
+@given(drawn=subjects_and_cases())
+def test_instruction_sets(architecture: str, drawn: tuple[Subject, Case]) -> None:
+    if not runs(architecture):
+        pytest.skip(f"this machine does not run {architecture}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "WORTH", 1)
+        require_blocks(*drawn, architecture, 2)
+
+
+def test_what_follows_is_computed_with_the_results() -> None:
+    like = Sample((3, 16, 7, 9), layout="channels_last")
+    row = Sample((1, 16, 1, 1))
+    body = [
+        ("conv2d", (0, 1), WINDOW),
+        ("add", (4, 3), {}),
+        ("greater", (2, 3), {}),
+        ("mul", (5, 2), {}),
+        ("where", (6, 5, 7), {}),
+    ]
+    instructions = tuple(Instruction(REGISTRY[n], s, a) for n, s, a in body)
+    weight = Sample((16, 16, 3, 3), layout="channels_last")
+    case = Case(like, weight, like.replace(seed=5), row, body=instructions)
+    require_blocks(FUSED, case, "native", 2)
+
+
+def leaf(*shape: int, dtype: torch.dtype = torch.float32) -> Node:
+    return REGISTRY["input"](name="leaf", shape=shape, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "window"),
+    [
+        ((16, 20), (3, 3), {"padding": 1}),  # channels that are no whole vectors
+        ((3, 16), (3, 3), {"padding": 1}),
+        ((16, 16), (3, 3), {"padding": 1, "stride": (1, 2)}),
+        ((16, 16), (2, 2), {"stride": 2}),
+        ((16, 16), (3, 3), {"padding": 2, "dilation": 2}),
+        ((16, 16), (3, 3), {"padding": 1, "groups": 2}),
+        ((16, 16), (3, 1), {"padding": (1, 0)}),
+        ((16, 16), (1, 1), {}),
+        ((16, 16), (5, 5), {"padding": 2}),
+    ],
+)
+def test_others_have_no_blocks(
+    channels: tuple[int, int], kernel: tuple[int, int], window: dict[str, Any]
+) -> None:
+    few, many = channels
+    weight = leaf(many, few // window.get("groups", 1), *kernel)
+    node = ops.conv2d(leaf(4, few, 16, 16), weight, **window)
+    assert not any(kernel.supports(node) for kernel in by_blocks())
+
+
+def test_few_blocks_are_not_worth_it() -> None:
+    def supported(batch: int) -> bool:
+        node = ops.conv2d(leaf(batch, 16, 8, 8), leaf(16, 16, 3, 3), padding=1)
+        return any(kernel.supports(node) for kernel in by_blocks())
+
+    assert (supported(1), supported(2)) == (False, True)
+
+
+def test_a_report_tells_what_is_saved() -> None:
+    g = GraphBuilder("convolution")
+    x, w = g.input("x", (2, 16, 8, 8)), g.input("w", (16, 16, 3, 3))
+    program = compile(g.build(y=ops.conv2d(x, w, padding=1)), backend="native")
+    step = next(step for step in program.steps() if "conv2d" in step.operator)
+    assert step.flops == 2 * 2 * 8 * 8 * 16 * 16 * 9
+    assert step.executed == step.flops * 16 // 36
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_errors_are_those_of_rounding(name: str) -> None:
+    images, weight = (4, 32, 16, 16), (32, 32, 3, 3)
+    shapes, given_attributes = {
+        "conv2d": ((images, weight), {}),
+        "conv2d_input_gradient": ((images, weight), {"size": (16, 16)}),
+        "conv2d_weight_gradient": ((images, images), {"kernel_size": (3, 3)}),
+    }[name]
+    tensors = [values(*shape, seed=i) for i, shape in enumerate(shapes)]
+    attributes = given_attributes | WINDOW
+    exact = SUBJECTS[name].operator.forward(*tensors, **attributes)
+    largest = SUBJECTS[name].operator.forward(*(x.abs() for x in tensors), **attributes).max()
+    node = SUBJECTS[name].operator(*(leaf(*s) for s in shapes), **attributes)
+    out = run(node, [x.float() for x in tensors], tuple(exact.shape))
+    assert (out - exact).abs().max() < torch.finfo(torch.float32).eps * largest
+
+
+def run(node: Node, tensors: list[torch.Tensor], shape: tuple[int, ...]) -> torch.Tensor:
+    (kernel,) = [kernel for kernel in by_blocks() if kernel.supports(node)]
+    out, *inputs = (x.to(memory_format=torch.channels_last) for x in (torch.empty(shape), *tensors))
+    scratch = [torch.empty(spec.sizes) for spec in kernel.workspace(node)]
+    kernel.prepare(node, out, inputs, scratch)()
+    return out
+
+
+def test_what_is_not_finite_stays_within_its_blocks() -> None:
+    x, w = torch.zeros(1, 16, 12, 12), torch.ones(16, 16, 3, 3)
+    x[0, 3, 5, 5] = torch.nan
+    node = ops.conv2d(leaf(*x.shape), leaf(*w.shape), padding=1)
+    spoilt = run(node, [x, w], tuple(x.shape)).isnan()[0].any(0)
+    assert spoilt[4:7, 4:7].all()
+    spoilt[4:8, 4:8] = False
+    assert not spoilt.any()
