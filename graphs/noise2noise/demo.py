@@ -33,6 +33,10 @@ from graphs.noise2noise.training.validation import Score
 
 SIGMA = 25.0
 NOISE = Gaussian(SIGMA, SIGMA)
+ARCHITECTURE = Architecture(network="unet", width=24, depth=3)
+"""Half as wide as the paper's U-Net and two levels less deep: there are two minutes to train it."""
+
+CROP, BATCH, LR = 64, 4, 2e-3
 SCORED_PIECES = 96
 OURS = "Blockwright"
 
@@ -72,8 +76,9 @@ class Demo:
 
 def run_demo(
     folder: Path,
-    plan: Plan,
     *,
+    seconds: float,
+    steps: int | None = None,
     seed: int = 0,
     console: Console,
     training_names: Sequence[str] = TRAINING,
@@ -83,21 +88,21 @@ def run_demo(
 
     Args:
         folder: where the files go; it is made if need be, and files of an earlier run replaced.
-        plan: how and how long to train.
+        seconds, steps: how long to train; see :class:`Plan`.
         seed: of the noise, the weights and the batches.
         console: where the progress is shown.
         training_names, held_out_names: photographs of :data:`photographs.PHOTOGRAPHS`.
 
     Raises:
-        InputError: the folder cannot be written to.
+        InputError: the folder cannot be written to, or there is no time to train.
     """
+    plan = Plan(seconds=seconds, steps=steps, batch=BATCH, lr=LR)
     require_folder(folder)
-    if plan.steps is None:
+    if steps is None:
         settle_threads(None)
     held_out = {name: load(name) for name in held_out_names}
     pairs = noisy_pairs(training_names, seed)
-    architecture = Architecture()
-    net = architecture.build(seed)
+    net = ARCHITECTURE.build(seed)
     restore = Restorer(net)
     score = _scorer(restore, held_out.values(), seed)
     training = Training(net, pairs, plan, validate=score, seed=seed)
@@ -117,7 +122,7 @@ def run_demo(
         rows = [Row(r.name, r.clean, r.results["noisy"], r.results[OURS]) for r in restored]
         scores = [(step, score.psnr) for step, score in training.scores if score.psnr is not None]
         draw_figure(temporary, rows, training.losses, scores, SIGMA)
-    save_network(weights, net, architecture)
+    save_network(weights, net, ARCHITECTURE)
     return Demo(finished, restored, training, figure, weights)
 
 
@@ -126,7 +131,7 @@ def noisy_pairs(names: Iterable[str], seed: int) -> RepeatedShots:
     generator = generator_for(seed)
     scenes = (scale_down(load(name), factor) for name in names for factor in (1, 2))
     twice = (scene.expand(2, -1, -1, -1) for scene in scenes)
-    return RepeatedShots([NOISE(shots, generator).pixels for shots in twice])
+    return RepeatedShots([NOISE(shots, generator).pixels for shots in twice], CROP)
 
 
 def quality_table(restored: Sequence[Restored]) -> Table:

@@ -7,11 +7,11 @@ from graphs.noise2noise.data import photographs
 from graphs.noise2noise.data.photographs import PHOTOGRAPHS, load, scale_down
 from graphs.noise2noise.images import to_bytes
 
-SMALL = {name: to_bytes(scale_down(load(name), 4)) for name in PHOTOGRAPHS}
+SMALL = {name: to_bytes(scale_down(load(name), 2)) for name in PHOTOGRAPHS}
 
 
 def use_small_photographs() -> None:
-    """Let the application's photographs be a quarter as wide and high."""
+    """Let the application's photographs be half as wide and high."""
     photographs.PHOTOGRAPHS = {name: lambda name=name: SMALL[name] for name in SMALL}
 
 

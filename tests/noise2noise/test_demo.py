@@ -15,10 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
-from graphs import Model, load_weights
 from graphs.noise2noise import demo
 from graphs.noise2noise.data.photographs import HELD_OUT, TRAINING
 from graphs.noise2noise.data.sources import RepeatedShots
+from graphs.noise2noise.networks import load_network
 from tests.noise2noise import small_demo
 from tests.noise2noise.scenes import blockwright, names
 
@@ -80,8 +80,7 @@ def test_it_prints_a_table_and_writes_a_figure_and_weights(
         assert figure.width == 1500
         assert 1200 < figure.height < 6000
         assert np.asarray(figure).std() > 20
-    model = Model()
-    load_weights(model.network, out / "model.safetensors")
+    assert load_network(out / "model.safetensors").architecture == demo.ARCHITECTURE
 
 
 @pytest.fixture
@@ -125,9 +124,9 @@ def test_the_training_is_given_noisy_shots_alone(
     given: list[torch.Tensor] = []
 
     class Watched(RepeatedShots):
-        def __init__(self, scenes: list[torch.Tensor]) -> None:
+        def __init__(self, scenes: list[torch.Tensor], size: int) -> None:
             given.extend(scenes)
-            super().__init__(scenes)
+            super().__init__(scenes, size)
 
     monkeypatch.setattr(demo, "RepeatedShots", Watched)
     assert blockwright("demo", "--steps", 1, "-o", tmp_path).exit_code == 0
@@ -151,4 +150,5 @@ def test_the_whole_demonstration(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
     assert time.perf_counter() - start < 240
     noisy, ours, *_classical = table(process.stdout)["mean"]
-    assert ours > noisy + 6
+    # On a single core it gains about 10 dB, as much as non-local means; on more cores, more.
+    assert ours > noisy + 9.5

@@ -34,9 +34,9 @@ def demo(
 ) -> None:
     """Watch a network learn to denoise from noisy photographs alone.
 
-    It trains on noisy pairs made from photographs that come with scikit-image, then cleans
-    photographs that it was not trained on, and compares. Ctrl-C ends the training early and goes on
-    with what has been learned. Files of an earlier demo are replaced.
+    A small U-Net trains on noisy pairs made from photographs that come with scikit-image, then
+    cleans photographs that it was not trained on, and compares. Ctrl-C ends the training early and
+    goes on with what has been learned. Files of an earlier demo are replaced.
 
     \b
     Examples:
@@ -44,11 +44,11 @@ def demo(
       blockwright demo --minutes 0.5 -o quick
     """
     from graphs.noise2noise.demo import quality_table, run_demo
-    from graphs.noise2noise.training.plan import Plan
 
     with explaining():
-        plan = Plan(seconds=60 * minutes, steps=steps)
-        result = run_demo(output, plan, seed=seed, console=progress_console())
+        result = run_demo(
+            output, seconds=60 * minutes, steps=steps, seed=seed, console=progress_console()
+        )
         if not as_json:
             Console().print(quality_table(result.restored))
         files = {"figure": result.figure, "weights": result.weights}

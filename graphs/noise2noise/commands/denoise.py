@@ -47,8 +47,9 @@ def denoise(
 ) -> None:
     """Clean pictures: PNG, JPEG, TIFF or .npy, of any size, of 8 or 16 bits or floats.
 
-    A result has the kind, the numbers, the channels and the metadata of its picture. What is done
-    follows from what there is, and is told on standard error:
+    A result has the kind, the numbers, the channels and the metadata of its picture; of a PNG with
+    a palette or of less than 8 bits, it is RGB or grey of 8. What is done follows from what there
+    is, and is told on standard error:
 
     \b
       a single picture         zero-shot: learns from its own pixels

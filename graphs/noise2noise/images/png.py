@@ -1,4 +1,8 @@
-"""PNG files: grey or RGB, with opacity or without, of 8 or 16 bits."""
+"""PNG files: grey or RGB, with opacity or without, of 8 or 16 bits.
+
+Cleaned pixels have other values than those of a palette or of 1, 2 or 4 bits. So pictures of these
+are read, and written again, as RGB or grey of 8 bits.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +24,34 @@ from graphs.noise2noise.images import spool
 from graphs.noise2noise.images.damage import in_words
 from graphs.noise2noise.images.metadata import Metadata
 from graphs.noise2noise.images.pillow import opened
-from graphs.noise2noise.images.png_rows import Header, chunks, decoded, encoded
+from graphs.noise2noise.images.png_rows import (
+    PALETTE,
+    Header,
+    chunks,
+    decoded,
+    encoded,
+    whole_chunk,
+)
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import release, spooled
 
-_HEADER_END = 29
-_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
-_OF_PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"sBIT", b"bKGD", b"hIST"}
+_OF_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sBIT", b"bKGD", b"hIST"}
 """Chunks that belong to the pixels; the others are carried over."""
+
+_WITH_OPACITY = (2, 4)
+"""Samples of a pixel."""
 
 _CARRIED = ("exif", "icc_profile", "dpi")
 
 
 def read(path: Path) -> Raster:
-    """Read a PNG file.
+    """Read a PNG file: of a palette as RGB, with opacity if it has any; of few bits in 8.
 
     Raises:
-        InputError: it is damaged, animated, or neither grey nor RGB of 8 or 16 bits.
+        InputError: it is damaged or animated, or one colour of grey or RGB is transparent.
     """
     with opened(path, "PNG") as image, path.open("rb") as file:
-        header = Header.of(file.read(_HEADER_END))
+        header = Header.of(file)
         _require_plain(path, image, header)
         info = {key: image.info[key] for key in _CARRIED if key in image.info}
         try:
@@ -50,8 +62,9 @@ def read(path: Path) -> Raster:
         except OSError as error:
             place = f"in {gettempdir()} (TMPDIR names another folder)"
             raise InputError(f"{path} cannot be unpacked {place}: {error.strerror}") from None
-    axes = "YX" if pixels.ndim == 2 else "YXS"
-    return Raster(pixels, axes, header.colour in (_GREY_ALPHA, _RGB_ALPHA), metadata)
+    if pixels.ndim == 2:
+        return Raster(pixels, "YX", metadata=metadata)
+    return Raster(pixels, "YXS", pixels.shape[-1] in _WITH_OPACITY, metadata)
 
 
 def refusal(raster: Raster) -> str | None:
@@ -94,11 +107,7 @@ def _pixels(file: BinaryIO, header: Header) -> np.ndarray:
 def _require_plain(path: Path, image: Image.Image, header: Header) -> None:
     if getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path} is animated; expected one picture")
-    if header.colour == _PALETTE:
-        raise InputError(f"{path} is of palette colours; expected grey or RGB")
-    if header.depth < 8:
-        raise InputError(f"{path} is grey of {header.depth} bits; expected 8 or 16")
-    if "transparency" in image.info:
+    if "transparency" in image.info and header.colour != PALETTE:
         raise InputError(f"{path} has a transparent colour; expected an alpha channel or none")
 
 
@@ -115,6 +124,5 @@ def _carried_chunks(file: BinaryIO) -> bytes:
     carried = b""
     for kind, size in chunks(file):
         if kind not in _OF_PIXELS:
-            file.seek(-8, io.SEEK_CUR)
-            carried += file.read(size + 12)
+            carried += whole_chunk(file, size)
     return carried

@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import BinaryIO
 
@@ -26,7 +26,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIECE = 1 << 20
 _LEVEL = 6
 _UNFILTERED = b"\0"
-_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
+_SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
+_COLOURS, _OPACITIES = b"PLTE", b"tRNS"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Header:
         depth: bits of a sample.
         colour: its type, as the format numbers them.
         interlaced: whether its rows are out of order.
+        palette: the chunks of its colours and, if there are any, of their opacities, whole.
     """
 
     width: int
@@ -45,23 +48,28 @@ class Header:
     depth: int
     colour: int
     interlaced: bool
+    palette: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, start: bytes) -> Header:
-        """Of a file's first 29 bytes."""
+    def of(cls, file: BinaryIO) -> Header:
+        """Of a file, which has the chunks of a header."""
+        start = file.read(29)
         width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", start, 16)
-        return cls(width, height, depth, colour, interlace != 0)
+        palette = _palette(file) if colour == PALETTE else {}
+        return cls(width, height, depth, colour, interlace != 0, palette)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the pixels, if these are grey or RGB."""
+        """Of the pixels, those of a palette being RGB."""
         samples = _SAMPLES[self.colour]
+        if self.colour == PALETTE:
+            samples = 3 + (_OPACITIES in self.palette)
         return (self.height, self.width) if samples == 1 else (self.height, self.width, samples)
 
     @property
     def dtype(self) -> np.dtype:
         """Of the pixels, of 8 or 16 bits."""
-        return np.dtype(f"u{self.depth // 8}")
+        return np.dtype("u2" if self.depth == 16 else "u1")
 
     @property
     def nbytes(self) -> int:
@@ -71,12 +79,22 @@ class Header:
     @property
     def packed_row(self) -> int:
         """Bytes of a row in the file, uncompressed: how it is filtered, then its samples."""
-        return 1 + self.width * _SAMPLES[self.colour] * self.depth // 8
+        return 1 + -(-self.width * _SAMPLES[self.colour] * self.depth // 8)
 
-    def packed(self, height: int) -> bytes:
-        """The chunk of a picture of another height, its rows in order."""
-        fields = (self.width, height, self.depth, self.colour, 0, 0, 0)
+    def packed(self) -> bytes:
+        """The chunk that says so, the rows in order."""
+        fields = (self.width, self.height, self.depth, self.colour, 0, 0, 0)
         return _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
+
+    @property
+    def in_bytes(self) -> Header:
+        """Of the file's bytes as grey pixels, where samples are not in whole bytes or in a palette.
+
+        Such rows are filtered byte by byte, as those of grey pixels are.
+        """
+        if self.depth >= 8 and self.colour != PALETTE:
+            return self
+        return Header(self.packed_row - 1, self.height, 8, GREY, self.interlaced)
 
 
 def decoded(file: BinaryIO, header: Header) -> Iterator[np.ndarray]:
@@ -86,15 +104,27 @@ def decoded(file: BinaryIO, header: Header) -> Iterator[np.ndarray]:
         imagecodecs.PngError, zlib.error, ValueError: it is damaged.
     """
     stream = _Inflated(file)
+    plain = header.in_bytes
     above = b""
-    for count in _heights(header.height, header.packed_row):
+    for count in _heights(header.height, header.nbytes // header.height):
         rows = above + stream.take(count * header.packed_row)
-        extra = 1 if above else 0
-        image = _chunk(b"IDAT", zlib.compress(rows, 0))
-        small = _SIGNATURE + header.packed(count + extra) + image + _chunk(b"IEND")
-        pixels = imagecodecs.png_decode(small)[extra:]
-        yield pixels
-        above = _UNFILTERED + pixels[-1].astype(header.dtype.newbyteorder(">")).tobytes()
+        unfiltered = _decoded(plain, rows)[1 if above else 0 :]
+        yield unfiltered if plain is header else _decoded(header, _packed(unfiltered))
+        above = _packed(unfiltered[-1:])
+
+
+def _decoded(header: Header, rows: bytes) -> np.ndarray:
+    """The pixels of some rows as they are in the file, uncompressed."""
+    few = replace(header, height=len(rows) // header.packed_row)
+    before = _SIGNATURE + few.packed() + b"".join(header.palette.values())
+    image = _chunk(b"IDAT", zlib.compress(rows, 0))
+    return imagecodecs.png_decode(before + image + _chunk(b"IEND"))
+
+
+def _packed(rows: np.ndarray) -> bytes:
+    """Rows of pixels as they are in a file, uncompressed and unfiltered."""
+    big_endian = rows.astype(rows.dtype.newbyteorder(">"))
+    return b"".join(_UNFILTERED + row.tobytes() for row in big_endian)
 
 
 def encoded(pixels: np.ndarray, others: bytes) -> Iterator[bytes]:
@@ -111,9 +141,9 @@ def encoded(pixels: np.ndarray, others: bytes) -> Iterator[bytes]:
         rows = np.ascontiguousarray(pixels[top - extra : top + count])
         release(pixels)
         small = bytes(imagecodecs.png_encode(rows, level=0))
-        header = Header.of(small)
+        header = Header.of(io.BytesIO(small))
         if not top:
-            yield _SIGNATURE + header.packed(len(pixels)) + others
+            yield _SIGNATURE + replace(header, height=len(pixels)).packed() + others
         packed = zlib.decompress(b"".join(_image_pieces(io.BytesIO(small))))
         yield _chunk(b"IDAT", deflate.compress(packed[extra * header.packed_row :]))
         top += count
@@ -131,6 +161,23 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         size, kind = struct.unpack(">I4s", start)
         yield kind, size
         place += size + 12
+
+
+def _palette(file: BinaryIO) -> dict[bytes, bytes]:
+    """The chunks of a palette, which lie before those of the pixels."""
+    found = {}
+    for kind, size in chunks(file):
+        if kind == b"IDAT":
+            break
+        if kind in (_COLOURS, _OPACITIES):
+            found[kind] = whole_chunk(file, size)
+    return found
+
+
+def whole_chunk(file: BinaryIO, size: int) -> bytes:
+    """A chunk with its size, kind and check, of a file that stands where its content begins."""
+    file.seek(-8, io.SEEK_CUR)
+    return file.read(size + 12)
 
 
 class _Inflated:

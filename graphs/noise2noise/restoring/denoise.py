@@ -99,14 +99,26 @@ def denoise_files(
     average = options.average or (is_one_file(output) and len(files) > 1)
     options = replace(options, average=average)
     targets = targets_for(files[:1] if average else files, output, overwrite=options.overwrite)
-    first = read_raster(files[0])
+    first = _Measured.of(read_raster(files[0]))
     reason = _reason_for_model(files, first, options)
     if reason is not None:
         work = _with_model(files, first, targets, options, console, reason)
     else:
         work = _learned(files, first, targets, options, console)
-    for target, noise in _write(work, targets, average, console):
+    for target, noise in _write(work, first, targets, average, console):
         yield Denoised(target, work.choice, noise, time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A file's pixels, and their noise, which takes a while to estimate."""
+
+    raster: Raster
+    noise: NoiseLevel | None
+
+    @classmethod
+    def of(cls, raster: Raster) -> _Measured:
+        return cls(raster, noise_level(raster))
 
 
 @dataclass(frozen=True)
@@ -116,23 +128,24 @@ class _Work:
     choice: Choice
     rasters: Iterable[Raster]
     restore: Restorer
-    scale_of: Callable[[Raster], Scale]
+    scale_of: Callable[[_Measured], Scale]
 
 
-def _reason_for_model(files: Sequence[Path], first: Raster, options: Options) -> str | None:
+def _reason_for_model(files: Sequence[Path], first: _Measured, options: Options) -> str | None:
     """Why to take weights that have been trained before; None if not."""
     if options.model is not None:
         return f"with {options.model}"
     if options.method == "model":
         return "the weights that come along"
-    if options.method is None and len(files) == 1 and shipped.scale_for(first):
+    is_open = options.method is None and len(files) == 1
+    if is_open and shipped.scale_for(first.raster, first.noise):
         return "the weights that come along: they know such noise"
     return None
 
 
 def _with_model(
     files: Sequence[Path],
-    first: Raster,
+    first: _Measured,
     targets: Sequence[Path],
     options: Options,
     console: Console,
@@ -141,25 +154,25 @@ def _with_model(
     loaded = load_network(options.model)
     choice = Choice("model", reason)
     if options.average:
-        _require_average(_scenes(files, first), targets[0])
+        _require_average(_scenes(files, first.raster), targets[0])
     else:
-        for raster, target in zip(_rasters(files, first), targets, strict=True):
+        for raster, target in zip(_rasters(files, first.raster), targets, strict=True):
             require_fit(target, raster)
-    _tell(files[0], first, choice, console)
+    _tell(files[0], first.noise, choice, console)
     restore = Restorer(loaded.network, loaded.architecture.channels, max_bytes=options.max_bytes)
     # Weights know the values that files have when read; those that come along, of 8 bits alone.
     scale_of = _as_read if options.model else _as_seen
-    return _Work(choice, _rasters(files, first), restore, scale_of)
+    return _Work(choice, _rasters(files, first.raster), restore, scale_of)
 
 
 def _learned(
     files: Sequence[Path],
-    first: Raster,
+    first: _Measured,
     targets: Sequence[Path],
     options: Options,
     console: Console,
 ) -> _Work:
-    scenes = _scenes(files, first)
+    scenes = _scenes(files, first.raster)
     if options.average:
         _require_average(scenes, targets[0])
     else:
@@ -175,7 +188,7 @@ def _learned(
     examples = examples_of(scenes, scale, method)
     seconds = TRAINING_SHARE * options.seconds
     net, training = training_on(method, examples, seconds, seed=options.seed)
-    _tell(files[0], rasters[0], choice, console)
+    _tell(files[0], first.noise, choice, console)
     watch(training.run(), console if console.is_terminal else Console(quiet=True))
     restore = Restorer(net, rasters[0].channels, max_bytes=options.max_bytes)
     return _Work(choice, rasters, restore, lambda _: scale)
@@ -192,16 +205,17 @@ def _scenes(files: Sequence[Path], first: Raster) -> list[Scene]:
 
 
 def _write(
-    work: _Work, targets: Sequence[Path], average: bool, console: Console
+    work: _Work, first: _Measured, targets: Sequence[Path], average: bool, console: Console
 ) -> Iterator[tuple[Path, NoiseLevel | None]]:
     if average:
-        rasters = list(work.rasters)
-        write_mean(targets[0], rasters, work.restore, work.scale_of(rasters[0]), console)
-        yield targets[0], noise_level(rasters[0])
+        scale = work.scale_of(first)
+        write_mean(targets[0], list(work.rasters), work.restore, scale, console)
+        yield targets[0], first.noise
         return
     for raster, target in zip(work.rasters, targets, strict=True):
-        write_frames(target, raster, work.restore, work.scale_of(raster), console)
-        yield target, noise_level(raster)
+        measured = first if raster is first.raster else _Measured.of(raster)
+        write_frames(target, raster, work.restore, work.scale_of(measured), console)
+        yield target, measured.noise
 
 
 def _require_average(scenes: Sequence[Scene], target: Path) -> None:
@@ -213,18 +227,18 @@ def _require_average(scenes: Sequence[Scene], target: Path) -> None:
     require_fit(target, scenes[0].raster.first_frame())
 
 
-def _as_read(raster: Raster) -> Scale:
-    return Scale.of_dtype(raster.dtype)
+def _as_read(picture: _Measured) -> Scale:
+    return Scale.of_dtype(picture.raster.dtype)
 
 
-def _as_seen(raster: Raster) -> Scale:
-    if scale := shipped.scale_for(raster):
+def _as_seen(picture: _Measured) -> Scale:
+    raster = picture.raster
+    if scale := shipped.scale_for(raster, picture.noise):
         return scale
     return Scale.of_dtype(raster.dtype) if raster.dtype == np.uint8 else common_scale([raster])
 
 
-def _tell(file: Path, raster: Raster, choice: Choice, console: Console) -> None:
-    noise = noise_level(raster)
+def _tell(file: Path, noise: NoiseLevel | None, choice: Choice, console: Console) -> None:
     lines = [f"method: {choice.method}, {choice.reason}"]
     if noise is not None:
         lines.insert(0, f"{file.name}: noise of {noise}")

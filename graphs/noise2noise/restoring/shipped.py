@@ -11,7 +11,7 @@ from graphs.noise2noise.data.noise import Gaussian, parse_noise
 from graphs.noise2noise.images import Raster, Scale
 from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.networks import SHIPPED
-from graphs.noise2noise.restoring.noise_level import SIDE, noise_level
+from graphs.noise2noise.restoring.noise_level import SIDE, NoiseLevel
 
 TRAINED_FOR = "trained for"
 """Of the weights' metadata: the noise, as ``gaussian:25``."""
@@ -22,7 +22,7 @@ WEAKEST, STRONGEST = 0.8, 3.5
 _COLOURS = 3
 
 
-def scale_for(raster: Raster) -> Scale | None:
+def scale_for(raster: Raster, noise: NoiseLevel | None) -> Scale | None:
     """The scale on which a picture of 8 bits is as noisy as those that the weights have seen.
 
     They know one strength of noise. A picture with more is shown to them with less contrast, about
@@ -31,14 +31,18 @@ def scale_for(raster: Raster) -> Scale | None:
 
     None where the weights are not for such a picture: not grey or RGB of 8 bits, with less noise,
     or with noise that neighbouring pixels share or that rises with brightness.
+
+    Args:
+        raster: the picture.
+        noise: its own; None if that is not known.
     """
     if not SHIPPED.exists() or raster.dtype != np.uint8 or raster.frames > 1:
         return None
-    known, found = _trained_for(), noise_level(raster)
-    if raster.channels not in (1, _COLOURS) or known is None or found is None:
+    known = _trained_for()
+    if raster.channels not in (1, _COLOURS) or known is None or noise is None:
         return None
-    seen = float(np.mean(found.sigma)) * (math.sqrt(_COLOURS) if _is_grey(raster) else 1)
-    if found.correlated or found.rising:
+    seen = float(np.mean(noise.sigma)) * (math.sqrt(_COLOURS) if _is_grey(raster) else 1)
+    if noise.correlated or noise.rising:
         return None
     if not WEAKEST * known.low <= seen <= STRONGEST * known.high:
         return None
@@ -54,5 +58,5 @@ def _is_grey(raster: Raster) -> bool:
 def _trained_for() -> Gaussian | None:
     with safe_open(SHIPPED, "pt") as file:
         text = (file.metadata() or {}).get(TRAINED_FOR)
-    noise = parse_noise(text) if text else None
-    return noise if isinstance(noise, Gaussian) else None
+    known = parse_noise(text) if text else None
+    return known if isinstance(known, Gaussian) else None

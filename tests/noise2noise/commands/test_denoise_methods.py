@@ -12,6 +12,7 @@ import torch
 from typer.testing import Result
 
 from graphs.noise2noise.images import read_pictures
+from graphs.noise2noise.inspection.single import NoiseOfOne, noise_of_one
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.quality.metrics import psnr
 from tests.noise2noise.scenes import blockwright, bytes_of, cat, complaint, load, names, noisy, save
@@ -112,6 +113,25 @@ def test_the_weights_that_come_along_clean_well(tmp_path: Path) -> None:
     result = denoised(source, "-o", tmp_path / "b.png")
     assert method_of(result) == "model"
     assert psnr(load(tmp_path / "b.png"), cat()) > psnr(load(source), cat()) + 6
+
+
+@pytest.mark.parametrize("method", ["auto", "model", "zero-shot"])
+def test_the_noise_of_a_picture_is_estimated_once(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimated = []
+
+    def counted(shot: np.ndarray) -> NoiseOfOne:
+        estimated.append(shot)
+        return noise_of_one(shot)
+
+    monkeypatch.setattr("graphs.noise2noise.restoring.noise_level.noise_of_one", counted)
+    save(tmp_path / "in" / "a.png", noisy(cat()))
+    denoised(tmp_path / "in" / "a.png", "-o", tmp_path / "a.png", "--method", method)
+    assert len(estimated) == 1
+    save(tmp_path / "in" / "b.png", noisy(cat(), seed=1))
+    denoised(tmp_path / "in", "-o", tmp_path / "out", "--method", "model")
+    assert len(estimated) == 1 + 2
 
 
 @pytest.mark.parametrize(("colours", "sigma"), [("grey", 25), ("grey as RGB", 25), ("RGB", 50)])

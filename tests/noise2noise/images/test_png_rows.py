@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ def test_read_and_written_in_rows(
 def test_interlaced_ones_are_read_whole(tmp_path: Path) -> None:
     # Of 1x1 pixels: its first pass is all there is to it.
     whole = imagecodecs.png_encode(np.full((1, 1), 200, np.uint8))
-    header = png_rows.Header.of(whole)
+    header = png_rows.Header.of(io.BytesIO(whole))
     assert not header.interlaced
     fields = bytearray(whole[12:29])
     fields[-1] = 1

@@ -40,8 +40,6 @@ def array(values: np.ndarray) -> Writer:
 
 
 KINDS: dict[str, tuple[str, Writer, str]] = {
-    "P": ("a.png", of_mode("P"), "is of palette colours; expected grey or RGB"),
-    "1": ("a.png", of_mode("1"), "is grey of 1 bits; expected 8 or 16"),
     "1 TIFF": ("a.tif", of_mode("1"), "holds bool; expected integers of at most 32 bits or floats"),
     "P TIFF": ("a.tif", of_mode("P"), "is of palette colours; expected grey or RGB"),
     "CMYK": ("a.jpg", of_mode("CMYK"), "is CMYK; expected grey or RGB"),
@@ -49,6 +47,11 @@ KINDS: dict[str, tuple[str, Writer, str]] = {
     "one colour transparent": (
         "a.png",
         of_mode("RGB", transparency=(1, 2, 3)),
+        "has a transparent colour; expected an alpha channel or none",
+    ),
+    "one grey transparent": (
+        "a.png",
+        of_mode("1", transparency=0),
         "has a transparent colour; expected an alpha channel or none",
     ),
     "frames": ("a.png", animated, "is animated; expected one picture"),
@@ -117,13 +120,15 @@ def test_a_file_that_ends_too_early_is_told_so_in_words(name: str, tmp_path: Pat
 
 
 @pytest.mark.filterwarnings("error")
-@given(st.sampled_from(["png", "jpg", "tif", "npy"]), st.data())
+@given(st.sampled_from(["png", "palette.png", "jpg", "tif", "npy"]), st.data())
 def test_a_damaged_file_is_a_picture_or_an_input_error(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / f"damaged.{suffix}"
     if suffix == "jpg":
         save(path, bytes_of(9, 7, 3))
+    elif suffix == "palette.png":
+        of_mode("P", transparency=3)(path)
     else:
         encode(path, bytes_of(9, 7, 3))
     content = bytearray(path.read_bytes())

@@ -1,0 +1,132 @@
+"""PNG files of palettes and of few bits: the pixels that Pillow sees in them, in 8 bits."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images import (
+    png_rows,
+    read_picture,
+    read_raster,
+    require_fit,
+    spool,
+    write_picture,
+)
+from tests.noise2noise.images.kinds import numbers, png_chunk
+from tests.noise2noise.scenes import blockwright, bytes_of
+
+PICTURE = Image.fromarray(bytes_of(23, 37, 3))
+FILES: dict[str, tuple[Image.Image, dict[str, object], str]] = {
+    "palette": (PICTURE.convert("P"), {}, "RGB"),
+    "16 colours": (PICTURE.quantize(16), {}, "RGB"),
+    "4 colours": (PICTURE.quantize(4), {}, "RGB"),
+    "2 colours": (PICTURE.quantize(2), {}, "RGB"),
+    "a transparent colour": (PICTURE.convert("P"), {"transparency": 16}, "RGBA"),
+    "opacities": (PICTURE.convert("P"), {"transparency": bytes(range(200))}, "RGBA"),
+    "opacities of 4 colours": (PICTURE.quantize(4), {"transparency": b"\x20\x80"}, "RGBA"),
+    "1 bit": (PICTURE.convert("1"), {}, "L"),
+    "2 bits": (PICTURE.convert("L"), {"bits": 2}, "L"),
+    "4 bits": (PICTURE.convert("L"), {"bits": 4}, "L"),
+}
+
+
+@pytest.fixture(params=["whole", "in rows"])
+def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "in rows":
+        monkeypatch.setattr(spool, "IN_MEMORY", 0)
+        monkeypatch.setattr(png_rows, "ROWS_BYTES", 200)
+
+
+@pytest.mark.usefixtures("_either_way")
+@pytest.mark.parametrize("kind", FILES)
+def test_read_as_pillow_does_and_written_in_8_bits(kind: str, tmp_path: Path) -> None:
+    image, options, mode = FILES[kind]
+    text = PngInfo()
+    text.add_text("Author", "somebody")
+    image.save(tmp_path / "a.png", pnginfo=text, **options)
+    with Image.open(tmp_path / "a.png") as opened:
+        expected = np.asarray(opened.convert(mode))
+    raster = read_raster(tmp_path / "a.png")
+    assert isinstance(raster.pixels, np.memmap) == (spool.IN_MEMORY == 0)
+    assert raster.dtype == np.uint8
+    assert raster.alpha == (mode == "RGBA")
+    np.testing.assert_array_equal(raster.pixels, expected)
+    write_picture(tmp_path / "b.png", read_picture(tmp_path / "a.png"))
+    with Image.open(tmp_path / "b.png") as written:
+        written.load()
+        assert written.mode == mode
+        assert written.info == {"Author": "somebody"}
+        np.testing.assert_array_equal(np.asarray(written), expected)
+
+
+@given(
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    depth=st.sampled_from([1, 2, 4, 8]),
+    filters=st.sampled_from([8, 16, 32, 64, 128, 248]),
+    few_rows=st.booleans(),
+)
+def test_rows_filtered_in_every_way(
+    tmp_path_factory: pytest.TempPathFactory,
+    size: tuple[int, int],
+    depth: int,
+    filters: int,
+    few_rows: bool,
+) -> None:
+    height, width = size
+    packed = np.sort(numbers((height, -(-width * depth // 8)), "uint8"), axis=0)
+    grey = imagecodecs.png_encode(packed, filter=filters)  # the bytes filtered, as a palette's are
+    header = struct.pack(">IIBBBBB", width, height, depth, png_rows.PALETTE, 0, 0, 0)
+    colours = numbers((2**depth, 3), "uint8", seed=1)
+    chunks = png_chunk(b"IHDR", header) + png_chunk(b"PLTE", colours.tobytes())
+    path = tmp_path_factory.getbasetemp() / "filtered.png"
+    path.write_bytes(grey[:8] + chunks + grey[33:])
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGB"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool, "IN_MEMORY", 0)
+        patch.setattr(png_rows, "ROWS_BYTES", 8 if few_rows else 200)
+        np.testing.assert_array_equal(read_raster(path).pixels, expected)
+
+
+def test_rows_are_counted_by_what_becomes_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = PICTURE.resize((64, 40)).quantize(2)
+    image.save(tmp_path / "a.png", transparency=0)
+    monkeypatch.setattr(png_rows, "ROWS_BYTES", 1000)  # of 64 pixels: 125 rows of bits, 3 of RGBA
+    with (tmp_path / "a.png").open("rb") as file:
+        parts = list(png_rows.decoded(file, png_rows.Header.of(file)))
+    assert {part.shape for part in parts} == {(3, 64, 4), (1, 64, 4)}
+
+
+@pytest.mark.usefixtures("_either_way")
+@pytest.mark.parametrize("lost", [b"PLTE", b"IDAT"])
+def test_damage_is_found(lost: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    PICTURE.convert("P").save(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(lost, b"teXt"))
+    with pytest.raises(InputError, match=r"a\.png cannot be read: "):
+        read_raster(path)
+
+
+def test_denoised_to_a_file_that_is_no_palette(tmp_path: Path) -> None:
+    PICTURE.resize((48, 40)).convert("P").save(tmp_path / "a.png", transparency=16)
+    result = blockwright("denoise", tmp_path / "a.png", "-o", tmp_path / "b.png", "--minutes", 0.01)
+    assert result.exit_code == 0, result.output
+    before, after = (read_raster(tmp_path / name) for name in ("a.png", "b.png"))
+    assert (after.dtype, after.channels, after.alpha) == (np.uint8, 3, True)
+    np.testing.assert_array_equal(after.opacity(), before.opacity())
+    assert (after.planes() != before.planes()).any()
+    with pytest.raises(InputError, match=r"b\.jpg cannot hold an alpha channel"):
+        require_fit(tmp_path / "b.jpg", before)
