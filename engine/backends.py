@@ -12,7 +12,7 @@ import torch
 
 from engine.cuda import Kernels, find, triton_for
 from engine.graph import Graph
-from engine.kernels import Kernel
+from engine.kernels import VIEWS, Kernel
 from engine.lowering import REFERENCE, Choose, candidates, choose_kernel
 from engine.native.emitters import is_native, native_kernels
 from engine.native.target import NativeError
@@ -21,20 +21,19 @@ from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.fusion import fuse_neighbours
 from engine.rewrites.strided_phases import stride_over_phases
 from engine.tuning import tuned
-from engine.work import flops
+from engine.work import flops, traffic
 from ops import GraphError, Node
 
 BACKENDS = ("auto", "torch", "native")
 
 WORTH_COMPILING = 500_000
-"""Floating-point operations in a run from which on "auto" takes the second or so to compile native
-code, which is kept on disk. It is low, since a network whose loss alone runs by torch's kernels is
-slowed by them: their threads go on waiting, on cores that the native ones need."""
+"""Work in a run from which on "auto" takes the second or so to compile native code, which is kept
+on disk. It is low, since a network whose loss alone runs by torch's kernels is slowed by them:
+their threads go on waiting, on cores that the native ones need."""
 
-
-WORTH_A_THREAD = 5_000_000
-"""Floating-point operations in a run for each thread: with fewer, threads that wait for each other
-after every step lose more than they gain."""
+WORTH_A_THREAD = 4_000_000
+"""Work in a run for each thread: with less, threads that wait for each other after every step lose
+more than they gain."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def find_backend(request: Request, graph: Graph) -> Backend:
     triton = triton_for(request.device, request.compute)
     if request.device.type != "cpu":
         return _cuda(triton, fused=request.name == "auto" and bool(triton))
-    work = sum(map(flops, graph.nodes))
+    work = sum(map(_work, graph.nodes))
     if request.name == "native" or (request.name == "auto" and work >= WORTH_COMPILING):
         threads = max(1, min(torch.get_num_threads(), work // WORTH_A_THREAD))
         try:
@@ -98,6 +97,11 @@ def find_backend(request: Request, graph: Graph) -> Backend:
             fall_back(str(error))
     choose = tuned(candidates, _machine()) if request.tune else choose_kernel
     return Backend(choose, (stride_over_phases, merge_duplicates))
+
+
+def _work(node: Node) -> int:
+    """Floating-point operations, and as many for bytes moved: to update a weight is work too."""
+    return flops(node) + (0 if node.operator.name in VIEWS else traffic(node))
 
 
 @lru_cache

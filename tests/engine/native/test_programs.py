@@ -13,6 +13,7 @@ from engine import Graph, compile, interpret
 from graphs import SGD, GraphBuilder, Module
 from graphs.architectures import UNet, report_network
 from ops import Parameter, conv2d, mean, mse, relu, square
+from ops.leaves import parameter
 from tests.engine.random_graphs import RandomGraph, random_graphs
 from tests.support import allocated, assert_near, in_threads, values
 
@@ -198,3 +199,15 @@ def test_nothing_is_read_before_it_is_written(make: Callable[[], Module], thread
     step(**feeds)
     for weight, value in zip(weights, expected, strict=True):
         assert torch.equal(weight, value)
+
+
+@pytest.mark.parametrize(("side", "native"), [(4, False), (256, True)])
+def test_moving_many_weights_is_worth_compiling(side: int, native: bool) -> None:
+    weight, slope = (Parameter(name, torch.ones(side, side)) for name in ("weight", "slope"))
+    step = SGD(0.1).updates(
+        parameter(name="w", parameter=weight), parameter(name="s", parameter=slope)
+    )
+    program = compile(Graph({}, tuple(step)))
+    assert bool(program.source()) is native
+    program()
+    assert_near(weight.tensor, torch.full((side, side), 0.9))
