@@ -12,6 +12,7 @@ Results = Mapping[str, Any]
 
 def denoising(results: Results) -> str:
     """A row for each noise and targets: PSNR on the test sets, and what the training took."""
+    noises = list(dict.fromkeys(name.split(",")[0] for name in results["rows"]))
     rows = [
         [
             name,
@@ -19,7 +20,9 @@ def denoising(results: Results) -> str:
             f"{row['steps']:,}" if "steps" in row else "",
             f"`{row['command']}`" if "command" in row else "",
         ]
-        for name, row in results["rows"].items()
+        for name, row in sorted(
+            results["rows"].items(), key=lambda entry: noises.index(entry[0].split(",")[0])
+        )
     ]
     return markdown_table(["", "Set14", "CBSD68", "steps", "command"], rows)
 
