@@ -127,6 +127,10 @@ class Blocks:
         chunks = -(-self.count // min(fitting, -(-self.count // threads)))
         return -(-self.count // chunks)
 
+    def at(self, number: int, one: int = 0) -> int:
+        """Where the first place of a class's filter stands among all places of all filters."""
+        return number * self.places * self.slot + one * self.taps.terms * self.taps.results
+
     @property
     def packed_size(self) -> int:
         """Elements of all places of all filters."""

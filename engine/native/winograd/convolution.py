@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from engine.kernels.patches import lies_channels_last
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands
@@ -10,7 +12,7 @@ from engine.native.taps import anchor, epilogue, packing
 from engine.native.taps.convolution import keeps
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
-from engine.native.winograd.blocks import Blocks
+from engine.native.winograd.blocks import SIDE, Blocks
 from engine.native.winograd.products import Products
 from engine.native.winograd.work import Work
 from ops import Node, Spec
@@ -92,7 +94,7 @@ def _pack(text: Text, tapsum: TapSum, work: Work, operands: Operands) -> None:
     text("const long terms = end - begin;")
     for number, filters in enumerate(blocks.filters):
         for f, one in enumerate(filters):
-            at = number * blocks.places * blocks.slot + f * taps.terms * taps.results
+            at = blocks.at(number, f)
             with text.block(f"for (int t = 0; t < {len(one.taps)} && begin < end; t++)"):
                 text(table("taps", [tap.weight for tap in one.taps]))
                 place = f"packed + {at} + t * {blocks.slot} + begin * {taps.results}"
@@ -108,7 +110,7 @@ def _class(text: Text, work: Work, products: Products, number: int) -> None:
         work.position(text)
         work.read(text, number)
     with text.block(f"for (int p = 0; p < {blocks.places}; p++)"):
-        filters = f"packed + {number * blocks.places * blocks.slot} + p * {blocks.slot}"
+        filters = f"packed + {blocks.at(number)} + p * {blocks.slot}"
         pixels, results = f"pixels + p * {work.pixel_place}", f"results + p * {work.result_place}"
         products.call(text, pixels, filters, results, str(blocks.terms))
     (a, b), (down, right) = taps.classes[number].offset, taps.out_step
@@ -116,34 +118,30 @@ def _class(text: Text, work: Work, products: Products, number: int) -> None:
     with text.block(work.blocks_loop()):
         work.position(text)
         to = f"n * {image} + (i * {down} + {a}) * {row} + (j * {right} + {b}) * {taps.results}"
-        inside = f"i + 1 < {taps.classes[number].rows}, j + 1 < {taps.classes[number].columns}"
+        rows, columns = taps.classes[number].rows, taps.classes[number].columns
+        inside = f"{rows} - i, {columns} - j"
         text(f"results@(&sides, results + (b - first) * {taps.results}, {to}, {inside});")
 
 
 def _write_results(text: Text, tapsum: TapSum, work: Work) -> None:
-    """The function that stores a block's results: those of its second row and column if asked."""
+    """The function that stores of a block's results those within so many rows and columns."""
     kind, s, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.taps
-    down = taps.out_step[0] * taps.out[1] * taps.results
-    right = taps.out_step[1] * taps.results
+    places, row, pixel = work.blocks.places, taps.out[1] * taps.results, taps.results
+    down, right = taps.out_step[0] * row, taps.out_step[1] * pixel
+    pointers = f"const Sides@ *sides, const {kind} *sums, long to"
     with (
-        text.block(
-            f"NOINLINE void results@(const Sides@ *sides, const {kind} *sums, long to, int below, "
-            "int beside)"
-        ),
+        text.block(f"NOINLINE void results@({pointers}, long rows, long columns)"),
         text.block(f"for (long c = 0; c < {taps.results}; c += {tapsum.lanes})"),
     ):
-        places = work.blocks.places
-        text(f"v{s} sum[{places}], y[4];", f'_Pragma("GCC unroll {places}")')
         load = f"sum[p] = load_{s}(sums + p * {work.result_place} + c);"
-        text(f"for (int p = 0; p < {places}; p++)", f"    {load}")
-        text(f"to_results_{work.blocks.side}_square_{s}(sum, y);")
-        for number, (condition, at) in enumerate(
-            (
-                ("", 0),
-                ("if (beside) ", right),
-                ("if (below) ", down),
-                ("if (below && beside) ", down + right),
-            )
-        ):
-            text(f"{condition}store@(sides, y[{number}], to + {at} + c, c);")
+        text(
+            f"v{s} sum[{places}], y[{SIDE**2}];",
+            f'_Pragma("GCC unroll {places}") for (int p = 0; p < {places}; p++)',
+            f"    {load}",
+            f"to_results_{work.blocks.side}_square_{s}(sum, y);",
+        )
+        for r, q in product(range(SIDE), repeat=2):
+            at = f"to + {r * down + q * right} + c, c"
+            text(f"if (rows > {r} && columns > {q})")
+            text(f"    store@(sides, y[{r * SIDE + q}], {at});")
     text("")

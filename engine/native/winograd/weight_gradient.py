@@ -96,7 +96,7 @@ def _class(text: Text, work: Work, g: Operand, products: Products, number: int) 
         text(f"gradients@({first}, patch, results + (b - first) * {taps.results});")
     with text.block(f"for (int p = 0; p < {blocks.places}; p++)"):
         pixels, results = f"pixels + p * {work.pixel_place}", f"results + p * {work.result_place}"
-        at = f"sums + {number * blocks.places * blocks.slot} + p * {blocks.slot}"
+        at = f"sums + {blocks.at(number)} + p * {blocks.slot}"
         products.call(text, pixels, results, at, "last - first")
 
 
@@ -106,18 +106,20 @@ def _gather(text: Text, work: Work, out: Operand) -> None:
     lanes = work.machine.target.lanes(out.dtype)
     text(out.pointer("y", writable=True))
     packing.share_terms(text, taps.terms, lanes)
-    for number, (one,) in enumerate(blocks.filters):
-        at = f"all + {number * blocks.places * blocks.slot}"
-        with (
-            text.block(f"for (int p = 0; p < {blocks.places}; p++)"),
-            text.block("for (int t = 1; t < team->threads; t++)"),
-        ):
-            place = f"{at} + p * {blocks.slot} + begin * {taps.results}"
-            other = f"{place} + t * {blocks.packed_size}"
-            text(f"add_{s}({place}, {other}, (end - begin) * {taps.results});")
-        work.transform(text, "to_taps", at, blocks.side)
-        with text.block(f"for (int t = 0; t < {len(one.taps)}; t++)"):
-            text(table("taps", [tap.weight for tap in one.taps]))
-            rows = f"{at} + t * {blocks.slot} + begin * {taps.results}, {taps.results}"
-            to = f"y + taps[t] + begin * {taps.term_stride}, {taps.result_stride}"
-            text(f"transpose_{s}({rows}, {to}, end - begin, {taps.results});")
+    for number, filters in enumerate(blocks.filters):
+        for f, one in enumerate(filters):
+            at = f"all + {blocks.at(number, f)}"
+            place = f"{at} + begin * {taps.results}"
+            with (
+                text.block(f"for (int p = 0; p < {blocks.places}; p++)"),
+                text.block("for (int t = 1; t < team->threads; t++)"),
+            ):
+                total = f"{place} + p * {blocks.slot}"
+                other = f"{total} + t * {blocks.packed_size}"
+                text(f"add_{s}({total}, {other}, (end - begin) * {taps.results});")
+            work.transform(text, "to_taps", at, blocks.side)
+            with text.block(f"for (int t = 0; t < {len(one.taps)}; t++)"):
+                text(table("taps", [tap.weight for tap in one.taps]))
+                rows = f"{place} + t * {blocks.slot}, {taps.results}"
+                to = f"y + taps[t] + begin * {taps.term_stride}, {taps.result_stride}"
+                text(f"transpose_{s}({rows}, {to}, end - begin, {taps.results});")

@@ -40,12 +40,11 @@ def require_blocks(subject: Subject, case: Case, architecture: str, threads: int
 
 @st.composite
 def subjects_and_cases(draw: st.DrawFn) -> tuple[Subject, Case]:
-    """A convolution of 2x2 or 3x3 taps or of phases, or one of their gradients."""
-    n, c, m, taps = draw(st.integers(1, 3)), draw(CHANNELS), draw(CHANNELS), draw(st.integers(2, 3))
+    """A convolution of 2x2 to 4x4 taps or of phases, or one of their gradients."""
+    n, c, m = draw(st.integers(1, 3)), draw(CHANNELS), draw(CHANNELS)
+    taps, stride = draw(st.sampled_from(((2, 1), (3, 1), (3, 2), (4, 2))))
     padding = draw(st.tuples(*[st.integers(0, taps)] * 2))
     size = tuple(draw(st.integers(max(1, taps - 2 * p), 9)) for p in padding)
-    # Every second position of three taps has blocks, but its gradients have not.
-    stride = draw(st.integers(1, taps - 1))
     results = tuple((s + 2 * p - taps) // stride + 1 for s, p in zip(size, padding, strict=True))
     dtype = draw(st.sampled_from((torch.float32, torch.float64)))
 
@@ -57,7 +56,8 @@ def subjects_and_cases(draw: st.DrawFn) -> tuple[Subject, Case]:
     weight, phases = (m, c, taps, taps), (4 * m, c, 2, 2)
     back = {"size": size}
     names = (*CONVOLUTIONS, *(f"{name} of phases" for name in CONVOLUTIONS))
-    gradients = CONVOLUTIONS[1:] if stride == 2 else ()
+    # Every second position of three taps has blocks, but its gradients have not.
+    gradients = CONVOLUTIONS[1:] if (taps, stride) == (3, 2) else ()
     name = draw(st.sampled_from([name for name in names if name not in gradients]))
     shapes, body = {
         "conv2d": ((x, weight), [("conv2d", (0, 1), window)]),
@@ -91,6 +91,13 @@ def test_blocks_hold_the_law_of_kernels(
         patch.setattr(blocks, "CHUNK", chunk)
         patch.setattr(blocks, "WORTH", 1)
         require_blocks(*drawn, "native", threads)
+
+
+def test_classes_with_fewer_positions_than_others_end_earlier() -> None:
+    window = WINDOW | {"stride": (2, 2)}
+    gradient = Sample((6, 16, 2, 4), layout="channels_last")
+    case = Case(gradient, Sample((16, 16, 4, 4), layout="channels_last"), size=(5, 9), **window)
+    require_blocks(SUBJECTS["conv2d_input_gradient"], case, "native", 1)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
