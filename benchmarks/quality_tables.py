@@ -30,12 +30,16 @@ def denoising(results: Results) -> str:
 def zero_shot(results: Results) -> str:
     """A row for each contestant: PSNR, and seconds a picture."""
     means = results["means"]
-    best = min(row["seconds"] for name, row in means.items() if name.startswith("PyTorch"))
+    rivals = [row["seconds"] for name, row in means.items() if name.startswith("PyTorch")]
+
+    def ratio(seconds: float) -> str:
+        return f", {seconds / min(rivals):.2f}x" if rivals else ""
+
     rows = [
         [
             f"**{name}**" if name.startswith("Blockwright") else name,
             f"{row['psnr']:.2f} dB",
-            f"{row['seconds']:.1f} s, {row['seconds'] / best:.2f}x" if row["seconds"] else "",
+            f"{row['seconds']:.1f} s{ratio(row['seconds'])}" if row["seconds"] else "",
         ]
         for name, row in means.items()
     ]
