@@ -164,12 +164,18 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _palette(file: BinaryIO) -> dict[bytes, bytes]:
-    """The chunks of a palette, which lie before those of the pixels."""
-    found = {}
+    """The chunks of a palette, which lie before those of the pixels.
+
+    Opacities without colours, none at all or more than those are left out, as libpng does.
+    """
+    found: dict[bytes, bytes] = {}
+    colours = 0
     for kind, size in chunks(file):
         if kind == b"IDAT":
             break
-        if kind in (_COLOURS, _OPACITIES):
+        if kind == _COLOURS:
+            colours = size // 3
+        if kind == _COLOURS or (kind == _OPACITIES and 0 < size <= colours):
             found[kind] = whole_chunk(file, size)
     return found
 

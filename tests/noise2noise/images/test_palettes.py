@@ -120,6 +120,18 @@ def test_damage_is_found(lost: bytes, tmp_path: Path) -> None:
         read_raster(path)
 
 
+@pytest.mark.usefixtures("_either_way")
+@pytest.mark.parametrize("opacities", [0, 5])
+def test_opacities_that_fit_no_palette_are_left_out(opacities: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    PICTURE.quantize(4).save(path)
+    content, wrong = path.read_bytes(), png_chunk(b"tRNS", bytes(opacities))
+    before, pixels = content[: content.index(b"IDAT") - 4], content[content.index(b"IDAT") - 4 :]
+    colours = np.asarray(PICTURE.quantize(4).convert("RGB"))
+    path.write_bytes(before + wrong + pixels)
+    np.testing.assert_array_equal(read_raster(path).pixels, colours)
+
+
 def test_denoised_to_a_file_that_is_no_palette(tmp_path: Path) -> None:
     PICTURE.resize((48, 40)).convert("P").save(tmp_path / "a.png", transparency=16)
     result = blockwright("denoise", tmp_path / "a.png", "-o", tmp_path / "b.png", "--minutes", 0.01)
