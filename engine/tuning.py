@@ -31,8 +31,8 @@ VERSION = 1
 def tuned(candidates: Candidates, machine: str) -> Choose:
     """How to choose the kernel that was measured to be the fastest.
 
-    What has been measured is kept on disk, by the node's operator, attributes, shapes and dtypes,
-    and by the machine.
+    What has been measured is kept on disk, by the node's operator, attributes, shapes and dtypes, by
+    the names of the candidates and by the machine.
 
     Args:
         candidates: the kernels that support a node, the one of least estimated cost first.
@@ -44,8 +44,8 @@ def tuned(candidates: Candidates, machine: str) -> Choose:
         kernels = candidates(node)
         if len(kernels) == 1:
             return kernels[0]
-        key = _key(node, machine)
         by_name = {kernel.name: kernel for kernel in kernels}
+        key = _key(node, sorted(by_name), machine)
         if memory.get(key) not in by_name:
             memory.put(key, min(by_name, key=lambda name: _seconds(by_name[name], node)))
         return by_name[str(memory.get(key))]
@@ -83,10 +83,10 @@ class Remembered:
             return {}
 
 
-def _key(node: Node, machine: str) -> str:
+def _key(node: Node, kernels: Sequence[str], machine: str) -> str:
     attributes = sorted((name, repr(value)) for name, value in node.attributes.items())
     inputs = [(x.operator.name if x.inputs else "", str(x.spec)) for x in node.inputs]
-    described = f"{node.operator.name} {attributes} {inputs} {machine}"
+    described = f"{node.operator.name} {attributes} {inputs} {kernels} {machine}"
     return f"{node.operator.name} {hashlib.sha256(described.encode()).hexdigest()[:24]}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_one_candidate_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_seconds", lambda kernel, node: pytest.fail("measured"))
     kernel = tuning.tuned(only_first, "machine")(gradient_node())
     assert kernel is candidates(gradient_node())[0]
+
+
+def test_a_new_candidate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = replace(candidates(gradient_node())[0], name="new")
+    seconds = {"new": 1.0}
+    monkeypatch.setattr(tuning, "_seconds", lambda kernel, node: seconds.get(kernel.name, 2.0))
+    assert tuning.tuned(candidates, "machine")(gradient_node()) is not new
+    choose = tuning.tuned(lambda node: [*candidates(node), new], "machine")
+    assert choose(gradient_node()) is new
 
 
 @pytest.mark.parametrize(
