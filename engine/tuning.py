@@ -31,8 +31,8 @@ VERSION = 1
 def tuned(candidates: Candidates, machine: str) -> Choose:
     """How to choose the kernel that was measured to be the fastest.
 
-    What has been measured is kept on disk, by the node's operator, attributes, shapes and dtypes, by
-    the names of the candidates and by the machine.
+    What has been measured is kept on disk, by the node's operator, attributes, shapes and dtypes,
+    by the names of the candidates and by the machine.
 
     Args:
         candidates: the kernels that support a node, the one of least estimated cost first.
