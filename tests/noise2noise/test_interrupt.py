@@ -26,6 +26,14 @@ ROOT = Path(__file__).parents[2]
 STOPPED = "Stopped early; going on with what has been learned."
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_are_heard() -> Iterator[None]:
+    """As at a terminal: what a shell starts in the background is deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupted_while_training(*arguments: object) -> tuple[int, str, str]:
     """Run the program, send it Ctrl-C once it trains; returns its status, stdout and stderr."""
     command = [sys.executable, "-m", *map(str, arguments)]

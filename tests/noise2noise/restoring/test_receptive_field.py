@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from engine import Graph, interpret
 from graphs import GraphBuilder
 from graphs.architectures import UNet, report_network
 from graphs.noise2noise.restoring.receptive_field import Reach, ReceptiveField, receptive_field
 from ops import GraphError, conv2d, mean, relu, reshape, upsample_nearest
-from tests.noise2noise.restoring.networks import PYRAMIDS, Drawn, graph_of
-
-SIDE = 64
+from tests.noise2noise.restoring.networks import PYRAMIDS, Convolution, Drawn, Level, graph_of
 
 
-def measured(graph: Graph, axis: int) -> tuple[int, int]:
-    """How far before and after itself a pixel sees, by changing one row or column at a time."""
-    picture = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+def measured(graph: Graph, axis: int, farthest: int) -> tuple[int, int]:
+    """How far before and after itself a pixel sees, by changing one row or column at a time.
+
+    ``farthest``: what it may see at most; the picture is large enough for that, and more.
+    """
+    sides = [64, 64]
+    sides[axis] = 64 * math.ceil((farthest + 16) / 32)
+    picture = torch.rand(1, 1, *sides, generator=torch.Generator().manual_seed(1))
     usual = interpret(graph, {"noisy": picture})["clean"]
     before = after = 0
-    for place in range(SIDE // 2 - 8, SIDE // 2 + 8):
+    for place in range(sides[axis] // 2 - 8, sides[axis] // 2 + 8):
         changed = picture.clone()
         changed.select(2 + axis, place).add_(10)
         differs = (interpret(graph, {"noisy": changed})["clean"] != usual).any(3 - axis).flatten()
@@ -32,13 +37,21 @@ def measured(graph: Graph, axis: int) -> tuple[int, int]:
     return before, after
 
 
+FAR = (
+    Convolution(1, 1, 1),
+    Level("conv", (Level("conv", (Convolution(5, 1, 2),) * 2, skip=False),), skip=False),
+    Convolution(5, 1, 2),
+)
+
+
 @settings(max_examples=25)
 @given(PYRAMIDS)
+@example(FAR)
 def test_it_is_what_can_be_measured(layers: tuple[object, ...]) -> None:
     graph = graph_of(Drawn(layers))
     field = receptive_field(graph, "clean")
     for axis, reach in enumerate((field.rows, field.columns)):
-        before, after = measured(graph, axis)
+        before, after = measured(graph, axis, max(reach.before, reach.after))
         assert before <= reach.before < before + reach.multiple
         assert after <= reach.after < after + reach.multiple
 
