@@ -32,7 +32,7 @@ class StepReport:
         scratch: bytes of scratch memory.
         moved: bytes that it must read and write, scratch apart.
         flops: floating-point operations, by the definition of the operators.
-        executed: how many of them the kernel carries out.
+        executed: about how many of them the kernel carries out: products that it saves are none.
         span: when it ran, as last measured, if ever.
         phase: forward, gradient of an operator, or update.
         rewrites: the rewrites that made it, or that made the node whose gradient it is.

@@ -43,7 +43,8 @@ class Kernel:
             workspace is written once and read once.
         keeps: whether the first scratch tensor is its own from run to run: the kernel fills it
             once, from constants.
-        products: the share of a node's floating-point operations that it carries out.
+        products: the share of a node's products, its other operations being few beside them, that
+            it carries out.
     """
 
     name: str

@@ -23,14 +23,14 @@ EMITTERS: tuple[Emitter, ...] = (
         winograd_convolution.scratch,
         anchor.overwritten,
         convolution.keeps,
-        winograd_convolution.products,
+        winograd_convolution.share,
     ),
     Emitter(
         "C: Winograd's blocks, weight",
         winograd_weight_gradient.supports,
         winograd_weight_gradient.emit,
         winograd_weight_gradient.scratch,
-        products=winograd_weight_gradient.products,
+        products=winograd_weight_gradient.share,
     ),
     Emitter(
         "C: taps",

@@ -16,7 +16,8 @@ FLAGS = (
     *("-std=gnu11", "-O2", "-fPIC", "-shared", "-pthread", "-Wno-psabi"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
 )
-"""NaN, infinities and signed zeros keep their meaning."""
+"""NaN, infinities and signed zeros keep their meaning, but in Winograd's blocks, which take
+differences of pixels: there an infinity spoils results to NaN."""
 
 
 class NativeError(Exception):

@@ -1,14 +1,15 @@
 /* Winograd's minimal filtering of two results by two or three taps: sums and differences.
 
-   With places * standing for a product each, y = A'((G w) * (B' x)), where x has one pixel more than
-   there are taps. Along one axis, for vectors that lie ``step`` apart:
+   With places * standing for a product each, y = A'((G w) * (B' x)), where x has one pixel more
+   than there are taps. Along one axis, for vectors that lie ``step`` apart:
 
        from_pixels  B'      to_results  A'      from_taps  G
                             from_results  A     to_taps    G'
 
-   The number in a name is that of places: 4 for three taps, 3 for two; 5 for three taps that are read
-   at every second pixel, of which the outer two are filtered and the middle one comes last. Source: Lavin and Gray, "Fast
-   Algorithms for Convolutional Neural Networks", CVPR 2016. */
+   The number in a name is that of places: 4 for three taps, 3 for two; 5 for three taps that are
+   read at every second pixel, of which the outer two are filtered and the middle one comes last.
+   Pixels beside an infinity, in its block, come out as NaN. Source: Lavin and Gray, "Fast Algorithms
+   for Convolutional Neural Networks", CVPR 2016. */
 
 #define ALONG(name, V, s) static inline void name##_##s(const V *x, long step, V *y, long to)
 

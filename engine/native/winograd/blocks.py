@@ -11,9 +11,7 @@ Source: Lavin and Gray, CVPR 2016.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 
 from engine.native.taps.geometry import Pair, PositionClass, Tap, Taps
@@ -29,6 +27,13 @@ CHUNK = 1 << 16
 
 WORTH = 32
 """Blocks from which on the filters' transform is small beside what it saves."""
+
+WORTH_STRIDED = (256, 32)
+"""The same of strided ones, which save less: blocks, and channels on both sides."""
+
+SHARE = 0.75
+"""Of the products: where more are left, blocks that reach beyond the results among them, sums and
+differences take what is saved."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,13 @@ class Blocks:
         if not (alike and filters[0]) or taps.terms % WHOLE or taps.results % WHOLE:
             return None
         blocks = Blocks(taps, batch, filters)
-        return blocks if blocks.count >= WORTH else None
+        return blocks if blocks._are_worth_it else None
+
+    @property
+    def _are_worth_it(self) -> bool:
+        count, channels = WORTH_STRIDED if self.strided else (WORTH, 0)
+        enough = self.count >= count and min(self.taps.terms, self.taps.results) >= channels
+        return enough and self.share <= SHARE
 
     @property
     def reach(self) -> int:
@@ -83,7 +94,7 @@ class Blocks:
     @property
     def side(self) -> int:
         """Pixels of a block along an axis, and places."""
-        return self.reach + self.taps.in_step[0] // self.step[0]
+        return self.reach + (SIDE - 1) * self.taps.in_step[0] // self.step[0]
 
     @property
     def strided(self) -> bool:
@@ -96,9 +107,11 @@ class Blocks:
         return self.side**2
 
     @property
-    def products(self) -> float:
-        """The share of the sum's products that is carried out."""
-        return self.places / (SIDE * self.reach) ** 2
+    def share(self) -> float:
+        """How many products there are for each of the sum's."""
+        classes = self.taps.classes
+        asked = self.batch * sum(c.rows * c.columns * len(c.taps) for c in classes)
+        return self.count * self.places * len(classes) * len(self.filters[0]) / asked
 
     @property
     def grid(self) -> Pair:
@@ -116,16 +129,16 @@ class Blocks:
         """Terms of a place: the channels of x for each filter of a class."""
         return len(self.filters[0]) * self.taps.terms
 
-    @cached_property
+    @property
     def slot(self) -> int:
         """Elements of one place of a class's filters: a matrix, terms x results."""
         return self.terms * self.taps.results
 
     def chunk(self, threads: int) -> int:
-        """Blocks whose places are in the cache at once: an even share of them all."""
+        """Blocks whose places are in the cache at once: every thread has as many such chunks."""
         fitting = max(1, CHUNK // (self.places * (self.terms + self.taps.results)))
-        chunks = -(-self.count // min(fitting, -(-self.count // threads)))
-        return -(-self.count // chunks)
+        rounds = -(-self.count // (fitting * threads))
+        return -(-self.count // (rounds * threads))
 
     def at(self, number: int, one: int = 0) -> int:
         """Where the first place of a class's filter stands among all places of all filters."""
@@ -139,19 +152,19 @@ class Blocks:
 
 def _filters(position: PositionClass, in_step: Pair) -> tuple[Filter, ...]:
     """The filters that a class's taps are; none if there are others."""
-    taps = sorted(position.taps)
     by_parity: dict[Pair, list[Tap]] = {}
-    for tap in taps:
+    for tap in sorted(position.taps):
         by_parity.setdefault((tap.dy % in_step[0], tap.dx % in_step[1]), []).append(tap)
-    filters = [_square(own, in_step, (2, 3)) for own in by_parity.values()]
+    filters = [_square(taps, in_step) for taps in by_parity.values()]
     if in_step == (2, 2) and None in filters:
-        filters = [_square(taps, (1, 1), (3,))]
-    return tuple(one for one in filters if one) if None not in filters else ()
+        filters = [_square(sorted(position.taps), (1, 1))]
+    found = tuple(one for one in filters if one)
+    return found if len(found) == len(filters) else ()
 
 
-def _square(taps: list[Tap], step: Pair, reaches: Collection[int]) -> Filter | None:
+def _square(taps: list[Tap], step: Pair) -> Filter | None:
     one = Filter(taps[0].dy, taps[0].dx, step, tuple(taps))
     (down, right), square = step, product(range(one.reach), repeat=2)
     expected = [(one.dy + r * down, one.dx + c * right) for r, c in square]
-    fits = one.reach in reaches and [(tap.dy, tap.dx) for tap in taps] == expected
+    fits = one.reach in (2, 3) and [(tap.dy, tap.dx) for tap in taps] == expected
     return one if fits else None

@@ -32,11 +32,11 @@ def _blocks(node: Node) -> Blocks | None:
     return Blocks.find(anchor.taps_of(node, found, Operand.stored(weight.spec)), node.sizes[0])
 
 
-def products(node: Node) -> float:
-    """The share of the node's operations that is carried out."""
+def share(node: Node) -> float:
+    """How many of the node's products are carried out."""
     blocks = _blocks(node)
     assert blocks is not None
-    return blocks.products
+    return blocks.share
 
 
 def _work(node: Node, inputs: tuple[Operand, ...], machine: Machine) -> tuple[TapSum, Work]:

@@ -34,11 +34,11 @@ def _blocks(node: Node, out: Operand) -> Blocks | None:
     return None if blocks is None or blocks.strided else blocks
 
 
-def products(node: Node) -> float:
-    """The share of the node's operations that is carried out."""
+def share(node: Node) -> float:
+    """How many of the node's products are carried out."""
     blocks = _blocks(node, Operand.stored(node.spec))
     assert blocks is not None
-    return blocks.products
+    return blocks.share
 
 
 def _work(node: Node, out: Operand, x: Operand, machine: Machine) -> Work:

@@ -102,9 +102,13 @@ class Work:
             first = f"i * {down} + {one.dy}, j * {right} + {one.dx}"
             text(f"pixels@(x + n * {self.image.strides[0]}, {first}, patch, {to});")
 
-    def transform(self, text: Text, name: str, at: str, step: int) -> None:
-        """Turn a thread's terms of a filter's taps into places, or back, where they lie."""
-        slot, row = self.blocks.slot, self.blocks.taps.results
-        place = f"{at} + begin * {row}"
+    def transform(self, text: Text, name: str, at: str, row: int) -> None:
+        """Turn a thread's terms of a filter's taps into places, or back, where they lie.
+
+        ``row``: how many of what is turned stand in a row.
+        """
+        slot, results = self.blocks.slot, self.blocks.taps.results
+        place = f"{at} + begin * {results}"
         squares = f"{name}_{self.blocks.side}_squares_{SUFFIX[self.image.dtype]}"
-        text(f"{squares}({place}, {step * slot}, {slot}, {place}, {slot}, (end - begin) * {row});")
+        count = f"(end - begin) * {results}"
+        text(f"{squares}({place}, {row * slot}, {slot}, {place}, {slot}, {count});")

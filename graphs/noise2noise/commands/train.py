@@ -70,6 +70,13 @@ def train(
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Examples in a step.")] = None,
     crop: Annotated[int | None, typer.Option(help="Side of the squares trained on.")] = None,
+    gain: Annotated[
+        float | None,
+        typer.Option(
+            help="The most by which every second square is made brighter or darker, a factor: for "
+            "pictures whose brightest parts are not among those trained on."
+        ),
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(help="How long to train; repeatable to the last bit.")
     ] = None,

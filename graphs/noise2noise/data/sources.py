@@ -5,6 +5,7 @@ The same generator gives the same batch: a source remembers nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
@@ -31,6 +32,33 @@ class Source(Protocol):
     def batch(self, count: int, generator: torch.Generator) -> Batch:
         """``count`` examples, whose tensors are named as the objective's inputs."""
         ...
+
+
+class Brightened:
+    """Another source's squares, half of them brighter or darker: the noise with the signal.
+
+    A network that has seen them does not depend on the brightness of what it was trained on.
+
+    Args:
+        source: of squares.
+        gain: the largest factor; they lie between its inverse and itself, evenly on a log scale.
+    """
+
+    def __init__(self, source: Source, gain: float) -> None:
+        self._source, self._range = source, math.log(gain)
+        self.channels, self.size = source.channels, source.size
+
+    def batch(self, count: int, generator: torch.Generator) -> Batch:
+        """The source's, an example's pictures all by the same factor; its masks as they are."""
+        batch = self._source.batch(count, generator)
+        chosen, exponent = torch.rand(2, count, 1, 1, 1, generator=generator)
+        factor = torch.where(chosen < 0.5, (2 * exponent - 1).mul(self._range).exp(), 1.0)
+        return {name: x if name == "mask" else x * factor for name, x in batch.items()}
+
+
+def brightened(source: Source, gain: float) -> Source:
+    """The source itself for a gain of 1, else :class:`Brightened`."""
+    return source if gain == 1 else Brightened(source, gain)
 
 
 class RepeatedShots:

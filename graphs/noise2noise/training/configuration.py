@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -52,6 +53,7 @@ class Configuration:
         schedule: ``cosine``, ``constant``, ``step`` or ``ramp-down``.
         batch: examples in a step.
         crop: side of the squares that are trained on.
+        gain: the most by which every second square is made brighter or darker: a factor from 1 on.
         steps: how long to train, exactly repeatable.
         minutes: how long to train, if no steps are given.
         validation: the share of the pictures that is held out to validate on; 0 for none.
@@ -77,6 +79,7 @@ class Configuration:
     schedule: ScheduleName = "cosine"
     batch: int | None = None
     crop: int | None = None
+    gain: float = 1.0
     steps: int | None = None
     minutes: float | None = None
     validation: float = 0.1
@@ -99,6 +102,8 @@ class Configuration:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"expected {name} of at least 1, got {value}")
+        if not 1 <= self.gain < math.inf:
+            raise InputError(f"expected a gain of at least 1, got {self.gain}")
         if self.noise is None and self.targets == "clean":
             raise InputError("clean targets need clean pictures: give the noise to put on them")
         if self.noise is not None:

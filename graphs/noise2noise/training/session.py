@@ -13,7 +13,13 @@ from graphs.noise2noise.data.holding_out import hold_out
 from graphs.noise2noise.data.noise import Loss, parse_noise
 from graphs.noise2noise.data.reading import read_scenes
 from graphs.noise2noise.data.scenes import Kind, Scenes, find_scenes
-from graphs.noise2noise.data.sources import NeighbourShots, RepeatedShots, Source, SyntheticShots
+from graphs.noise2noise.data.sources import (
+    NeighbourShots,
+    RepeatedShots,
+    Source,
+    SyntheticShots,
+    brightened,
+)
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture, start_from_mean
 from graphs.noise2noise.training.configuration import Settled
@@ -93,7 +99,7 @@ def prepare(configuration: Settled) -> Session:
         validate = Validation(by_noisy, source, batch=c.batch, seed=c.seed)
     training = Training(
         net,
-        _source(kept, found.kind, c),
+        brightened(_source(kept, found.kind, c), c.gain),
         _plan(c),
         objective=objective,
         optimizer=make_optimizer(c.optimizer, c.lr),

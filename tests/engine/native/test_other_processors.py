@@ -27,7 +27,7 @@ MAIN = """
 #include <stdio.h>
 int main(void)
 {
-    static char memory[1 << 20];
+    static char memory[1 << 22];
     char *P[8] = {0};
     long at = 0, sizes[] = {%s};
     for (int i = 0; i < %d; at += sizes[i++])
@@ -57,6 +57,10 @@ CASES = {
     ),
     "conv2d by blocks": Case(
         image(2, 16, 7, 9), image(16, 16, 3, 3), **{**WINDOW, "stride": (1, 1)}
+    ),
+    "conv2d by strided blocks": Case(image(64, 32, 8, 8), image(32, 32, 3, 3), **WINDOW),
+    "conv2d_weight_gradient by blocks": Case(
+        image(2, 16, 8, 8), image(2, 16, 8, 8), kernel_size=(3, 3), **{**WINDOW, "stride": (1, 1)}
     ),
     "sigmoid": Case(image(2, 3, 5, 7)),
     "mean": Case(image(2, 3, 5, 7), dim=(0, 1, 2, 3), keepdim=False),

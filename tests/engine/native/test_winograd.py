@@ -33,6 +33,13 @@ def by_blocks(architecture: str = "native", threads: int = 2) -> list[Kernel]:
     return [kernel for kernel in kernels if "Winograd" in kernel.name]
 
 
+def patch_worth(patch: pytest.MonkeyPatch) -> None:
+    """Let everything that has blocks be computed by them."""
+    patch.setattr(blocks, "WORTH", 1)
+    patch.setattr(blocks, "WORTH_STRIDED", (1, 1))
+    patch.setattr(blocks, "SHARE", 100)
+
+
 def require_blocks(subject: Subject, case: Case, architecture: str, threads: int) -> None:
     held = [require_kernel(subject, case, k) for k in by_blocks(architecture, threads)]
     assert held.count(True) == 1
@@ -89,15 +96,46 @@ def test_blocks_hold_the_law_of_kernels(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "CHUNK", chunk)
-        patch.setattr(blocks, "WORTH", 1)
+        patch_worth(patch)
         require_blocks(*drawn, "native", threads)
 
 
-def test_classes_with_fewer_positions_than_others_end_earlier() -> None:
+def test_classes_with_fewer_positions_than_others_end_earlier(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patch_worth(monkeypatch)
     window = WINDOW | {"stride": (2, 2)}
     gradient = Sample((6, 16, 2, 4), layout="channels_last")
     case = Case(gradient, Sample((16, 16, 4, 4), layout="channels_last"), size=(5, 9), **window)
     require_blocks(SUBJECTS["conv2d_input_gradient"], case, "native", 1)
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "transposed"])
+@pytest.mark.parametrize(
+    ("taps", "stride", "dilation"),
+    [((6, 6), (2, 2), 1), ((6, 6), (3, 3), 1), ((9, 9), (3, 3), 1), ((3, 3), (2, 2), 2),
+     ((4, 6), (2, 3), 1), ((3, 6), (1, 2), 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_weight_gradient"])
+def test_every_parity_of_a_window_may_be_a_filter(
+    name: str,
+    taps: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: int,
+    layout: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patch_worth(monkeypatch)
+    window = WINDOW | {"stride": stride, "padding": (2, 2), "dilation": (dilation, dilation)}
+    results = tuple(
+        (14 + 4 - dilation * (t - 1) - 1) // s + 1 for t, s in zip(taps, stride, strict=True)
+    )
+    x, y = (Sample((2, 16, *size), layout="channels_last") for size in ((14, 14), results))
+    case = {
+        "conv2d": Case(x, Sample((16, 16, *taps), layout=layout), **window),
+        "conv2d_weight_gradient": Case(y, x, kernel_size=taps, **window),
+    }[name]
+    require_blocks(SUBJECTS[name], case, "native", 2)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
@@ -107,7 +145,7 @@ def test_instruction_sets(architecture: str, drawn: tuple[Subject, Case]) -> Non
     if not runs(architecture):
         pytest.skip(f"this machine does not run {architecture}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "WORTH", 1)
+        patch_worth(patch)
         require_blocks(*drawn, architecture, 2)
 
 
@@ -162,13 +200,41 @@ def test_few_blocks_are_not_worth_it() -> None:
     assert (supported(1), supported(2)) == (False, True)
 
 
-def test_a_report_tells_what_is_saved() -> None:
+@pytest.mark.parametrize(("side", "rows"), [(8, 4), (7, 4)])
+def test_a_report_tells_what_is_saved(side: int, rows: int) -> None:
     g = GraphBuilder("convolution")
-    x, w = g.input("x", (2, 16, 8, 8)), g.input("w", (16, 16, 3, 3))
+    x, w = g.input("x", (2, 16, side, side)), g.input("w", (16, 16, 3, 3))
     program = compile(g.build(y=ops.conv2d(x, w, padding=1)), backend="native")
     step = next(step for step in program.steps() if "conv2d" in step.operator)
-    assert step.flops == 2 * 2 * 8 * 8 * 16 * 16 * 9
-    assert step.executed == step.flops * 16 // 36
+    assert step.flops == 2 * 2 * side * side * 16 * 16 * 9
+    assert step.executed == 2 * 2 * rows * rows * 16 * 16 * 16
+
+
+def test_constant_filters_are_transformed_once() -> None:
+    g = GraphBuilder("frozen")
+    w = g.parameter("w", (16, 16, 3, 3))
+    graph = g.build(y=ops.conv2d(g.input("x", (2, 16, 8, 8)), w, padding=1))
+    usual, frozen = (compile(graph, backend="native", freeze=freeze) for freeze in (False, True))
+    assert "once" in frozen.source()
+    for seed in range(2):
+        x = values(2, 16, 8, 8, seed=seed).float()
+        assert torch.equal(frozen(x=x)["y"], usual(x=x)["y"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "worth"),
+    [
+        ((64, 32, 8), True),
+        ((8, 16, 64), False),  # few channels
+        ((2, 256, 16), False),  # few blocks
+        ((64, 64, 6), False),  # blocks that reach beyond the results
+    ],
+)
+def test_strided_blocks_are_to_be_many_and_whole(shape: tuple[int, int, int], worth: bool) -> None:
+    batch, channels, side = shape
+    weight = leaf(channels, channels, 3, 3)
+    node = ops.conv2d(leaf(batch, channels, side, side), weight, padding=1, stride=2)
+    assert any(kernel.supports(node) for kernel in by_blocks()) is worth
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
@@ -196,11 +262,12 @@ def run(node: Node, tensors: list[torch.Tensor], shape: tuple[int, ...]) -> torc
     return out
 
 
-def test_what_is_not_finite_stays_within_its_blocks() -> None:
+@pytest.mark.parametrize("what", [torch.nan, torch.inf])
+def test_what_is_not_finite_spoils_only_what_reads_it(what: float) -> None:
     x, w = torch.zeros(1, 16, 12, 12), torch.ones(16, 16, 3, 3)
-    x[0, 3, 5, 5] = torch.nan
+    x[0, 3, 5, 5] = what
     node = ops.conv2d(leaf(*x.shape), leaf(*w.shape), padding=1)
-    spoilt = run(node, [x, w], tuple(x.shape)).isnan()[0].any(0)
+    spoilt = (~run(node, [x, w], tuple(x.shape)).isfinite())[0].any(0)
     assert spoilt[4:7, 4:7].all()
-    spoilt[4:8, 4:8] = False
+    spoilt[4:7, 4:7] = False
     assert not spoilt.any()

@@ -6,7 +6,7 @@ import torch
 
 from graphs.noise2noise.data.noise import parse_noise
 from graphs.noise2noise.data.randomness import generator_for
-from graphs.noise2noise.data.sources import NeighbourShots, SyntheticShots
+from graphs.noise2noise.data.sources import Brightened, NeighbourShots, SyntheticShots, brightened
 from tests.noise2noise.scenes import cat
 
 SIZE = 8
@@ -54,6 +54,21 @@ def test_a_mask_comes_with_noise_that_deletes_pixels() -> None:
     assert "mask" not in SyntheticShots(
         [torch.ones(3, 16, 16)], parse_noise("bernoulli:0.5"), SIZE, "clean"
     ).batch(4, generator_for(0))
+
+
+def test_every_second_example_is_brighter_or_darker() -> None:
+    source = SyntheticShots([torch.ones(3, 16, 16)], parse_noise("bernoulli:0.5"), SIZE)
+    plain = source.batch(400, generator_for(0))
+    batch = Brightened(source, 2.0).batch(400, generator_for(0))
+    assert torch.equal(batch["mask"], plain["mask"])
+    factors = (batch["noisy"] / plain["noisy"]).flatten(1).nanmean(1)
+    for name in ("noisy", "target"):
+        assert torch.allclose(batch[name], plain[name] * factors.view(-1, 1, 1, 1))
+    changed = factors[(factors - 1).abs() > 1e-4]
+    assert 150 < len(changed) < 250
+    assert 0.5 <= changed.min() < 0.55 < 1.8 < changed.max() <= 2
+    assert abs(float(changed.log().mean())) < 0.1
+    assert brightened(source, 1.0) is source
 
 
 def test_thinned_out_pixels_are_neighbours_of_each_other() -> None:
