@@ -98,7 +98,7 @@ def _alone(
     steps = [*step.once, step]
     addresses = [tensor.untyped_storage().data_ptr() for tensor in tensors]
     outside = (ctypes.c_void_p * len(addresses))(*addresses)
-    library = load(program_source(steps), machine.target)
+    library = load(program_source(steps), machine.target, len(steps))
     run = runner(library, machine.target, machine.threads, 0, outside)(0, len(steps))
     # The code knows the tensors by their addresses alone: they live as long as it can run.
     return partial(_run_beside, tensors, run)

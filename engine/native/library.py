@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from engine.cache import cache_folder
 from engine.native.target import NativeError, Target, run_compiler
@@ -16,8 +17,12 @@ from engine.native.target import NativeError, Target, run_compiler
 HERE = Path(__file__).parent
 
 
-def load(source: str, target: Target) -> ctypes.CDLL:
-    """The library of a C source, compiled unless it has been before.
+STEPS_OF_A_PART = 4
+"""Steps that take the compiler longer than to start."""
+
+
+def load(source: str, target: Target, steps: int = 1) -> ctypes.CDLL:
+    """The library of a C source, compiled unless it has been before: many steps in parts, at once.
 
     A library's file name holds the hash of its source and of its own content; one whose content
     does not fit its name, being damaged, is compiled again.
@@ -26,13 +31,13 @@ def load(source: str, target: Target) -> ctypes.CDLL:
         NativeError: the compiler fails, or what it made cannot be loaded.
     """
     key = hashlib.sha256(f"{target.identity}\n{prelude()}\n{source}".encode()).hexdigest()[:32]
-    return _load(key, source, target)
+    return _load(key, source, target, steps)
 
 
 @cache
-def _load(key: str, source: str, target: Target) -> ctypes.CDLL:
+def _load(key: str, source: str, target: Target, steps: int) -> ctypes.CDLL:
     folder = cache_folder()
-    path = next(_sound(folder, key), None) or _compiled(folder, key, source, target)
+    path = next(_sound(folder, key), None) or _compiled(folder, key, source, target, steps)
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
@@ -53,17 +58,32 @@ def _sound(folder: Path, key: str) -> Iterator[Path]:
             path.unlink(missing_ok=True)
 
 
-def _compiled(folder: Path, key: str, source: str, target: Target) -> Path:
-    part = folder / f".{key}-{secrets.token_hex(4)}.part"
+def _compiled(folder: Path, key: str, source: str, target: Target, steps: int) -> Path:
     try:
-        run_compiler((*target.command, f"-I{HERE}", "-o", str(part), "-x", "c", "-", "-lm"), source)
-        path = folder / f"{key}-{_digest(part)}.so"
-        os.replace(part, path)
+        with TemporaryDirectory(prefix=f".{key}-", dir=folder) as place:
+            made = Path(place, "library.so")
+            objects = _objects(Path(place), source, target, steps)
+            run_compiler((*target.command, "-o", str(made), *map(str, objects), "-lm"))
+            path = folder / f"{key}-{_digest(made)}.so"
+            os.replace(made, path)
     except OSError as error:
         raise NativeError(f"compiled code cannot be written to {folder}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
     return path
+
+
+def _objects(folder: Path, source: str, target: Target, steps: int) -> list[Path]:
+    """Every part of a source compiled, as many at once as there are processors."""
+    processors = os.cpu_count() or 1
+    parts = max(1, min(processors, steps // STEPS_OF_A_PART))
+    objects = [folder / f"{part}.o" for part in range(parts)]
+
+    def compile_part(part: int) -> None:
+        which = (f"-DPARTS={parts}", f"-DPART={part}", "-c", "-o", str(objects[part]))
+        run_compiler((*target.command, f"-I{HERE}", *which, "-x", "c", "-"), source)
+
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(compile_part, range(parts)))
+    return objects
 
 
 def _digest(path: Path) -> str:

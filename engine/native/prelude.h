@@ -25,6 +25,16 @@ typedef double vd __attribute__((vector_size(BYTES), aligned(8), may_alias));
 typedef int mf __attribute__((vector_size(BYTES), aligned(4), may_alias));
 typedef long long md __attribute__((vector_size(BYTES), aligned(8), may_alias));
 
+/* A library is compiled in parts, side by side: which step is in this one. */
+#ifndef PARTS
+#define PARTS 1
+#define PART 0
+#endif
+#define HERE(step) ((step) % PARTS == PART)
+#define STEP(n)                                                                                    \
+    __attribute__((visibility("hidden"))) void step##n(                                            \
+        Team *team, int me, char *A, char *const *P)
+
 /* The team: every thread runs every step, each its own share of it, and they meet at barriers. */
 
 typedef struct {

@@ -58,7 +58,9 @@ class NativeSteps:
         self.outside = (ctypes.c_void_p * max(1, self._slots))()
         everything = [*self._sources, *self._once]
         self.source = program_source(everything) if everything else ""
-        self._library = load(self.source, self._machine.target) if self._sources else None
+        self._library = None
+        if self._sources:
+            self._library = load(self.source, self._machine.target, steps=len(everything))
 
     def _write(self, stage: Stage) -> None:
         native = [step for step in stage.steps if isinstance(step.kernel, NativeKernel)]

@@ -42,20 +42,23 @@ class StepSource:
 def program_source(steps: Sequence[StepSource]) -> str:
     """The steps as one C file.
 
-    Every thread of the team runs every step, each its own share of it; after each they meet.
+    Every thread of the team runs every step, each its own share of it; after each they meet. The
+    compiler sees the file once for each part, and in each only the steps that are ``HERE``.
     """
     text = Text()
     text('#include "prelude.h"', '#include "winograd.h"', "")
     for number, step in enumerate(steps):
-        text(*_numbered(step.code.before, number), f"/* {step.title} */")
-        with text.block(f"static void step{number}(Team *team, int me, char *A, char *const *P)"):
+        text(f"#if HERE({number})", *_numbered(step.code.before, number), f"/* {step.title} */")
+        with text.block(f"STEP({number})"):
             text(*_numbered(step.code.body, number))
-        text("")
+        text("#endif", "")
+    text("#if HERE(0)", *(f"STEP({number});" for number in range(len(steps))), "")
     signature = "void run(Team *team, int me, int first, int last, char *A, char *const *P)"
     with text.block(signature), text.block("for (int step = first; step < last; step++)"):
         with text.block("switch (step)"):
             text(*(f"case {n}: step{n}(team, me, A, P); break;" for n in range(len(steps))))
         text("barrier(team);")
+    text("#endif")
     return str(text)
 
 

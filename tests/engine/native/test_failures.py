@@ -50,6 +50,19 @@ def cached() -> list[Path]:
     return sorted(Path(os.environ["BLOCKWRIGHT_CACHE"]).glob("*.so"))
 
 
+@pytest.mark.parametrize("processors", [None, 1, 3, 100])
+def test_compiled_side_by_side(processors: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    g = GraphBuilder("long")
+    x = g.input("x", (40,))
+    outputs = {f"y{i}": sigmoid(x * i) for i in range(12)}
+    compiled = compile(g.build(**outputs), backend="native")
+    assert compiled.source().count("#if HERE(") > 12
+    for i, y in enumerate(compiled(**FEEDS).values()):
+        torch.testing.assert_close(y, (FEEDS["x"] * i).sigmoid())
+    assert [path.suffix for path in Path(os.environ["BLOCKWRIGHT_CACHE"]).iterdir()] == [".so"] * 2
+
+
 def test_unknown_backend() -> None:
     g = GraphBuilder("unknown")
     graph = g.build(y=sigmoid(g.input("x", (2,))))
