@@ -1,6 +1,8 @@
 """Real captures: a network trained on raw pairs of fluorescence, scored against the averages.
 
     python -m benchmarks.fluorescence --minutes 20
+    python -m benchmarks.fluorescence --steps 16000 --gain 1.8 --captured-only \\
+        --results benchmarks/results/fluorescence_gain.json
 
 The upper halves of all fields are trained on, two of the raw captures at a time. The lower halves,
 which the network has never seen, are scored against the average of 50 captures, beside the
@@ -30,7 +32,7 @@ from rich.table import Table
 
 from benchmarks.harness import command_line, machine
 from graphs.noise2noise.commands.common import result_console
-from graphs.noise2noise.data.sources import Brightened, RepeatedShots
+from graphs.noise2noise.data.sources import RepeatedShots, brightened
 from graphs.noise2noise.inspection.differences import noise_of_pair
 from graphs.noise2noise.networks import Architecture, load_network
 from graphs.noise2noise.quality.baselines import BASELINES
@@ -53,8 +55,6 @@ RESULTS = Path(__file__).parent / "results" / "fluorescence.json"
 RUNS = Path(__file__).parent / "runs"
 OURS = "Blockwright"
 CROP, BATCH, LR = 64, 8, 1e-3
-GAIN = 1.8
-"""Of brightness: the brightest nuclei of some lower halves are not in the upper ones."""
 VALIDATE_EVERY = 500
 CORRELATED = 0.15
 """Between neighbours, from which on a field's noise counts as correlated."""
@@ -144,7 +144,7 @@ def train(fields: Sequence[Field], options: argparse.Namespace, folder: Path) ->
     objective = shots_objective(net, 1)
     training = Training(
         net,
-        Brightened(RepeatedShots([f.captures[:, :, :-held] for f in fields], CROP), GAIN),
+        brightened(RepeatedShots([f.captures[:, :, :-held] for f in fields], CROP), options.gain),
         Plan(
             seconds=60 * options.minutes,
             steps=options.steps,
@@ -326,6 +326,7 @@ def _options() -> argparse.Namespace:
     length.add_argument("--minutes", type=float, default=20.0, help="for each of two trainings")
     length.add_argument("--steps", type=int, help="for each training, instead")
     parser.add_argument("--fields", default="", help="regular expression of names; default all")
+    parser.add_argument("--gain", type=float, default=1.0, help="of brightness, as of train")
     parser.add_argument("--width", type=int, default=32, help="channels of the U-Net")
     parser.add_argument("--depth", type=int, default=4, help="halvings of the U-Net")
     parser.add_argument("--threads", type=int, help="default: one or all, what is faster")

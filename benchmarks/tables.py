@@ -179,6 +179,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "zero-shot": ("zero_shot", quality_tables.zero_shot),
     "zero-shot, published": ("zero_shot_published", quality_tables.zero_shot),
     "fluorescence": ("fluorescence", quality_tables.fluorescence),
+    "fluorescence, gain": ("fluorescence_gain", quality_tables.fluorescence),
     "fluorescence, correlation": ("fluorescence", quality_tables.correlation),
     "report study": ("report_study", quality_tables.channels),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,6 +19,11 @@ FLAGS = (
 )
 """NaN, infinities and signed zeros keep their meaning, but in Winograd's blocks, which take
 differences of pixels: there an infinity spoils results to NaN."""
+
+
+CALLED_AS_WRITTEN = ("-fno-ipa-pure-const", "-fno-ipa-modref")
+"""Of GCC from 11 on: version 12 takes some functions that store part of a vector to have no effect,
+and leaves out the calls."""
 
 
 class NativeError(Exception):
@@ -66,6 +72,9 @@ def find_target(architecture: str = "native") -> Target:
         raise NativeError(f"there is no C compiler {compiler[0]!r}")
     command = (*compiler, *FLAGS, f"-march={architecture}")
     macros = _macros(command)
+    gcc = re.search(r"__GNUC__ (\d+)", macros)
+    if gcc and int(gcc[1]) >= 11 and "__clang__" not in macros:
+        command += CALLED_AS_WRITTEN
     wide, avx = "__AVX512F__" in macros, "__AVX__" in macros
     width = 64 if wide else 32 if avx else 16
     registers = 32 if wide or "__aarch64__" in macros else 16
