@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from engine.kernels.kernel import every_input
-from engine.native import elementwise, phase_weight, pooling, reduction
+from engine.native import elementwise, movement, phase_weight, pooling, reduction
 from engine.native.kernel import Emitter, NativeKernel
 from engine.native.machine import Machine
 from engine.native.taps import anchor, convolution, weight_gradient
@@ -46,6 +46,7 @@ EMITTERS: tuple[Emitter, ...] = (
     Emitter("C: sum", reduction.supports, reduction.emit, reduction.scratch),
     Emitter("C: sums of taps", phase_weight.supports, phase_weight.emit),
     Emitter("C: windows", pooling.supports, pooling.emit),
+    Emitter("C: copy", movement.supports, movement.emit),
 )
 """Tried in this order."""
 

@@ -22,7 +22,9 @@ ARCHITECTURES = ("native", "x86-64", "x86-64-v3", "x86-64-v4")
 ELEMENTWISE = sorted(set(EXPRESSIONS) & set(SUBJECTS))
 CONVOLUTIONS = ("conv2d", "conv2d_input_gradient", "conv2d_weight_gradient")
 POOLINGS = ("max_pool2d", "pool_route")
-OTHERS = ("fused", "mean", "phase_weight", "phase_weight_adjoint", "sum", "sum_to")
+OTHERS = (
+    "concat", "fused", "mean", "phase_weight", "phase_weight_adjoint", "sum", "sum_to", "unslice",
+)  # fmt: skip
 
 
 def examples(count: int) -> settings:
