@@ -29,11 +29,6 @@ class Squares:
     name: str
     place: int
 
-    @property
-    def size(self) -> int:
-        """Elements of one."""
-        return self.side**2 * self.image.shape[1]
-
     def write(self, text: Text) -> None:
         """The function that puts the places of a square at ``to``.
 
