@@ -32,7 +32,7 @@ from rich.table import Table
 
 from benchmarks.harness import command_line, machine
 from graphs.noise2noise.commands.common import result_console
-from graphs.noise2noise.data.sources import RepeatedShots, brightened
+from graphs.noise2noise.data.sources import Brightened, RepeatedShots
 from graphs.noise2noise.inspection.differences import noise_of_pair
 from graphs.noise2noise.networks import Architecture, load_network
 from graphs.noise2noise.quality.baselines import BASELINES
@@ -144,7 +144,7 @@ def train(fields: Sequence[Field], options: argparse.Namespace, folder: Path) ->
     objective = shots_objective(net, 1)
     training = Training(
         net,
-        brightened(RepeatedShots([f.captures[:, :, :-held] for f in fields], CROP), options.gain),
+        Brightened(RepeatedShots([f.captures[:, :, :-held] for f in fields], CROP), options.gain),
         Plan(
             seconds=60 * options.minutes,
             steps=options.steps,

@@ -42,6 +42,7 @@ class Brightened:
     Args:
         source: of squares.
         gain: the largest factor; they lie between its inverse and itself, evenly on a log scale.
+            With 1, batches are the source's.
     """
 
     def __init__(self, source: Source, gain: float) -> None:
@@ -54,11 +55,6 @@ class Brightened:
         chosen, exponent = torch.rand(2, count, 1, 1, 1, generator=generator)
         factor = torch.where(chosen < 0.5, (2 * exponent - 1).mul(self._range).exp(), 1.0)
         return {name: x if name == "mask" else x * factor for name, x in batch.items()}
-
-
-def brightened(source: Source, gain: float) -> Source:
-    """The source itself for a gain of 1, else :class:`Brightened`."""
-    return source if gain == 1 else Brightened(source, gain)
 
 
 class RepeatedShots:

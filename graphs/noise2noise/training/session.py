@@ -14,11 +14,11 @@ from graphs.noise2noise.data.noise import Loss, parse_noise
 from graphs.noise2noise.data.reading import read_scenes
 from graphs.noise2noise.data.scenes import Kind, Scenes, find_scenes
 from graphs.noise2noise.data.sources import (
+    Brightened,
     NeighbourShots,
     RepeatedShots,
     Source,
     SyntheticShots,
-    brightened,
 )
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture, start_from_mean
@@ -99,7 +99,7 @@ def prepare(configuration: Settled) -> Session:
         validate = Validation(by_noisy, source, batch=c.batch, seed=c.seed)
     training = Training(
         net,
-        brightened(_source(kept, found.kind, c), c.gain),
+        Brightened(_source(kept, found.kind, c), c.gain),
         _plan(c),
         objective=objective,
         optimizer=make_optimizer(c.optimizer, c.lr),
