@@ -16,6 +16,8 @@ from graphs.noise2noise.data.noise import Noise
 
 Batch = Mapping[str, torch.Tensor]
 Targets = Literal["noisy", "clean"]
+PICTURES = ("noisy", "target", "whole")
+"""What of a batch are pictures; the rest says which pixels count."""
 
 
 class Source(Protocol):
@@ -50,11 +52,11 @@ class Brightened:
         self.channels, self.size = source.channels, source.size
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """The source's, an example's pictures all by the same factor; its masks as they are."""
+        """The source's, an example's pictures all by the same factor, its masks as they are."""
         batch = self._source.batch(count, generator)
         chosen, exponent = torch.rand(2, count, 1, 1, 1, generator=generator)
         factor = torch.where(chosen < 0.5, (2 * exponent - 1).mul(self._range).exp(), 1.0)
-        return {name: x if name == "mask" else x * factor for name, x in batch.items()}
+        return {name: x * factor if name in PICTURES else x for name, x in batch.items()}
 
 
 class RepeatedShots:

@@ -72,6 +72,15 @@ def test_every_second_example_is_brighter_or_darker() -> None:
     assert all(torch.equal(same[name], plain[name]) for name in plain)
 
 
+def test_of_single_pictures_the_choice_of_pixels_stays() -> None:
+    source = NeighbourShots([torch.ones(3, 40, 40)], SIZE)
+    plain = source.batch(40, generator_for(0))
+    batch = Brightened(source, 2.0).batch(40, generator_for(0))
+    assert torch.equal(batch["first"], plain["first"])
+    assert torch.equal(batch["second"], plain["second"])
+    assert not torch.equal(batch["whole"], plain["whole"])
+
+
 def test_thinned_out_pixels_are_neighbours_of_each_other() -> None:
     batch = NeighbourShots([places(30, 40)], SIZE).batch(200, generator_for(0))
     whole, first, second = batch["whole"], batch["first"], batch["second"]
