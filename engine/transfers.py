@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
+
+from engine.threads import leaving_cores_free
 
 
 class Copied(NamedTuple):
@@ -89,22 +91,8 @@ class Transfers:
                     results[name] = value.clone(memory_format=torch.contiguous_format)
         return results
 
-    @contextmanager
-    def _leaving_cores_free(self) -> Iterator[None]:
-        """Let torch copy on one thread where native code is about to run on all.
-
-        The threads of a parallel copy go on waiting for more to do, for milliseconds and on the
-        cores that the native threads need.
-        """
-        threads = torch.get_num_threads()
-        if threads == 1 or not self._native:
-            yield
-            return
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    def _leaving_cores_free(self) -> AbstractContextManager[None]:
+        return leaving_cores_free() if self._native else nullcontext()
 
 
 def _is_plain(feed: torch.Tensor) -> bool:

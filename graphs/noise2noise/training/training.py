@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 
 from engine import compile
+from engine.threads import leaving_cores_free
 from graphs.module import Module
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import Source
@@ -145,7 +146,8 @@ class Training:
     def _train_once(self, share: float) -> None:
         self._optimizer.lr = self._rate(share)
         step = self.position.step
-        feeds = dict(self._source.batch(self._plan.batch, generator_for(self._seed, step)))
+        with leaving_cores_free():
+            feeds = dict(self._source.batch(self._plan.batch, generator_for(self._seed, step)))
         if "gamma" in self._program.inputs:
             feeds["gamma"] = torch.tensor(2 * (1 - share))
         self._pending.append(self._program(**feeds)["loss"])

@@ -13,7 +13,7 @@ import torch
 from graphs.module import Module
 from graphs.noise2noise.data.noise import Gaussian
 from graphs.noise2noise.data.randomness import generator_for
-from graphs.noise2noise.data.sources import RepeatedShots
+from graphs.noise2noise.data.sources import Batch, RepeatedShots
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture
 from graphs.noise2noise.training.objectives import shots_objective
@@ -52,6 +52,26 @@ def test_the_learning_rate_rises_then_falls_along_half_a_cosine() -> None:
     assert rates[-1] == min(rates) == pytest.approx(0.005)
     assert rates[20:] == sorted(rates[20:], reverse=True)
     assert rates[:21] == sorted(rates[:21])
+
+
+def test_batches_leave_the_cores_to_the_steps() -> None:
+    threads = torch.get_num_threads()
+    seen: list[int] = []
+
+    class Watched(RepeatedShots):
+        def batch(self, count: int, generator: torch.Generator) -> Batch:
+            seen.append(torch.get_num_threads())
+            return super().batch(count, generator)
+
+    source = Watched([cat(48, 64).expand(2, -1, -1, -1)], size=16)
+    torch.set_num_threads(3)
+    try:
+        training = Training(Architecture().build(0), source, Plan(steps=2, batch=4))
+        assert [progress.share for progress in training.run()][-1] == 1
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [1, 1]
 
 
 def test_how_much_of_a_plan_is_done() -> None:
