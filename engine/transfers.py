@@ -41,7 +41,9 @@ class Transfers:
         native: bool,
     ) -> None:
         self._feeds = feeds
-        self._results = [(result, result.value.shape) for result in results]
+        self._results = [(result, *_row_major(result.value)) for result in results]
+        self._values = {result.name: result.value for result in results}
+        self._slots = [result.slot for result in results if result.slot is not None]
         self._beside = [result for result in results if result.slot is None]
         self._addresses = addresses
         self._native = native
@@ -63,17 +65,17 @@ class Transfers:
 
     def lent(self) -> Results:
         """The values themselves, of which native code is to make no copies."""
-        for (_, _, slot), _ in self._results:
-            if slot is not None:
-                self._addresses[slot] = 0
-        return {name: value for (name, value, _), _ in self._results}
+        for slot in self._slots:
+            self._addresses[slot] = 0
+        return self._values.copy()
 
     def new(self) -> Results:
         """New tensors that native code will fill, where it can; else the values themselves."""
         results = {}
-        for (name, value, slot), shape in self._results:
+        for (name, value, slot), sizes, strides in self._results:
             if slot is not None:
-                results[name] = new = torch.empty(shape, dtype=value.dtype)
+                new = torch.empty_strided(sizes, strides, dtype=value.dtype)
+                results[name] = new
                 self._addresses[slot] = new.data_ptr()
             else:
                 results[name] = value
@@ -84,7 +86,7 @@ class Transfers:
 
         ``natively``: the results are those of :meth:`new`.
         """
-        copied = self._beside if natively else [result for result, _ in self._results]
+        copied = self._beside if natively else [result for result, *_ in self._results]
         if copied:
             with self._leaving_cores_free():
                 for name, value, _ in copied:
@@ -93,6 +95,11 @@ class Transfers:
 
     def _leaving_cores_free(self) -> AbstractContextManager[None]:
         return leaving_cores_free() if self._native else nullcontext()
+
+
+def _row_major(value: torch.Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Sizes and strides, ready for the call that makes a tensor soonest."""
+    return tuple(value.shape), torch.empty(value.shape, device="meta").stride()
 
 
 def _is_plain(feed: torch.Tensor) -> bool:

@@ -8,7 +8,7 @@ from engine.kernels.kernel import every_input
 from engine.native import elementwise, movement, phase_weight, pooling, reduction
 from engine.native.kernel import Emitter, NativeKernel
 from engine.native.machine import Machine
-from engine.native.taps import anchor, convolution, weight_gradient
+from engine.native.taps import anchor, convolution, few_pixels, weight_gradient
 from engine.native.target import find_target
 from engine.native.winograd import convolution as winograd_convolution
 from engine.native.winograd import weight_gradient as winograd_weight_gradient
@@ -31,6 +31,13 @@ EMITTERS: tuple[Emitter, ...] = (
         winograd_weight_gradient.emit,
         winograd_weight_gradient.scratch,
         products=winograd_weight_gradient.share,
+    ),
+    Emitter(
+        "C: taps of few pixels",
+        few_pixels.supports,
+        few_pixels.emit,
+        few_pixels.scratch,
+        anchor.overwritten,
     ),
     Emitter(
         "C: taps",

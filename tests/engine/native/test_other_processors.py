@@ -58,6 +58,9 @@ CASES = {
     "conv2d by blocks": Case(
         image(2, 16, 7, 9), image(16, 16, 3, 3), **{**WINDOW, "stride": (1, 1)}
     ),
+    "conv2d of few pixels": Case(
+        image(1, 16, 3, 4), image(16, 16, 3, 3), **{**WINDOW, "stride": (1, 1)}
+    ),
     "conv2d by strided blocks": Case(image(64, 32, 8, 8), image(32, 32, 3, 3), **WINDOW),
     "conv2d_weight_gradient by blocks": Case(
         image(2, 16, 8, 8), image(2, 16, 8, 8), kernel_size=(3, 3), **{**WINDOW, "stride": (1, 1)}

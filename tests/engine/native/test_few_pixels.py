@@ -1,0 +1,132 @@
+"""Convolutions of few pixels, their weights read in place: held to the law of kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ops
+from engine import compile
+from engine.kernels import Kernel
+from engine.native.emitters import native_kernels
+from engine.native.taps import few_pixels
+from engine.testing import Case, Sample, Subject
+from engine.testing.laws.kernels import require_kernel
+from graphs import GraphBuilder
+from ops import REGISTRY, Node
+from ops.fused import Instruction
+from tests.engine.native.test_kernel_laws import ARCHITECTURES, examples, runs
+from tests.ops.subjects import SUBJECTS
+from tests.support import values
+
+FUSED = Subject(REGISTRY["fused"], st.nothing())
+WINDOW: dict[str, Any] = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+CHANNELS = st.sampled_from((16, 32, 48))
+LAYOUTS = st.sampled_from(("channels_last", "transposed", "sliced", "expanded"))
+
+
+def of_few_pixels(architecture: str = "native", threads: int = 2) -> Kernel:
+    kernels = native_kernels(architecture, threads)
+    (kernel,) = (kernel for kernel in kernels if kernel.name == "C: taps of few pixels")
+    return kernel
+
+
+@st.composite
+def subjects_and_cases(draw: st.DrawFn) -> tuple[Subject, Case]:
+    """A convolution of any window, or of phases, and perhaps what follows it."""
+    n, c, m = draw(st.integers(1, 2)), draw(CHANNELS), draw(CHANNELS)
+    dtype = draw(st.sampled_from((torch.float32, torch.float64)))
+    pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    phases = draw(st.booleans())
+    taps, stride, dilation = ((2, 2), (1, 1), (1, 1)) if phases else (draw(pair) for _ in range(3))
+    padding = (1, 1) if phases else tuple(draw(st.integers(0, 2)) for _ in range(2))
+    reach = [d * (t - 1) + 1 for d, t in zip(dilation, taps, strict=True)]
+    size = [draw(st.integers(max(1, r - 2 * p), 8)) for r, p in zip(reach, padding, strict=True)]
+
+    def sample(layout: str, *shape: int) -> Sample:
+        return Sample(shape, dtype, draw(st.integers(0, 1 << 16)), layout)
+
+    window = WINDOW | {"stride": stride, "padding": padding, "dilation": dilation}
+    weight = sample("channels_last", 4 * m if phases else m, c, *taps)
+    inputs = [sample(draw(LAYOUTS), n, c, *size), weight, sample("channels_last", 1, m, 1, 1)]
+    body = [("conv2d", (0, 1), window)]
+    if phases:
+        body.append(("interleave_phases", (3,), {}))
+    body += [("add", (2 + len(body), 2), {}), ("relu", (3 + len(body),), {})]
+    return FUSED, Case(
+        *inputs, body=tuple(Instruction(REGISTRY[name], s, a) for name, s, a in body)
+    )
+
+
+@examples(12)
+@given(drawn=subjects_and_cases(), threads=st.integers(1, 3))
+def test_the_law_of_kernels(drawn: tuple[Subject, Case], threads: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(few_pixels, "TERMS_OF_A_PIXEL", 0)  # however many pixels
+        assert require_kernel(*drawn, of_few_pixels(threads=threads))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
+@examples(3)
+@given(drawn=subjects_and_cases())
+def test_instruction_sets(architecture: str, drawn: tuple[Subject, Case]) -> None:
+    if not runs(architecture):
+        pytest.skip(f"this machine does not run {architecture}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(few_pixels, "TERMS_OF_A_PIXEL", 0)
+        assert require_kernel(*drawn, of_few_pixels(architecture))
+
+
+def leaf(*shape: int) -> Node:
+    return REGISTRY["input"](name="leaf", shape=shape, dtype=torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("image", "weight", "supported"),
+    [
+        ((1, 16, 3, 4), (16, 16, 3, 3), True),
+        ((1, 16, 4, 4), (16, 16, 3, 3), False),  # more pixels than 144 terms are worth
+        ((1, 32, 4, 4), (16, 32, 3, 3), True),
+        ((2, 32, 4, 4), (16, 32, 3, 3), False),
+        ((1, 20, 2, 2), (16, 20, 3, 3), False),  # channels that are no whole vectors
+        ((1, 16, 2, 2), (3, 16, 3, 3), False),
+    ],
+)
+def test_how_few(image: tuple[int, ...], weight: tuple[int, ...], supported: bool) -> None:
+    node = ops.conv2d(leaf(*image), leaf(*weight), padding=1)
+    assert of_few_pixels().supports(node) == supported
+
+
+def test_a_weight_that_lies_otherwise_is_turned() -> None:
+    turned = ops.permute(leaf(16, 16, 3, 3), dims=(1, 0, 2, 3))
+    assert not of_few_pixels().supports(ops.conv2d(leaf(1, 16, 2, 2), turned, padding=1))
+    gradient = ops.conv2d_input_gradient(
+        leaf(1, 16, 2, 2), leaf(16, 16, 3, 3), size=(2, 2), **WINDOW
+    )
+    assert not of_few_pixels().supports(gradient)
+
+
+def test_the_one_convolution_without_scratch_is_of_an_image_without_a_border() -> None:
+    x, w = (
+        Sample((1, 16, 3, 3), layout="channels_last"),
+        Sample((16, 16, 3, 3), layout="channels_last"),
+    )
+    case = Case(x, w, **WINDOW | {"padding": (0, 0)})
+    assert require_kernel(SUBJECTS["conv2d"], case, of_few_pixels())
+    inside = ops.conv2d(leaf(1, 16, 3, 3), leaf(16, 16, 3, 3))
+    assert of_few_pixels().workspace(inside) == []
+
+
+def test_a_program_of_a_small_image_packs_no_weights_but_constant_ones() -> None:
+    g = GraphBuilder("small")
+    w = g.parameter("w", (16, 16, 3, 3))
+    graph = g.build(y=ops.conv2d(g.input("x", (1, 16, 2, 2)), w, padding=1))
+    usual, frozen = (compile(graph, backend="native", freeze=freeze) for freeze in (False, True))
+    assert [step.kernel for step in usual.steps()] == ["C: taps of few pixels"]
+    assert [step.kernel for step in frozen.steps()] == ["C: taps"]
+    x = values(1, 16, 2, 2).float()
+    torch.testing.assert_close(frozen(x=x)["y"], usual(x=x)["y"])
