@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from engine.kernels.kernel import every_input
-from engine.native import elementwise, movement, phase_weight, pooling, reduction
+from engine.native import axis_sums, elementwise, movement, phase_weight, pooling, reduction
 from engine.native.kernel import Emitter, NativeKernel
 from engine.native.machine import Machine
 from engine.native.taps import anchor, convolution, few_pixels, weight_gradient
@@ -51,6 +51,7 @@ EMITTERS: tuple[Emitter, ...] = (
         "C: taps, weight", weight_gradient.supports, weight_gradient.emit, weight_gradient.scratch
     ),
     Emitter("C: sum", reduction.supports, reduction.emit, reduction.scratch),
+    Emitter("C: sums over axes", axis_sums.supports, axis_sums.emit),
     Emitter("C: sums of taps", phase_weight.supports, phase_weight.emit),
     Emitter("C: windows", pooling.supports, pooling.emit),
     Emitter("C: copy", movement.supports, movement.emit),

@@ -85,8 +85,7 @@ CHEAP = frozenset(EXPRESSIONS) - {"exp", "log", "pow", "sigmoid", "tanh", "softp
 
 def is_elementwise(instruction: Computation) -> bool:
     """Whether an instruction can be a part of an expression."""
-    chooses_bools = instruction.operator.name == "where" and instruction.spec.dtype == torch.bool
-    return instruction.operator.name in EXPRESSIONS and not chooses_bools
+    return instruction.operator.name in EXPRESSIONS
 
 
 def statements(
@@ -111,4 +110,7 @@ def statements(
 
 def _expression(instruction: Computation, suffix: str, inputs: list[str]) -> str:
     attributes: Mapping[str, Any] = instruction.attributes
+    if instruction.operator.name == "where" and instruction.spec.dtype == torch.bool:
+        condition, a, b = inputs
+        return f"({condition} & {a}) | (~{condition} & {b})"
     return EXPRESSIONS[instruction.operator.name](suffix, *inputs, **attributes)

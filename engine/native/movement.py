@@ -1,4 +1,4 @@
-"""Values put together of others, or into a larger one, in C."""
+"""Values put together of others or of their own copies, or into a larger one, in C."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ops import Node
 
 
 def supports(node: Node) -> bool:
-    """``concat`` and ``unslice`` of floats."""
-    moves = node.operator.name in ("concat", "unslice")
+    """``concat``, ``unslice`` and ``upsample_nearest`` of floats."""
+    moves = node.operator.name in ("concat", "unslice", "upsample_nearest")
     return moves and node.dtype in SUFFIX and 0 not in node.sizes
 
 
@@ -28,7 +28,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     text = Text()
     if node.operator.name == "unslice":
         _clear(text, operands.out)
-    for part, source in zip(_parts(node, operands.out), operands.inputs, strict=True):
+    for part, source in _copies(node, operands):
         if 0 not in source.shape:
             with text.block(""):
                 write_copy(text, part, source, machine)
@@ -42,14 +42,23 @@ def _clear(text: Text, out: Operand) -> None:
         text(f"memset(y + first, 0, ({last} - first) * sizeof *y);", "barrier(team);")
 
 
-def _parts(node: Node, out: Operand) -> Iterator[Operand]:
-    """Where each input belongs in the result."""
+def _copies(node: Node, operands: Operands) -> Iterator[tuple[Operand, Operand]]:
+    """Parts of the result, and what belongs there."""
+    out, attributes = operands.out, node.attributes
     whole = torch.empty_strided(out.shape, out.strides, dtype=out.dtype, device="meta")
-    dim, start = node.attributes["dim"], 0
-    if node.operator.name == "unslice":
-        window = {name: value for name, value in node.attributes.items() if name != "size"}
-        yield Operand.of(out.address, VIEWS["slice"](whole, **window))
-        return
-    for value in node.inputs:
-        yield Operand.of(out.address, whole.narrow(dim, start, value.sizes[dim]))
-        start += value.sizes[dim]
+    if node.operator.name == "upsample_nearest":
+        (x,), (down, right) = operands.inputs, attributes["scale_factor"]
+        blocks = whole.unflatten(2, (x.shape[2], down)).unflatten(4, (x.shape[3], right))
+        (n, c, h, w), (image, channel, row, column) = x.shape, x.strides
+        pixels = Operand(
+            x.address, (n, c, h, 1, w, 1), (image, channel, row, 0, column, 0), x.dtype
+        )
+        yield Operand.of(out.address, blocks), pixels
+    elif node.operator.name == "unslice":
+        window = {name: value for name, value in attributes.items() if name != "size"}
+        yield Operand.of(out.address, VIEWS["slice"](whole, **window)), operands.inputs[0]
+    else:
+        dim, start = attributes["dim"], 0
+        for x in operands.inputs:
+            yield Operand.of(out.address, whole.narrow(dim, start, x.shape[dim])), x
+            start += x.shape[dim]

@@ -23,39 +23,40 @@ from ops.spec import FLOATS
 REDUCTIONS = ("sum", "mean", "sum_to")
 
 
-def _summed(node: Node) -> Spec:
+def summed(node: Node) -> Spec:
     """What is summed: the shape of the reduction's input."""
     values = [*(x.spec for x in node.inputs), *(step.spec for step in body_of(node))]
     (source,) = body_of(node)[-1].sources
     return values[source]
 
 
-def _kept(node: Node) -> tuple[int, ...]:
+def kept_axes(node: Node) -> tuple[int, ...]:
     """The axes of what is summed that the result still has."""
-    step, summed = body_of(node)[-1], _summed(node)
+    step, sizes = body_of(node)[-1], summed(node).sizes
     if step.operator.name == "sum_to":
-        shape = (1,) * (summed.ndim - node.ndim) + node.sizes
-        return tuple(i for i, n in enumerate(summed.sizes) if n != 1 and shape[i] != 1)
-    return tuple(
-        i for i, n in enumerate(summed.sizes) if n != 1 and i not in step.attributes["dim"]
-    )
+        shape = (1,) * (len(sizes) - node.ndim) + node.sizes
+        return tuple(i for i, n in enumerate(sizes) if n != 1 and shape[i] != 1)
+    return tuple(i for i, n in enumerate(sizes) if n != 1 and i not in step.attributes["dim"])
 
 
-def _innermost(spec: Spec) -> int:
+def innermost(spec: Spec) -> int:
     """The axis whose elements lie next to each other."""
     return min(range(spec.ndim), key=lambda axis: (strides(spec.sizes)[axis], -axis))
 
 
-def supports(node: Node) -> bool:
-    """A sum or mean at the end of elementwise operators, to a number or to a row of channels."""
+def is_reduction(node: Node) -> bool:
+    """A sum or mean of elements, of one float type, at the end of elementwise operators."""
     *before, last = body_of(node)
     if last.operator.name not in REDUCTIONS or not all(map(is_elementwise, before)):
         return False
     if float_type(node) is None or len(node.inputs) > MOST_INPUTS or node.dtype not in FLOATS:
         return False
-    summed = _summed(node)
-    kept = _kept(node)
-    return summed.ndim > 0 and 0 not in summed.sizes and kept in ((), (_innermost(summed),))
+    return summed(node).ndim > 0 and 0 not in summed(node).sizes
+
+
+def supports(node: Node) -> bool:
+    """A reduction to a number or to a row of channels."""
+    return is_reduction(node) and kept_axes(node) in ((), (innermost(summed(node)),))
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
@@ -79,18 +80,18 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     )
     text(f"{kind} *sums = all + me * {row};", f"memset(sums, 0, {row} * sizeof *sums);")
     places = [Place(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
-    if _kept(node):
+    if kept_axes(node):
         _channels(text, nest, body, places, node, machine)
     else:
         _number(text, nest, body, places, node, machine)
     text("barrier(team);")
     size = math.prod(node.sizes)
-    count = math.prod(_summed(node).sizes) // size
+    count = math.prod(summed(node).sizes) // size
     mean = f" / {number(count, node.dtype)}" if last.operator.name == "mean" else ""
     with text.block(
         f"for (long c = share(team, {size}, me); c < share(team, {size}, me + 1); c++)"
     ):
-        first = f"sum_{s}(load_{s}(all{{}}))" if not _kept(node) else "all[c{}]"
+        first = f"sum_{s}(load_{s}(all{{}}))" if not kept_axes(node) else "all[c{}]"
         text(f"{kind} sum = {first.format('')};")
         with text.block("for (int t = 1; t < team->threads; t++)"):
             text(f"sum += {first.format(f' + t * {row}')};")
@@ -100,11 +101,11 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 def _nest(node: Node, operands: Operands) -> Nest:
     """Loops over what is summed; the first operand is the result."""
-    summed, kept = _summed(node), _kept(node)
-    order = strides(summed.sizes)
-    result = [order[axis] if axis in kept else 0 for axis in range(summed.ndim)]
-    inputs = [x.broadcast_strides(summed.sizes) for x in operands.inputs]
-    return Nest.over(summed.sizes, [order, *inputs, result])
+    sizes, kept = summed(node).sizes, kept_axes(node)
+    order = strides(sizes)
+    result = [order[axis] if axis in kept else 0 for axis in range(len(sizes))]
+    inputs = [x.broadcast_strides(sizes) for x in operands.inputs]
+    return Nest.over(sizes, [order, *inputs, result])
 
 
 def _number(

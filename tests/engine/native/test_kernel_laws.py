@@ -15,6 +15,7 @@ from engine.native.target import NativeError
 from engine.testing import Case, Sample
 from engine.testing.laws.kernels import require_kernel
 from ops import REGISTRY
+from ops.fused import Instruction
 from tests.ops.subjects import SUBJECTS
 
 THOROUGH = settings.default.max_examples > 50
@@ -24,6 +25,7 @@ CONVOLUTIONS = ("conv2d", "conv2d_input_gradient", "conv2d_weight_gradient")
 POOLINGS = ("max_pool2d", "pool_route")
 OTHERS = (
     "concat", "fused", "mean", "phase_weight", "phase_weight_adjoint", "sum", "sum_to", "unslice",
+    "upsample_nearest",
 )  # fmt: skip
 
 
@@ -117,6 +119,44 @@ def test_instruction_sets(architecture: str, data: st.DataObject) -> None:
     if not runs(architecture):
         pytest.skip(f"this machine does not run {architecture}")
     hold(data.draw(st.sampled_from((*CONVOLUTIONS, "mean", "exp"))), data, architecture)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("name", ["sum", "mean"])
+@pytest.mark.parametrize(
+    ("shape", "dim", "layout"),
+    [
+        ((2, 3, 4, 2, 5, 2), (3, 5), "contiguous"),  # few terms, not side by side
+        ((7, 5), (1,), "contiguous"),
+        ((7, 5), (1,), "transposed"),
+        ((37, 19), (0,), "contiguous"),
+        ((3, 20, 6, 5), (2, 3), "channels_last"),  # each image's mean colour
+        ((2, 1, 3, 4), (3,), "channels_last"),
+    ],
+)
+def test_sums_over_some_axes(
+    shape: tuple[int, ...], dim: tuple[int, ...], layout: str, name: str, keepdim: bool,
+    threads: int,
+) -> None:  # fmt: skip
+    (kernel,) = [k for k in native_kernels(threads=threads) if k.name == "C: sums over axes"]
+    case = Case(Sample(shape, layout=layout), dim=dim, keepdim=keepdim)
+    assert require_kernel(SUBJECTS[name], case, kernel)
+
+
+def test_many_terms_side_by_side_are_left_to_torch() -> None:
+    node = REGISTRY["sum"](torch.zeros(3, 100), dim=(1,), keepdim=False)
+    assert not any(kernel.supports(node) for kernel in native_kernels())
+
+
+@pytest.mark.parametrize("size", [3, 16, 21])
+def test_a_choice_between_bools(size: int) -> None:
+    body = [("greater", (0, 1)), ("less", (0, 2)), ("equal", (1, 2)), ("where", (3, 4, 5)),
+            ("where", (6, 0, 1))]  # fmt: skip
+    instructions = tuple(Instruction(REGISTRY[name], sources, {}) for name, sources in body)
+    case = Case(*(Sample((size,), seed=seed, ties=3) for seed in range(3)), body=instructions)
+    held = [require_kernel(SUBJECTS["fused"], case, k) for k in native_kernels(threads=2)]
+    assert held.count(True) == 1
 
 
 @examples(10)

@@ -1,0 +1,65 @@
+"""Sums over some of the axes in C, of elementwise expressions: each result by one thread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from engine.layout import strides
+from engine.native.elementwise import Place, compute, declare, vectors
+from engine.native.expression import number
+from engine.native.loops import Nest
+from engine.native.machine import Machine
+from engine.native.operand import SUFFIX, Operands
+from engine.native.reduction import innermost, is_reduction, kept_axes, summed
+from engine.native.source import Code
+from engine.native.text import Text
+from ops import Node
+from ops.fused import body_of
+
+FEW = 16
+"""Terms for which it does not matter whether they lie side by side."""
+
+
+def supports(node: Node) -> bool:
+    """A reduction of few terms, or that keeps the axis whose elements lie side by side."""
+    if not is_reduction(node):
+        return False
+    spec = summed(node)
+    few = math.prod(spec.sizes) <= FEW * math.prod(node.sizes)
+    return few or innermost(spec) in kept_axes(node)
+
+
+def emit(node: Node, operands: Operands, machine: Machine) -> Code:
+    """The step's C code."""
+    text, (*body, last), spec = Text(), body_of(node), summed(node)
+    kept, s, dtype = kept_axes(node), SUFFIX[node.dtype], node.dtype
+    out = [step for n, step in zip(node.sizes, operands.out.strides, strict=True) if n != 1]
+    inputs = [x.broadcast_strides(spec.sizes) for x in operands.inputs]
+    sizes = [spec.sizes[axis] for axis in kept]
+    nest = Nest.over(sizes, [out, *([steps[axis] for axis in kept] for steps in inputs)])
+    order = strides(spec.sizes)
+    added = sorted(set(range(spec.ndim)) - set(kept), key=lambda axis: -order[axis])
+    places = [
+        Place(_start(f"x{i}", steps, added), x, nest, i + 1)
+        for i, (x, steps) in enumerate(zip(operands.inputs, inputs, strict=True))
+    ]
+    count = math.prod(spec.sizes) // math.prod(node.sizes)
+    mean = f" / {number(count, dtype)}" if last.operator.name == "mean" else ""
+    declare(text, operands)
+    with nest.outer(text):
+        for lanes in vectors(text, nest, machine.target.lanes(dtype)):
+            text(f"v{s} total = {{}};")
+            with ExitStack() as loops:
+                for axis in added:
+                    head = f"for (long r{axis} = 0; r{axis} < {spec.sizes[axis]}; r{axis}++)"
+                    loops.enter_context(text.block(head))
+                text(f"total += {compute(text, body, places, dtype, lanes)};")
+            text(Place("y", operands.out, nest, 0).store(f"total{mean}", dtype, lanes))
+    return Code(text)
+
+
+def _start(pointer: str, steps: Sequence[int], added: Sequence[int]) -> str:
+    """Where the loops over the terms have come to."""
+    return " + ".join([pointer, *(f"r{axis} * {steps[axis]}" for axis in added if steps[axis])])
