@@ -28,6 +28,10 @@ WHOLE = 16
 TERMS_OF_A_PIXEL = 12
 """Terms that are turned in the time in which the lanes of one pixel's results are added up."""
 
+FEW = 16
+"""Pixels for each of which the weight is read again; where it does not fit the nearest cache, that
+costs as much as to turn it once."""
+
 
 def supports(node: Node) -> bool:
     """A convolution of few pixels by a weight that is stored as such, and may change."""
@@ -42,7 +46,8 @@ def supports(node: Node) -> bool:
     pixels = node.sizes[0] * max(c.rows * c.columns for c in taps.classes)
     terms = max(len(c.taps) for c in taps.classes) * taps.terms
     whole = taps.terms % WHOLE == 0 == taps.results % WHOLE
-    return whole and taps.term_stride == 1 and pixels * TERMS_OF_A_PIXEL <= terms
+    few = pixels <= min(FEW, terms // TERMS_OF_A_PIXEL)
+    return whole and taps.term_stride == 1 and few
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
