@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -54,4 +55,13 @@ def print_result(result: Mapping[str, Any], text: str, *, as_json: bool) -> None
         text: what a person would.
         as_json: which of the two.
     """
-    typer.echo(json.dumps(result, default=str) if as_json else text)
+    typer.echo(json.dumps(_finite(result), default=str) if as_json else text)
+
+
+def _finite(value: object) -> object:
+    """The same with null for what JSON has no number for: NaN, and the PSNR of equal pictures."""
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

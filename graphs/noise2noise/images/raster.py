@@ -115,7 +115,8 @@ def require_numbers(raster: Raster, name: str) -> None:
     """Check that a raster can be worked with.
 
     Raises:
-        InputError: it has no pixels, its dtype is none of real numbers, or not all are finite.
+        InputError: it has no pixels, its dtype is none of real numbers, or not all are finite in
+            float32, in which networks compute.
     """
     if 0 in raster.pixels.shape or raster.channels < 1:
         raise InputError(f"{name} has no pixels")
@@ -124,8 +125,11 @@ def require_numbers(raster: Raster, name: str) -> None:
             f"{name} holds {raster.dtype.name}; expected integers of at most 32 bits or floats"
         )
     if raster.dtype.kind == "f":
-        unusable = sum(int(np.count_nonzero(~np.isfinite(band))) for band in raster.bands())
+        largest = np.finfo(np.float32).max
+        usable = (np.count_nonzero(np.abs(band) <= largest) for band in raster.bands())
+        unusable = raster.pixels.size - sum(map(int, usable))
         release(raster.pixels)
         if unusable:
             values = "1 value that is" if unusable == 1 else f"{unusable} values that are"
-            raise InputError(f"{name} has {values} NaN or infinite")
+            precision = "" if raster.dtype.itemsize <= 4 else " as float32"
+            raise InputError(f"{name} has {values} NaN or infinite{precision}")

@@ -19,6 +19,10 @@ from skimage.restoration import (
 )
 
 
+NO_NOISE = 1e-6
+"""Standard deviation, on the scale of 0 to 255, that a plain picture has by rounding."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """A classical denoiser.
@@ -40,6 +44,8 @@ class Baseline:
             sigma: standard deviation of the noise, on the scale of 0 to 255.
             strength: more smooths more.
         """
+        if not sigma > NO_NOISE:  # they divide by it
+            return noisy
         # Not all of scikit-image takes an axis of one channel for what it is.
         pixels = noisy[0].numpy() if len(noisy) == 1 else noisy.numpy()
         result = np.ascontiguousarray(self.denoise(pixels, sigma / 255, strength))

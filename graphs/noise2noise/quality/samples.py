@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def read_samples(
 
     Raises:
         InputError: a picture cannot be read, has no partner, or differs from it in size or
-            channels; or there is nothing to score against, or too much.
+            channels; a second shot is a copy; or there is nothing to score against, or too much.
     """
     if (reference is None) == (second is None):
         raise InputError(
@@ -43,8 +44,8 @@ def read_samples(
         )
     if others and reference is None:
         raise InputError("results of other programs are scored by clean pictures: add --reference")
-    if peak is not None and not peak > 0:
-        raise InputError(f"expected a peak above 0, got {peak}")
+    if peak is not None and not 0 < peak < math.inf:
+        raise InputError(f"expected a finite peak above 0, got {peak}")
     against = reference or second
     assert against is not None
     pictures = _files(noisy)
@@ -96,6 +97,10 @@ def _sample(
     if min(height, width) < LEAST_SIDE:
         raise InputError(f"{path}: {width}x{height} pixels; expected at least {LEAST_SIDE} a side")
     other = _matching(partner, path, picture)
+    if not is_clean and torch.equal(other, picture.pixels):
+        raise InputError(
+            f"{path} and {partner} are equal in every pixel: a copy, not a second shot"
+        )
     is_float = picture.kind.dtype.kind == "f"
     scale = picture.scale
     if peak is not None:

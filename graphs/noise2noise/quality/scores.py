@@ -91,9 +91,7 @@ def scores_json(evaluation: Evaluation) -> dict[str, object]:
 
 def _fields(score: Score) -> dict[str, object]:
     values = {name: getattr(score, name) for name in COLUMNS}
-    known = {name: value for name, value in values.items() if value is not None}
-    # JSON has no infinity, which is the PSNR of equal pictures.
-    return {name: None if value == math.inf else value for name, value in known.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _panels(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from graphs.noise2noise.errors import InputError
@@ -20,7 +19,8 @@ from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, Method, choos
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 from graphs.noise2noise.restoring.outputs import is_one_file, targets_for
 from graphs.noise2noise.restoring.restorer import MAX_BYTES, Restorer
-from graphs.noise2noise.restoring.scenes import Scene, common_scale, files_of, show_one_scene
+from graphs.noise2noise.restoring.scales import as_read, as_seen, common_scale, lies_far
+from graphs.noise2noise.restoring.scenes import Scene, files_of, show_one_scene
 from graphs.noise2noise.restoring.write import write_frames, write_mean
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.threads import settle_threads
@@ -128,7 +128,7 @@ class _Work:
     choice: Choice
     rasters: Iterable[Raster]
     restore: Restorer
-    scale_of: Callable[[_Measured], Scale]
+    scale_of: Callable[[Raster, NoiseLevel | None], Scale]
 
 
 def _reason_for_model(files: Sequence[Path], first: _Measured, options: Options) -> str | None:
@@ -159,9 +159,15 @@ def _with_model(
         for raster, target in zip(_rasters(files, first.raster), targets, strict=True):
             require_fit(target, raster)
     _tell(files[0], first.noise, choice, console)
+    if options.model and lies_far(first.raster, loaded.architecture):
+        _say(
+            console,
+            f"the numbers of {files[0].name} lie far beyond those that the network was trained on: "
+            "what it makes of them may be worth nothing",
+        )
     restore = Restorer(loaded.network, loaded.architecture.channels, max_bytes=options.max_bytes)
     # Weights know the values that files have when read; those that come along, of 8 bits alone.
-    scale_of = _as_read if options.model else _as_seen
+    scale_of = as_read if options.model else as_seen
     return _Work(choice, _rasters(files, first.raster), restore, scale_of)
 
 
@@ -191,7 +197,7 @@ def _learned(
     _tell(files[0], first.noise, choice, console)
     watch(training.run(), console if console.is_terminal else Console(quiet=True))
     restore = Restorer(net, rasters[0].channels, max_bytes=options.max_bytes)
-    return _Work(choice, rasters, restore, lambda _: scale)
+    return _Work(choice, rasters, restore, lambda raster, noise: scale)
 
 
 def _rasters(files: Sequence[Path], first: Raster) -> Iterator[Raster]:
@@ -208,13 +214,14 @@ def _write(
     work: _Work, first: _Measured, targets: Sequence[Path], average: bool, console: Console
 ) -> Iterator[tuple[Path, NoiseLevel | None]]:
     if average:
-        scale = work.scale_of(first)
+        scale = work.scale_of(first.raster, first.noise)
         write_mean(targets[0], list(work.rasters), work.restore, scale, console)
         yield targets[0], first.noise
         return
     for raster, target in zip(work.rasters, targets, strict=True):
         measured = first if raster is first.raster else _Measured.of(raster)
-        write_frames(target, raster, work.restore, work.scale_of(measured), console)
+        scale = work.scale_of(raster, measured.noise)
+        write_frames(target, raster, work.restore, scale, console)
         yield target, measured.noise
 
 
@@ -227,17 +234,6 @@ def _require_average(scenes: Sequence[Scene], target: Path) -> None:
     require_fit(target, scenes[0].raster.first_frame())
 
 
-def _as_read(picture: _Measured) -> Scale:
-    return Scale.of_dtype(picture.raster.dtype)
-
-
-def _as_seen(picture: _Measured) -> Scale:
-    raster = picture.raster
-    if scale := shipped.scale_for(raster, picture.noise):
-        return scale
-    return Scale.of_dtype(raster.dtype) if raster.dtype == np.uint8 else common_scale([raster])
-
-
 def _tell(file: Path, noise: NoiseLevel | None, choice: Choice, console: Console) -> None:
     lines = [f"method: {choice.method}, {choice.reason}"]
     if noise is not None:
@@ -247,4 +243,8 @@ def _tell(file: Path, noise: NoiseLevel | None, choice: Choice, console: Console
             "what neighbouring pixels share will stay; several shots of a scene would help"
         )
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _say(console, line)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

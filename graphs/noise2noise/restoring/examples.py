@@ -18,10 +18,12 @@ def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[
     """What a network learns from: (k, C, H, W) each; single shots, if repeats, are one scene.
 
     Raises:
-        InputError: the pictures differ in channels, or repeats in size; or repeats are copies.
+        InputError: the pictures differ in channels or dtype, or repeats in size; or repeats are
+            copies.
     """
     for scene in scenes[1:]:
-        _require_same("channels", scenes[0], scene)
+        for name in ("channels", "dtype"):
+            _require_same(name, scenes[0], scene)
     examples = [scene.pictures(scale) for scene in scenes]
     if method != "repeats":
         return examples

@@ -15,8 +15,12 @@ from graphs.noise2noise.restoring.zero_shot import CROP, Squares, zero_shot_obje
 from graphs.noise2noise.training.objectives import neighbours_objective
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.training import Training
+from ops import Node, maximum, minimum
 
 LEAST_SIDE = 16
+LEAST, MOST = -1.0, 2.0
+"""Values beyond which pixels are broken ones or stars, a few of which would be all that counts."""
+
 ENOUGH_STEPS = 6000
 """After so many, more help little."""
 
@@ -29,13 +33,14 @@ def training_on(
     Args:
         method: from shot to shot, from pixel to neighbouring pixel, or for a single picture.
         scenes: (k, C, H, W) each, values about in [0, 1]; for ``repeats`` the k are shots of one
-            scene.
+            scene. What lies far outside is no part of what is learned, and left as it is.
         seconds: how long to train at most.
         seed: of the first weights and the batches.
 
     Raises:
         InputError: the pictures are too small, or differ in channels.
     """
+    scenes = [scene.clamp(LEAST, MOST) for scene in scenes]
     side = min(CROP, *(min(scene.shape[2:]) for scene in scenes))
     if side < LEAST_SIDE:
         raise InputError(
@@ -47,13 +52,27 @@ def training_on(
         squares = Squares(pictures, side // 2 * 2)
         plan = Plan(seconds=seconds, most_steps=ENOUGH_STEPS, batch=1, lr=4e-3)
         objective = zero_shot_objective(net, squares.channels)
-        return net, Training(net, squares, plan, objective=objective, seed=seed)
+        return Within(net), Training(net, squares, plan, objective=objective, seed=seed)
     plan = Plan(seconds=seconds, most_steps=ENOUGH_STEPS, batch=4, lr=2e-3)
     if method == "repeats":
-        return net, Training(net, RepeatedShots(scenes, side // 4 * 4), plan, seed=seed)
+        return Within(net), Training(net, RepeatedShots(scenes, side // 4 * 4), plan, seed=seed)
     neighbours = NeighbourShots(pictures, side // 8 * 4)
     objective = neighbours_objective(net, neighbours.channels)
-    return net, Training(net, neighbours, plan, objective=objective, seed=seed)
+    return Within(net), Training(net, neighbours, plan, objective=objective, seed=seed)
+
+
+class Within(Module):
+    """A network that is given what lies within the values learned from; the rest passes by it."""
+
+    def __init__(self, network: Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def build(self, *inputs: Node) -> Node:
+        """See :meth:`Module.build`."""
+        (x,) = inputs
+        known = minimum(maximum(x, LEAST), MOST)
+        return self.network(known) + (x - known)
 
 
 def _network(method: Learned, channels: int, seed: int) -> Module:

@@ -16,8 +16,11 @@ THUMBNAIL = 16
 ALIKE = 0.8
 """Correlation of thumbnails from which pictures count as shots of one scene."""
 
-THINNED = 512
-"""Rows and columns that suffice to see the range of the values."""
+CHANCE = 2.0
+"""Times what noise alone makes thumbnails differ by: up to there it may be noise."""
+
+MIDDLE = 512
+"""Side of the square in which noise is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +53,23 @@ def show_one_scene(scenes: Sequence[Scene]) -> bool:
     kinds = {(s.raster.frames, s.raster.channels, s.raster.size, s.raster.dtype) for s in scenes}
     if len(kinds) > 1 or scenes[0].raster.frames > 1:
         return False
-    thumbnails = [_thumbnail(scene.raster) for scene in scenes]
-    return all(np.corrcoef(a, b)[0, 1] > ALIKE for a, b in pairwise(thumbnails))
+    return all(_look_alike(a.raster, b.raster) for a, b in pairwise(scenes))
 
 
-def common_scale(rasters: Sequence[Raster]) -> Scale:
-    """By the range of the values of all rasters together, thinned out where they are many."""
-    values = [
-        planes[:, :: max(1, planes.shape[1] // THINNED), :: max(1, planes.shape[2] // THINNED)]
-        for raster in rasters
-        for planes in map(raster.planes, range(raster.frames))
-    ]
-    return Scale.of_values(np.concatenate([part.ravel() for part in values]))
+def _look_alike(first: Raster, second: Raster) -> bool:
+    """Whether thumbnails of two pictures go together, or differ by no more than their noise."""
+    a, b = _thumbnail(first), _thumbnail(second)
+    if np.corrcoef(a, b)[0, 1] > ALIKE:
+        return True
+    difference = _middle(first) - _middle(second)
+    noise = np.diff(difference, axis=2).std() / 2**0.5
+    pixels = max(1.0, np.prod(first.size) / THUMBNAIL**2)
+    return bool((a - b).std() <= CHANCE * noise / pixels**0.5)
+
+
+def _middle(raster: Raster) -> np.ndarray:
+    top, left = (max(size - MIDDLE, 0) // 2 for size in raster.size)
+    return raster.planes()[:, top : top + MIDDLE, left : left + MIDDLE].astype(float)
 
 
 def _thumbnail(raster: Raster) -> np.ndarray:

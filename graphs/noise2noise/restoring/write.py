@@ -11,6 +11,7 @@ import torch
 from rich import progress as bars
 from rich.console import Console
 
+from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, creating, release
 from graphs.noise2noise.restoring.restorer import Restorer, Write
 
@@ -30,11 +31,11 @@ def write_frames(
         console: shows how far it is, on a terminal.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or the result has no number somewhere.
     """
     with creating(target, raster) as result, _shown(target.name, console) as advance:
         for frame in range(raster.frames):
-            write = _writer(result.planes(frame), scale)
+            write = _writer(target, result.planes(frame), scale)
             _clean(raster, frame, restore, scale, write, _part(advance, frame, raster.frames))
 
 
@@ -52,15 +53,25 @@ def write_mean(
 
         for i, (raster, frame) in enumerate(frames):
             _clean(raster, frame, restore, scale, add, _part(advance, i, len(frames)))
+        _require_finite(target, total)
         result.planes()[...] = scale.from_unit(total / len(frames), kind.dtype)
 
 
-def _writer(planes: np.ndarray, scale: Scale) -> Write:
+def _writer(target: Path, planes: np.ndarray, scale: Scale) -> Write:
     def write(rows: slice, columns: slice, part: torch.Tensor) -> None:
+        _require_finite(target, part)
         planes[:, rows, columns] = scale.from_unit(part[0], planes.dtype)
         release(planes)
 
     return write
+
+
+def _require_finite(target: Path, clean: torch.Tensor) -> None:
+    if not clean.isfinite().all():
+        raise InputError(
+            f"{target} is not written: the picture has numbers so large that the network's result "
+            "is none"
+        )
 
 
 def _clean(

@@ -206,6 +206,54 @@ def test_different_pictures_have_no_mean(options: tuple[str, ...], tmp_path: Pat
     assert names(tmp_path) == ["a.png", "b.png"]
 
 
+def test_two_shots_of_an_even_sky_show_one_scene(tmp_path: Path) -> None:
+    sky = 0.5 + 0.02 * torch.linspace(0, 1, 96)[None, :, None].expand(3, 96, 128)
+    first, second = (save(tmp_path / f"{i}.png", noisy(sky, seed=i)) for i in range(2))
+    result = denoised(first, second, "-o", tmp_path / "out.png")
+    assert method_of(result) == "repeats"
+    assert psnr(load(tmp_path / "out.png"), sky) > psnr(load(first), sky) + 2
+
+
+def test_a_broken_pixel_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_for(monkeypatch, 150)
+    (shot,) = grey_shots(1)
+    broken = shot.copy()
+    broken[30, 40] = 65535
+    results = []
+    for name, pixels in (("whole", shot), ("broken", broken)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels)
+        out = tmp_path / f"{name}-out.tif"
+        denoised(tmp_path / f"{name}.tif", "-o", out, "--method", "zero-shot")
+        results.append(tifffile.imread(out).astype(float))
+    whole, found = results
+    assert found[30, 40] > 60000  # it is left as it is
+    far = np.ones(shot.shape, bool)
+    far[24:37, 34:47] = False
+    assert np.abs(found - whole)[far].mean() < 0.1 * np.abs(shot - whole)[far].mean()
+
+
+def test_numbers_that_a_model_does_not_know(tmp_path: Path) -> None:
+    architecture, model = Architecture(width=2), tmp_path / "model.safetensors"
+    save_network(model, architecture.build(), architecture)
+    for name, pixels in (("known", cat()[0]), ("far", 9000 * cat()[0])):
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels.numpy())
+        result = denoised(tmp_path / f"{name}.tif", "-o", tmp_path / f"{name}-out.tif", "-m", model)
+        assert ("lie far beyond those that the network was trained on" in result.stderr) == (
+            name == "far"
+        )
+
+
+def test_a_result_without_numbers_is_not_written(tmp_path: Path) -> None:
+    architecture, model = Architecture(network="unet", width=4, depth=1), tmp_path / "m.safetensors"
+    save_network(model, architecture.build(), architecture)
+    source = tmp_path / "a.npy"
+    np.save(source, np.full((24, 24), 3e38, np.float32))
+    result = blockwright("denoise", source, "-o", tmp_path / "b.npy", "-m", model)
+    assert result.exit_code == 2
+    assert "b.npy is not written: the picture has numbers so large" in result.stderr
+    assert names(tmp_path) == ["a.npy", "m.safetensors"]
+
+
 def test_slices_in_depth_are_no_repeats(tmp_path: Path) -> None:
     stack = grey_shots(3)
     tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.noise2noise.scenes import blockwright, cat, complaint, names, noisy, save
@@ -82,6 +83,20 @@ def test_scores_are_kept(folder: Path) -> None:
     assert names(out) == ["grid.png"]
     assert blockwright(*arguments, "--overwrite").exit_code == 0
     assert names(out) == ["grid.png", "scores.csv"]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_figures_that_are_no_numbers_are_null(tmp_path: Path) -> None:
+    plain = save(tmp_path / "plain.png", np.full((24, 24), 40, np.uint8))
+    result = blockwright("evaluate", plain, "-r", plain, "--json")
+    assert result.exit_code == 0, result.output
+
+    def refuse(name: str) -> None:
+        pytest.fail(f"{name} is no JSON")
+
+    found = json.loads(result.stdout, parse_constant=refuse)
+    noisy = next(mean for mean in found["means"] if mean["method"] == "noisy")
+    assert noisy["psnr"] is None
 
 
 def test_refusals(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from pathlib import Path
 
@@ -189,14 +188,10 @@ def test_table_csv_grid_and_json(tmp_path: Path) -> None:
     assert written["scores"][0].keys() == {"picture", "method", "psnr", "ssim"}
 
 
-def test_equal_pictures_are_valid_json() -> None:
-    (sample, _) = samples()
-    assert sample.reference is not None
-    perfect = evaluate(
-        [Sample("x", sample.reference, reference=sample.reference)], {}, baselines=False
-    )
-    (mean,) = json.loads(json.dumps(scores_json(perfect), allow_nan=False))["means"]
-    assert mean == {"method": "noisy", "psnr": None, "ssim": pytest.approx(1)}
+@pytest.mark.filterwarnings("error")
+def test_pictures_without_noise_are_left_alone() -> None:
+    plain = torch.full((1, 24, 24), 0.5)
+    assert all(torch.equal(baseline(plain, 0.0), plain) for baseline in BASELINES.values())
 
 
 @pytest.fixture
@@ -241,7 +236,9 @@ def test_what_does_not_belong_together_is_refused(folders: Path) -> None:
     assert refusal().startswith("expected either clean pictures")
     assert refusal(reference=c, second=c).startswith("expected either clean pictures")
     assert refusal(second=c, others=[c]).endswith("add --reference")
-    assert refusal(reference=c, peak=0.0) == "expected a peak above 0, got 0.0"
+    for peak in (0.0, math.inf, math.nan):
+        assert refusal(reference=c, peak=peak) == f"expected a finite peak above 0, got {peak}"
+    assert refusal(n / "a.png", second=n / "a.png").endswith("a copy, not a second shot")
     assert refusal(reference=folders / "none") == f"there is no folder {folders / 'none'}"
     assert refusal(reference=c / "a.tif").endswith("expected two files or two folders")
     assert refusal(n / "a.png", reference=c / "b.tif") == (

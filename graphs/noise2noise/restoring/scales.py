@@ -1,0 +1,49 @@
+"""From the numbers of files to the values that networks know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphs.noise2noise.images import Raster, Scale
+from graphs.noise2noise.networks import Architecture
+from graphs.noise2noise.restoring import shipped
+from graphs.noise2noise.restoring.noise_level import NoiseLevel
+
+THINNED = 512
+"""Rows and columns that suffice to see the range of the values."""
+
+
+def common_scale(rasters: Sequence[Raster]) -> Scale:
+    """By the range of the values of all rasters together, thinned out where they are many."""
+    values = [
+        _thinned(raster, frame).ravel() for raster in rasters for frame in range(raster.frames)
+    ]
+    return Scale.of_values(np.concatenate(values))
+
+
+def as_read(raster: Raster, noise: NoiseLevel | None) -> Scale:
+    """By what the dtype can hold, as pictures are read to train on."""
+    return Scale.of_dtype(raster.dtype)
+
+
+def as_seen(raster: Raster, noise: NoiseLevel | None) -> Scale:
+    """For the weights that come along, which know pictures of 8 bits and some noise alone."""
+    if scale := shipped.scale_for(raster, noise):
+        return scale
+    return Scale.of_dtype(raster.dtype) if raster.dtype == np.uint8 else common_scale([raster])
+
+
+def lies_far(raster: Raster, known: Architecture) -> bool:
+    """Whether values, as read, are a whole range above or below those that a network knows."""
+    seen, read = common_scale([raster]), Scale.of_dtype(raster.dtype)
+    edges = ((edge - read.low) / (read.high - read.low) for edge in (seen.low, seen.high))
+    return any(not -1 <= (edge - known.offset) / known.scale <= 2 for edge in edges)
+
+
+def _thinned(raster: Raster, frame: int = 0) -> np.ndarray:
+    """Some of the pixels of a frame, (C, h, w)."""
+    planes = raster.planes(frame)
+    down, across = (max(1, size // THINNED) for size in planes.shape[1:])
+    return planes[:, ::down, ::across]
