@@ -1,8 +1,8 @@
 """Real captures: a network trained on raw pairs of fluorescence, scored against the averages.
 
-    python -m benchmarks.fluorescence --minutes 20
-    python -m benchmarks.fluorescence --steps 16000 --gain 1.8 --captured-only \\
-        --results benchmarks/results/fluorescence_gain.json
+    python -m benchmarks.fluorescence --steps 24000 --gain 1.4
+    python -m benchmarks.fluorescence --steps 24000 --captured-only \\
+        --results benchmarks/results/fluorescence_without_gain.json
 
 The upper halves of all fields are trained on, two of the raw captures at a time. The lower halves,
 which the network has never seen, are scored against the average of 50 captures, beside the
