@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from graphs.noise2noise.images.damage import in_words
 from graphs.noise2noise.images.metadata import Metadata, Tag, TiffLayout
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import IN_MEMORY, reserve, spooled
+from graphs.noise2noise.images.tiff_damage import complaints, require_whole
 
 _CARRIED = frozenset(
     {269, 270, 271, 272, 274, 285, 305, 306, 315, 316}  # description, orientation, author, ...
@@ -40,9 +40,6 @@ _SPARE = "RITVWBDEFGHJKLMNOPU"
 
 _OPACITY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-"""Its warnings are of damage, which is an error or harmless."""
-
 
 def read(path: Path) -> Raster:
     """Map an uncompressed TIFF file, or decode a compressed one.
@@ -52,13 +49,16 @@ def read(path: Path) -> Raster:
             channels.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        with complaints() as heard, tifffile.TiffFile(path) as file:
+            require_whole(file, heard)
             _require_plain(path, file)
             series = file.series[0]
             page = series.keyframe
             alpha = "S" in series.axes and _OPACITY.issuperset(page.extrasamples[-1:] or [None])
             metadata = Metadata(_info(page), tiff=_layout(file, page))
-            return Raster(_pixels(path, series), _distinct(series.axes), alpha, metadata)
+            pixels = _pixels(path, series)
+            heard.require_none()
+            return Raster(pixels, _distinct(series.axes), alpha, metadata)
     except InputError:
         raise
     except Exception as error:  # whatever a damaged file leads tifffile and its decoders to
