@@ -12,6 +12,7 @@ _STUMBLED = (
     LookupError,
     RuntimeError,
     TypeError,
+    UnicodeError,
     struct.error,
 )
 """What a decoder raises that did not see the damage, and what those in C raise."""

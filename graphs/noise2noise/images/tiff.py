@@ -69,7 +69,7 @@ def read(path: Path) -> Raster:
     except InputError:
         raise
     except Exception as error:  # whatever a damaged file leads tifffile and its decoders to
-        raise InputError(f"{path} cannot be read: {in_words(error)}") from None
+        raise InputError(f"{path} cannot be read: {_reason(error)}") from None
 
 
 def refusal(_raster: Raster) -> str | None:
@@ -100,6 +100,13 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
     if descriptions:
         describe(path, descriptions)
     yield like.with_pixels(np.memmap(path, dtype, "r+", place[0], shape))
+
+
+def _reason(error: Exception) -> str:
+    """Of a compression that it does not know tifffile tells its user, of damage its authors."""
+    reason = in_words(error)
+    is_internal = isinstance(error, ValueError) and reason == str(error)
+    return "it is damaged" if is_internal and "COMPRESSION" not in reason else reason
 
 
 def _distinct(axes: str) -> str:

@@ -16,6 +16,7 @@ from graphs.noise2noise.images.damage import in_words
         ZeroDivisionError("integer division or modulo by zero"),
         KeyError(256),
         IndexError("list index out of range"),
+        UnicodeDecodeError("utf-8", b"\x8c", 0, 1, "invalid start byte"),
         struct.error("unpack requires a buffer of 4 bytes"),
         RuntimeError("libdeflate_zlib_decompress returned LIBDEFLATE_BAD_DATA"),
     ],

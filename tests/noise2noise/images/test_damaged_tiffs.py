@@ -111,15 +111,34 @@ def test_pixels_beyond_the_end(tmp_path: Path) -> None:
         read_raster(tmp_path / "a.tif")
 
 
-def test_what_tifffile_stumbles_over_is_called_damage(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", STACK[0], metadata=None)
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("ImageWidth", b"\3\0\2\0\0\0", "it is damaged"),  # two numbers of 16 bits
+        ("RowsPerStrip", b"\3\0\1\0\0\0\7\0", "it is damaged"),
+        ("Compression", b"\3\0\1\0\0\0\x39\x30", "12345 is not a known COMPRESSION"),
+    ],
+)
+def test_a_damaged_field(field: str, value: bytes, reason: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], metadata=None, compression="zlib")
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        width = file.pages[0].tags["ImageWidth"].offset
+        place = file.pages[0].tags[field].offset + 2
     content = bytearray((tmp_path / "a.tif").read_bytes())
-    content[width + 2 : width + 8] = b"\3\0\2\0\0\0"  # two numbers of 16 bits
+    content[place : place + len(value)] = value
     (tmp_path / "a.tif").write_bytes(content)
-    message = f"{tmp_path / 'a.tif'} cannot be read: it is damaged"
+    message = f"{tmp_path / 'a.tif'} cannot be read: {reason}"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read_raster(tmp_path / "a.tif")
+
+
+def test_a_damaged_tile(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], metadata=None, tile=(16, 16), compression="lzw")
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        place = file.pages[0].dataoffsets[0]
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[place : place + 4] = b"\x80\x40\x20\x10"  # nothing but its beginning and end
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif cannot be read: it is damaged$"):
         read_raster(tmp_path / "a.tif")
 
 
