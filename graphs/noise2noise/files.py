@@ -10,12 +10,16 @@ from pathlib import Path
 
 from graphs.noise2noise.errors import InputError
 
+LEFTOVERS = ".writing-????????*"
+"""The temporary files of a program that was killed while it wrote, as a pattern."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Lend a temporary path beside ``path``, which takes its place if the block ends well.
 
-    Folders on the way are made. The temporary name keeps the suffix, which many writers go by.
+    Folders on the way are made. The temporary name keeps the suffix, which many writers go by, and
+    nothing else, so that it is not too long where the final one is just not.
     What was written is on the disk before it takes the place, so that a crash, too, leaves the one
     or the other.
 
@@ -24,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+        temporary = path.with_name(f".writing-{secrets.token_hex(4)}{path.suffix}")
         try:
             yield temporary
             _flush(temporary)
@@ -64,7 +68,7 @@ def require_free(path: Path, overwrite: bool) -> None:
     """
     if path.is_dir():
         raise InputError(f"the output {path} is a folder, not a file")
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:  # a link to nothing is there, too
         raise InputError(f"the output {path} exists already; --overwrite replaces it")
     require_folder(path.parent)
 

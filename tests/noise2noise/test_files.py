@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.files import replacing, require_folder, require_free
+from graphs.noise2noise.files import LEFTOVERS, replacing, require_folder, require_free
 from graphs.noise2noise.images import Picture, write_picture
 from tests.noise2noise.scenes import cat, names
 
@@ -61,6 +61,22 @@ def test_what_is_no_place_for_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"file is a file$"):
         require_free(tmp_path / "file" / "a.png", overwrite=False)
     assert names(tmp_path) == ["file"]
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path: Path) -> None:
+    path = tmp_path / f"{'a' * 251}.txt"
+    with replacing(path) as temporary:
+        assert temporary.match(LEFTOVERS)
+        temporary.write_text("new")
+    assert names(tmp_path) == [path.name]
+
+
+def test_a_link_to_nothing_is_not_free(tmp_path: Path) -> None:
+    link = tmp_path / "a.png"
+    link.symlink_to(tmp_path / "none")
+    with pytest.raises(InputError, match=r"a\.png exists already; --overwrite replaces it$"):
+        require_free(link, overwrite=False)
+    require_free(link, overwrite=True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images.metadata import Metadata
@@ -16,8 +16,9 @@ from graphs.noise2noise.images.pillow import opened
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import spooled
 
-_CARRIED = ("exif", "icc_profile", "dpi", "xmp", "comment")
+_CARRIED = ("exif", "icc_profile", "dpi", "xmp", "comment", "extra")
 _LARGEST = 65500
+_MOST_EXIF = 65533
 _OPTIONS = {"quality": 95, "subsampling": 0}
 
 
@@ -32,6 +33,7 @@ def read(path: Path) -> Raster:
             raise InputError(f"{path} is {image.mode}; expected grey or RGB")
         pixels = np.asarray(image)
         info = {key: image.info[key] for key in _CARRIED if key in image.info}
+        info |= _photoshop(image)
     return Raster(pixels, "YX" if pixels.ndim == 2 else "YXS", metadata=Metadata(info))
 
 
@@ -47,6 +49,8 @@ def refusal(raster: Raster) -> str | None:
         return f"{raster.channels} channels"
     if max(raster.size) > _LARGEST:
         return f"sides above {_LARGEST} pixels"
+    if len(raster.metadata.info.get("exif", b"")) > _MOST_EXIF:
+        return f"EXIF data above {_MOST_EXIF} bytes"
     return None
 
 
@@ -62,3 +66,12 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", **_OPTIONS, **info)
     path.write_bytes(content.getbuffer())
+
+
+def _photoshop(image: ImageFile.ImageFile) -> dict[str, bytes]:
+    """The segments of Photoshop, with what IPTC has to say, as Pillow writes them again."""
+    segments = [content for name, content in getattr(image, "applist", ()) if name == "APP13"]
+    packed = b"".join(
+        b"\xff\xed" + (len(content) + 2).to_bytes(2, "big") + content for content in segments
+    )
+    return {"extra": packed} if packed else {}

@@ -19,6 +19,7 @@ class TiffLayout:
         byteorder: ``<`` or ``>``.
         resolution: across and down, as fractions, in ``resolutionunit``.
         tags: those that say nothing of the arrangement: descriptions, colour profile, ...
+        descriptions: of every page, if another than the first has one.
     """
 
     byteorder: Literal["<", ">"]
@@ -30,6 +31,7 @@ class TiffLayout:
     resolution: tuple[tuple[int, int], tuple[int, int]] | None
     resolutionunit: int
     tags: tuple[Tag, ...]
+    descriptions: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Metadata:
     """What is carried over.
 
     Attributes:
-        info: ``exif``, ``icc_profile``, ``dpi``, ``xmp`` and ``comment``, by Pillow's names: what
-            formats have in common.
+        info: ``exif``, ``icc_profile``, ``dpi``, ``xmp``, ``comment`` and ``extra``, by Pillow's
+            names: what formats have in common, and a JPEG file's segments of Photoshop.
         png_chunks: a PNG file's chunks that are neither header nor pixels.
         tiff: a TIFF file's layout.
     """

@@ -21,7 +21,8 @@ def read(path: Path) -> Raster:
     """Map a NumPy file.
 
     An array of two axes is a grey picture; of three, (H, W, C) or (C, H, W) with at most four
-    channels, or else (frames, H, W); of four, (frames, H, W, C) or (frames, C, H, W).
+    channels, or else (frames, H, W), so that (H, W, 5) is H frames; of four, (frames, H, W, C) with
+    at most four channels, or else (frames, C, H, W) with any number.
 
     Raises:
         InputError: it is damaged, holds objects, or has another number of axes.

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images.damage import in_words
 
 _DAMAGED = (OSError, SyntaxError, TypeError, ValueError)
 """What Pillow raises on files that are not what they began as."""
@@ -34,7 +35,7 @@ def opened(path: Path, kind: str) -> Iterator[ImageFile.ImageFile]:
     except UnidentifiedImageError:
         raise InputError(f"{path} cannot be read: its {kind} header is damaged") from None
     except _DAMAGED as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+        raise InputError(f"{path} cannot be read: {in_words(error)}") from None
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +13,17 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images.damage import in_words
+from graphs.noise2noise.images.exif import FIELDS, ORIENTATION, exif_of, fields_of
 from graphs.noise2noise.images.metadata import Metadata, Tag, TiffLayout
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import IN_MEMORY, reserve, spooled
+from graphs.noise2noise.images.tiff_damage import complaints, require_whole
+from graphs.noise2noise.images.tiff_descriptions import (
+    DESCRIPTION,
+    PLACEHOLDER,
+    describe,
+    descriptions_of,
+)
 
 _CARRIED = frozenset(
     {269, 270, 271, 272, 274, 285, 305, 306, 315, 316}  # description, orientation, author, ...
@@ -40,9 +47,6 @@ _SPARE = "RITVWBDEFGHJKLMNOPU"
 
 _OPACITY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-"""Its warnings are of damage, which is an error or harmless."""
-
 
 def read(path: Path) -> Raster:
     """Map an uncompressed TIFF file, or decode a compressed one.
@@ -52,17 +56,20 @@ def read(path: Path) -> Raster:
             channels.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        with complaints() as heard, tifffile.TiffFile(path) as file:
+            require_whole(file, heard)
             _require_plain(path, file)
             series = file.series[0]
             page = series.keyframe
             alpha = "S" in series.axes and _OPACITY.issuperset(page.extrasamples[-1:] or [None])
             metadata = Metadata(_info(page), tiff=_layout(file, page))
-            return Raster(_pixels(path, series), _distinct(series.axes), alpha, metadata)
+            pixels = _pixels(path, series)
+            heard.require_none()
+            return Raster(pixels, _distinct(series.axes), alpha, metadata)
     except InputError:
         raise
     except Exception as error:  # whatever a damaged file leads tifffile and its decoders to
-        raise InputError(f"{path} cannot be read: {in_words(error)}") from None
+        raise InputError(f"{path} cannot be read: {_reason(error)}") from None
 
 
 def refusal(_raster: Raster) -> str | None:
@@ -74,6 +81,7 @@ def refusal(_raster: Raster) -> str | None:
 def creating(path: Path, like: Raster) -> Iterator[Raster]:
     """Lend a raster to fill: mapped from the file itself, or compressed as the block ends."""
     layout = like.metadata.tiff
+    descriptions = layout.descriptions if layout else ()
     options = _options_from(layout) if layout else _options_for(like)
     dtype = like.dtype.newbyteorder(options["byteorder"])
     shape = like.pixels.shape
@@ -81,13 +89,24 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
         pixels = spooled(path.parent, shape, dtype)
         yield like.with_pixels(pixels)
         tifffile.imwrite(path, pixels, **options)
+        if descriptions:
+            describe(path, descriptions)
         return
     place = tifffile.imwrite(path, shape=shape, dtype=dtype, returnoffset=True, **options)
     assert place is not None, "uncompressed pixels are in one piece"
     with path.open("r+b") as file:
         file.seek(place[0])
         reserve(file, like.pixels.nbytes)
+    if descriptions:
+        describe(path, descriptions)
     yield like.with_pixels(np.memmap(path, dtype, "r+", place[0], shape))
+
+
+def _reason(error: Exception) -> str:
+    """Of a compression that it does not know tifffile tells its user, of damage its authors."""
+    reason = in_words(error)
+    is_internal = isinstance(error, ValueError) and reason == str(error)
+    return "it is damaged" if is_internal and "COMPRESSION" not in reason else reason
 
 
 def _distinct(axes: str) -> str:
@@ -131,13 +150,15 @@ def _layout(file: tifffile.TiffFile, page: tifffile.TiffPage) -> TiffLayout:
         resolution=resolution,
         resolutionunit=page.resolutionunit,
         tags=tuple(_packed(tag) for tag in page.tags if tag.code in _CARRIED),
+        descriptions=descriptions_of(file),
     )
 
 
 def _packed(tag: tifffile.TiffTag) -> Tag:
     handle = tag.parent.filehandle
     handle.seek(tag.valueoffset)
-    return tag.code, tag.dtype, tag.count, handle.read(tag.valuebytecount), True
+    of_the_first_page = tag.code != ORIENTATION
+    return tag.code, tag.dtype, tag.count, handle.read(tag.valuebytecount), of_the_first_page
 
 
 def _info(page: tifffile.TiffPage) -> dict[str, Any]:
@@ -148,11 +169,16 @@ def _info(page: tifffile.TiffPage) -> dict[str, Any]:
     if page.resolutionunit in _PER_INCH:
         factor = _PER_INCH[page.resolutionunit]
         info["dpi"] = tuple(factor * resolution for resolution in page.get_resolution())
+    if exif := exif_of({code: page.tags.valueof(code) for code in FIELDS}):
+        info["exif"] = exif
     return info
 
 
 def _options_from(layout: TiffLayout) -> dict[str, Any]:
     """How tifffile writes a file as another is arranged."""
+    tags = layout.tags
+    if layout.descriptions:
+        tags = (PLACEHOLDER, *(tag for tag in tags if tag[0] != DESCRIPTION))
     return {
         "byteorder": layout.byteorder,
         "photometric": layout.photometric,
@@ -162,7 +188,7 @@ def _options_from(layout: TiffLayout) -> dict[str, Any]:
         "predictor": layout.predictor if layout.compression and layout.predictor > 1 else None,
         "resolution": layout.resolution,
         "resolutionunit": layout.resolutionunit if layout.resolution else None,
-        "extratags": layout.tags,
+        "extratags": tags,
         "metadata": None,
         "software": False,
     }
@@ -181,6 +207,10 @@ def _options_for(raster: Raster) -> dict[str, Any]:
         "extrasamples": extra or None,
         "resolution": raster.metadata.info.get("dpi"),
         "iccprofile": raster.metadata.info.get("icc_profile"),
+        "extratags": [
+            (code, "s" if isinstance(value, bytes) else "H", 1, value, True)
+            for code, value in fields_of(raster.metadata.info.get("exif", b"")).items()
+        ],
         "metadata": {"axes": raster.axes},
         "software": False,
     }

@@ -13,14 +13,19 @@ from graphs.noise2noise.images import Scale
 from graphs.noise2noise.restoring.methods import Learned
 from graphs.noise2noise.restoring.scenes import Scene
 
+LEAST_SIDE = 16
+"""Of pictures to learn from."""
+
 
 def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[torch.Tensor]:
     """What a network learns from: (k, C, H, W) each; single shots, if repeats, are one scene.
 
     Raises:
-        InputError: the pictures differ in channels or dtype, or repeats in size; or repeats are
-            copies.
+        InputError: a picture is too small, or they differ in channels or dtype, repeats in size; or
+            repeats are copies.
     """
+    for scene in scenes:
+        _require_enough(scene)
     for scene in scenes[1:]:
         for name in ("channels", "dtype"):
             _require_same(name, scenes[0], scene)
@@ -36,6 +41,15 @@ def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[
     if len(shots) < 2:
         raise InputError(f"{scenes[0].path} is a single shot; repeats are two or more")
     return [shots]
+
+
+def _require_enough(scene: Scene) -> None:
+    side = min(scene.raster.size)
+    if side < LEAST_SIDE:
+        pixels = "1 pixel" if side == 1 else f"{side} pixels"
+        raise InputError(
+            f"{scene.path} is {pixels} high or wide; to learn from, it takes {LEAST_SIDE}"
+        )
 
 
 def _require_same(name: str, first: Scene, other: Scene) -> None:

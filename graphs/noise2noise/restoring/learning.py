@@ -9,7 +9,6 @@ import torch
 from graphs.architectures import Residual, UNet, zero_shot_network
 from graphs.module import Module
 from graphs.noise2noise.data.sources import NeighbourShots, RepeatedShots
-from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.restoring.methods import Learned
 from graphs.noise2noise.restoring.zero_shot import CROP, Squares, zero_shot_objective
 from graphs.noise2noise.training.objectives import neighbours_objective
@@ -17,7 +16,6 @@ from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.training import Training
 from ops import Node, maximum, minimum
 
-LEAST_SIDE = 16
 LEAST, MOST = -1.0, 2.0
 """Values beyond which pixels are broken ones or stars, a few of which would be all that counts."""
 
@@ -32,20 +30,14 @@ def training_on(
 
     Args:
         method: from shot to shot, from pixel to neighbouring pixel, or for a single picture.
-        scenes: (k, C, H, W) each, values about in [0, 1]; for ``repeats`` the k are shots of one
-            scene. What lies far outside is no part of what is learned, and left as it is.
+        scenes: (k, C, H, W) each, as :func:`examples_of` gives them, values about in [0, 1]; for
+            ``repeats`` the k are shots of one scene. What lies far outside is no part of what is
+            learned, and left as it is.
         seconds: how long to train at most.
         seed: of the first weights and the batches.
-
-    Raises:
-        InputError: the pictures are too small, or differ in channels.
     """
     scenes = [scene.clamp(LEAST, MOST) for scene in scenes]
     side = min(CROP, *(min(scene.shape[2:]) for scene in scenes))
-    if side < LEAST_SIDE:
-        raise InputError(
-            f"a picture is {side} pixels high or wide; to learn from, it takes {LEAST_SIDE}"
-        )
     pictures = [picture for scene in scenes for picture in scene]
     net = _network(method, scenes[0].shape[1], seed)
     if method == "zero-shot":

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.files import replacing, writing
+from graphs.noise2noise.files import LEFTOVERS, replacing, writing
 
 COLUMNS = ("step", "seconds", "lr", "loss", "validation_loss", "estimated_psnr")
 Cell = int | float | None
@@ -115,7 +115,7 @@ class RunFolder:
     def remove_leftovers(self) -> None:
         """Remove temporary files of a run that was killed while it wrote."""
         for folder in (self.path, self.checkpoints):
-            for path in folder.glob(".*-????????.*"):
+            for path in folder.glob(LEFTOVERS):
                 path.unlink()
 
 

@@ -291,12 +291,14 @@ def test_results_for_machines(tmp_path: Path) -> None:
 
 def test_what_it_refuses(tmp_path: Path) -> None:
     photo = save(tmp_path / "a.png", noisy(cat(32, 32)))
-    small = save(tmp_path / "small.png", bytes_of(8, 40))
+    small = save(tmp_path / "small.png", bytes_of(8, 40, 3))
     grey = save(tmp_path / "grey.png", bytes_of(32, 40))
     wide = save(tmp_path / "wide.png", bytes_of(32, 40, 3))
     out = tmp_path / "out"
-    learn = "a picture is 8 pixels high or wide; to learn from, it takes 16"
-    assert complaint("denoise", small, "-o", out) == learn
+    np.save(tmp_path / "row.npy", bytes_of(1, 40))
+    for path, side in ((small, "8 pixels"), (tmp_path / "row.npy", "1 pixel")):
+        said = complaint("denoise", photo, path, "-o", out, "--method", "zero-shot")
+        assert said == f"{path} is {side} high or wide; to learn from, it takes 16"
     together = "they cannot be learned from together"
     said = complaint("denoise", photo, grey, "-o", out)
     assert said == f"{photo} and {grey} differ in channels, 3 and 1: {together}"

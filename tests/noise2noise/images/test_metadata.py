@@ -10,12 +10,12 @@ import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from graphs.noise2noise.images import read_picture, write_picture
+from graphs.noise2noise.images import creating, read_picture, read_raster, write_picture
 from tests.noise2noise.images.kinds import numbers
 from tests.noise2noise.scenes import bytes_of
 
 PROFILE = b"a colour profile" * 20
-ORIENTATION, MAKER = 0x0112, 0x010F
+ORIENTATION, MAKER, ARTIST = 0x0112, 0x010F, 0x013B
 
 
 def rewrite(source: Path, name: str) -> Path:
@@ -78,6 +78,60 @@ def test_to_and_from_tiff(tmp_path: Path) -> None:
     with Image.open(rewrite(tmp_path / "b.tif", "c.png")) as image:
         assert image.info["icc_profile"] == PROFILE
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize("other", ["jpg", "png"])
+def test_exif_to_tiff_and_back(other: str, exif: Image.Exif, tmp_path: Path) -> None:
+    exif[ARTIST] = "Zoë".encode()
+    source = tmp_path / f"a.{other}"
+    Image.fromarray(bytes_of(16, 24, 3)).save(source, exif=exif)
+    with tifffile.TiffFile(rewrite(source, "b.tif")) as file:
+        values = {code: file.pages[0].tags.valueof(code) for code in (ORIENTATION, MAKER, ARTIST)}
+    assert values == {ORIENTATION: 6, MAKER: "Maker", ARTIST: "Zoë"}
+    for name in ("c.jpg", "c.png"):
+        with Image.open(rewrite(tmp_path / "b.tif", name)) as image:
+            back = image.getexif()
+            assert (back[ORIENTATION], back[MAKER]) == (6, "Maker")
+            assert back[ARTIST].encode("latin-1").decode() == "Zoë"
+
+
+def test_damaged_exif_does_not_spoil_a_tiff(tmp_path: Path) -> None:
+    Image.fromarray(bytes_of(16, 24, 3)).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM and no more")
+    with tifffile.TiffFile(rewrite(tmp_path / "a.jpg", "b.tif")) as file:
+        assert file.pages[0].tags.get(ORIENTATION) is None
+
+
+def test_photoshop_and_iptc_in_jpeg(tmp_path: Path) -> None:
+    text = b"\x1c\x02\x78\0\x09a caption\0"
+    iptc = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + len(text).to_bytes(4, "big") + text
+    segment = b"\xff\xed" + (len(iptc) + 2).to_bytes(2, "big") + iptc
+    Image.fromarray(bytes_of(16, 24)).save(tmp_path / "a.jpg", extra=segment)
+    with Image.open(rewrite(tmp_path / "a.jpg", "b.jpg")) as image:
+        assert [content for name, content in image.applist if name == "APP13"] == [iptc]
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("texts", [["first", "the second", ""], ["", "second", "3"]])
+def test_every_page_of_a_tiff(texts: list[str], compression: str | None, tmp_path: Path) -> None:
+    pixels = numbers((3, 9, 8), "uint16")
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for frame, text in zip(pixels, texts, strict=True):
+            file.write(
+                frame,
+                contiguous=False,
+                metadata=None,
+                description=text or None,
+                compression=compression,
+                extratags=[(ORIENTATION, "H", 1, 6, True)],
+            )
+    raster = read_raster(tmp_path / "a.tif")
+    with creating(tmp_path / "b.tif", raster) as new:
+        new.pixels[...] = raster.pixels
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        pages = [page.aspage() for page in file.pages]
+        assert [page.description for page in pages] == texts
+        assert [page.tags.valueof(ORIENTATION) for page in pages] == [6, 6, 6]
+    np.testing.assert_array_equal(read_raster(tmp_path / "b.tif").pixels, pixels)
 
 
 def test_imagej(tmp_path: Path) -> None:

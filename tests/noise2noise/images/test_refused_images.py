@@ -23,6 +23,7 @@ from graphs.noise2noise.images import (
     read_raster,
     require_fit,
 )
+from graphs.noise2noise.images.metadata import Metadata
 from tests.noise2noise.images.kinds import Writer, animated, encode, numbers, of_mode, of_two_kinds
 from tests.noise2noise.scenes import bytes_of, names, save
 
@@ -152,6 +153,11 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
     [
         ("a.jpg", Raster(numbers((4, 4), "uint16"), "YX"), "numbers of type uint16, being JPEG"),
         ("a.jpg", Raster(bytes_of(4, 4, 4), "YXS", alpha=True), "an alpha channel, being JPEG"),
+        (
+            "a.jpg",
+            Raster(bytes_of(4, 4), "YX", metadata=Metadata({"exif": bytes(70000)})),
+            "EXIF data above 65533 bytes, being JPEG",
+        ),
         ("a.png", Raster(numbers((4, 4), "float32"), "YX"), "numbers of type float32, being PNG"),
         ("a.png", Raster(bytes_of(4, 4, 5), "YXS"), "5 channels, being PNG"),
         ("a.png", Raster(bytes_of(3, 4, 4), "IYX"), "3 frames, being PNG"),

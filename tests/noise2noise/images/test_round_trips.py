@@ -234,3 +234,22 @@ def test_axes_without_names_are_frames(tmp_path: Path) -> None:
     with creating(tmp_path / "again.tif", raster) as again:
         again.pixels[...] = raster.pixels
     assert np.array_equal(tifffile.imread(tmp_path / "again.tif"), stacks)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ((20, 30, 4), (1, 4, (20, 30))),
+        ((4, 20, 30), (1, 4, (20, 30))),
+        ((20, 30, 5), (20, 1, (30, 5))),
+        ((5, 20, 30), (5, 1, (20, 30))),
+        ((2, 20, 30, 4), (2, 4, (20, 30))),
+        ((2, 5, 20, 30), (2, 5, (20, 30))),
+    ],
+)
+def test_which_axes_of_an_array_are_frames_and_channels(
+    shape: tuple[int, ...], kind: tuple[int, int, tuple[int, int]], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "a.npy", bytes_of(*shape))
+    raster = read_raster(tmp_path / "a.npy")
+    assert (raster.frames, raster.channels, raster.size) == kind

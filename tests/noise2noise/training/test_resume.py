@@ -230,7 +230,7 @@ def test_a_damaged_run_is_gone_on_with(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*.safetensors")}
     newest = run / "checkpoints" / "step-00000012.safetensors"
     newest.write_bytes(newest.read_bytes()[:-3])
-    (run / "checkpoints" / ".step-00000017-0123abcd.safetensors").write_bytes(b"half")
+    (run / "checkpoints" / ".writing-0123abcd.safetensors").write_bytes(b"half")
     (run / "data.json").unlink()
     result = blockwright("train", "--resume", run)
     assert result.exit_code == 0
