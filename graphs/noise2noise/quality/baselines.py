@@ -18,7 +18,6 @@ from skimage.restoration import (
     estimate_sigma,
 )
 
-
 NO_NOISE = 1e-6
 """Standard deviation, on the scale of 0 to 255, that a plain picture has by rounding."""
 
