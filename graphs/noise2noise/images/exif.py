@@ -20,14 +20,17 @@ FIELDS = (
 )
 """Those carried between the two; exposure, place and the like lie in directories of their own."""
 
+_NUMBERS = range(1, 9)
+"""What an orientation can be; the other fields are texts."""
+
 
 def exif_of(values: Mapping[int, object]) -> bytes:
-    """EXIF data of some fields' values, texts and whole numbers; empty if there are none."""
+    """EXIF data of some fields' values, those that make sense; empty if there are none."""
     exif = Image.Exif()
     for code, value in values.items():
         if isinstance(value, str):
             exif[code] = value.encode()  # for Pillow would put question marks for all but ASCII
-        elif isinstance(value, int):
+        elif isinstance(value, int) and value in _NUMBERS:
             exif[code] = int(value)
     return exif.tobytes() if len(exif) else b""
 
@@ -43,7 +46,7 @@ def fields_of(exif: bytes) -> dict[int, int | bytes]:
                 value = read.get(code)
                 if isinstance(value, str):
                     found[code] = value.encode("latin-1")  # as which Pillow takes any bytes
-                elif isinstance(value, int):
+                elif isinstance(value, int) and value in _NUMBERS:
                     found[code] = value
     except Exception:  # whatever damaged data leads Pillow to
         return {}

@@ -166,7 +166,7 @@ def _info(page: tifffile.TiffPage) -> dict[str, Any]:
     info: dict[str, Any] = {}
     if _ICC_PROFILE in page.tags:
         info["icc_profile"] = page.tags[_ICC_PROFILE].value
-    if page.resolutionunit in _PER_INCH:
+    if page.resolutionunit in _PER_INCH and _X_RESOLUTION in page.tags:
         factor = _PER_INCH[page.resolutionunit]
         info["dpi"] = tuple(factor * resolution for resolution in page.get_resolution())
     if exif := exif_of({code: page.tags.valueof(code) for code in FIELDS}):

@@ -101,6 +101,20 @@ def test_damaged_exif_does_not_spoil_a_tiff(tmp_path: Path) -> None:
         assert file.pages[0].tags.get(ORIENTATION) is None
 
 
+def test_an_orientation_that_is_none(exif: Image.Exif, tmp_path: Path) -> None:
+    exif[ORIENTATION] = 60000
+    Image.fromarray(bytes_of(16, 24, 3)).save(tmp_path / "a.jpg", exif=exif)
+    with tifffile.TiffFile(rewrite(tmp_path / "a.jpg", "b.tif")) as file:
+        assert file.pages[0].tags.get(ORIENTATION) is None
+        assert file.pages[0].tags.valueof(MAKER) == "Maker"
+
+
+def test_a_tiff_without_resolution_gives_none(tmp_path: Path) -> None:
+    Image.fromarray(bytes_of(16, 24)).save(tmp_path / "a.tif")
+    with Image.open(rewrite(tmp_path / "a.tif", "b.png")) as image:
+        assert "dpi" not in image.info
+
+
 def test_photoshop_and_iptc_in_jpeg(tmp_path: Path) -> None:
     text = b"\x1c\x02\x78\0\x09a caption\0"
     iptc = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + len(text).to_bytes(4, "big") + text
