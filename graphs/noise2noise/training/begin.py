@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.files import require_folder
+from graphs.noise2noise.files import require_folder, writing
 from graphs.noise2noise.training.configuration import Configuration, Settled
 from graphs.noise2noise.training.environment import environment, hashes
+from graphs.noise2noise.training.names import to_utf8
 from graphs.noise2noise.training.position import Position
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.run import keep, resume
-from graphs.noise2noise.training.run_folder import RunFolder, read_json, write_json, write_text
+from graphs.noise2noise.training.run_folder import RunFolder, read_json, to_json, write_text
 from graphs.noise2noise.training.session import Session, prepare
 
 
@@ -44,18 +47,21 @@ def begin(
     Args:
         configuration: a settled one.
         folder: a new one, or an empty one, or with ``overwrite`` that of an earlier run, which is
-            removed once the pictures have been read.
+            removed once all else that can fail has been done.
         console: where the progress is shown.
 
     Raises:
         InputError: a setting, the pictures or the folder are no good.
     """
     _require_free(folder, overwrite)
+    settings = configuration.to_toml()
     session = prepare(configuration)
+    descriptions = _descriptions(folder, configuration, hashes(session.scenes.files))
+    with writing(folder.checkpoints):
+        folder.checkpoints.mkdir(parents=True, exist_ok=True)
     folder.clear()
-    folder.checkpoints.mkdir(parents=True, exist_ok=True)
-    write_text(folder.config, configuration.to_toml())
-    _describe(folder, configuration, session)
+    for path, text in {folder.config: settings, **descriptions}.items():
+        write_text(path, text)
     return _run(session, configuration, folder, console)
 
 
@@ -70,8 +76,11 @@ def go_on(folder: RunFolder, console: Console) -> Outcome:
     settings = Configuration.settings_in(folder.config)
     configuration = Configuration.from_mapping(settings, f"{folder.config}: ").settled()
     session = prepare(configuration)
-    _describe(folder, configuration, session)
-    _require_same_data(folder, session)
+    files = hashes(session.scenes.files)
+    for path, text in _descriptions(folder, configuration, files).items():
+        if not path.exists():  # a crash has not let it be written
+            write_text(path, text)
+    _require_same_data(folder, files)
     if configuration.steps is None:
         console.print("A run of so many minutes goes on, but not to exactly the same weights.")
     elif read_json(folder.environment) != environment(configuration.threads):
@@ -105,20 +114,22 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def _describe(folder: RunFolder, configuration: Settled, session: Session) -> None:
-    """Write what the run depends on, if a crash has not let it be written before."""
-    if not folder.command.exists():
-        write_text(folder.command, shlex.join(["blockwright", *sys.argv[1:]]) + "\n")
-    if not folder.environment.exists():
-        write_json(folder.environment, environment(configuration.threads))
-    if not folder.data.exists():
-        write_json(folder.data, {"files": hashes(session.scenes.files)})
+def _descriptions(
+    folder: RunFolder, configuration: Settled, files: Mapping[str, str]
+) -> dict[Path, str]:
+    """The files of a run that say what it depends on, and what is in each."""
+    return {
+        folder.command: to_utf8(shlex.join(["blockwright", *sys.argv[1:]])) + "\n",
+        folder.environment: to_json(environment(configuration.threads)),
+        folder.data: to_json({"files": files}),
+    }
 
 
-def _require_same_data(folder: RunFolder, session: Session) -> None:
+def _require_same_data(folder: RunFolder, now: Mapping[str, str]) -> None:
     known = read_json(folder.data).get("files", {})
-    now = hashes(session.scenes.files)
-    changed = [path for path in known | now if known.get(path) != now.get(path)]
+    if not isinstance(known, dict):
+        raise InputError(f"{folder.data} is damaged: it does not list the files by name")
+    changed = [path for path in (*known, *now) if known.get(path) != now.get(path)]
     if changed:
         raise InputError(
             f"{changed[0]} is not what the run began with, by its SHA-256 in {folder.data}"

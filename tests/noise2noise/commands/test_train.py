@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -252,3 +255,44 @@ def test_results_for_machines(tmp_path: Path) -> None:
         "finished": True,
         "best_step": 3,
     }
+
+
+def test_names_in_a_locale_that_cannot_tell_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's files are UTF-8 even so; a name that is none is refused before anything is done."""
+    shots(tmp_path)
+    folder, run = tmp_path / "g é", tmp_path / "rün"
+    (tmp_path / "a").rename(folder)
+    for name, value in (("LC_ALL", "POSIX"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0")):
+        monkeypatch.setenv(name, value)
+
+    def train(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "graphs.noise2noise.cli", "train", *map(str, arguments)]
+        root = Path(__file__).parents[3]
+        return subprocess.run(command, cwd=root, capture_output=True, check=False)
+
+    done = train(folder, tmp_path / "b", "-o", run, "--crop", 16, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert names(run) == FILES
+    assert "g é" in (run / "config.toml").read_text(encoding="utf-8")
+    assert "rün" in (run / "command.txt").read_text(encoding="utf-8")
+    again = train("--resume", run)
+    assert again.returncode == 0, again.stderr
+    assert blockwright("train", "--resume", run).exit_code == 0
+
+
+def test_a_name_that_is_not_utf_8_is_refused_and_nothing_cleared(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    run, options = tmp_path / "run", ("--crop", 16, *SMALL, "--overwrite")
+    trained(run, first, second, *options)
+    before = {path: path.read_bytes() for path in run.rglob("*.*")}
+    strange = first.rename(os.fsdecode(os.fsencode(tmp_path) + b"/f\xff"))
+    for arguments in ((strange, second), (second, "--pattern", "{scene}{shot}\udcff")):
+        said = complaint("train", *arguments, "-o", run, *options)
+        assert said.startswith("the name '")
+        assert said.endswith(
+            "\\udcff' is not valid UTF-8, as it must be to be kept with the run; rename the file "
+            "or folder"
+        )
+    assert {path: path.read_bytes() for path in run.rglob("*.*")} == before

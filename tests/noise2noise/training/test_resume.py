@@ -277,6 +277,10 @@ def test_damaged_files_of_a_run(tmp_path: Path) -> None:
         assert result.exit_code == 2, name
         assert result.stderr.splitlines()[-1].startswith(f"blockwright: {path} is "), result.stderr
         path.write_text(content)
+    for files in ("[]", "[1]", '"a.png"', "null"):
+        (run / "data.json").write_text(f'{{"files": {files}}}')
+        said = f"{run / 'data.json'} is damaged: it does not list the files by name"
+        assert complaint("train", "--resume", run) == said
     newest = list_checkpoints(run / "checkpoints")[-1]
     state = read_checkpoint(newest).state
     position = json.dumps({"step": 2, "mood": "good"})
@@ -284,6 +288,16 @@ def test_damaged_files_of_a_run(tmp_path: Path) -> None:
     safetensors.torch.save_file(dict(state), newest, metadata)
     with pytest.raises(InputError, match="is of another version of this program"):
         read_checkpoint(newest)
+
+
+def test_a_damaged_command_is_shown_as_it_is(tmp_path: Path) -> None:
+    folders, run = shots(tmp_path), tmp_path / "run"
+    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+    (run / "command.txt").write_bytes(b"\xff\xfe\0")
+    (run / "report.html").unlink()
+    result = blockwright("train", "--resume", run)
+    assert result.exit_code == 0, result.output
+    assert (run / "report.html").exists()
 
 
 def test_what_cannot_be_gone_on_with(tmp_path: Path) -> None:
