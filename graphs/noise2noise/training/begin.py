@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,8 @@ def begin(
     Raises:
         InputError: a setting, the pictures or the folder are no good.
     """
+    require_folder(folder.path)
+    _require_outside(folder, configuration.data)
     _require_free(folder, overwrite)
     settings = configuration.to_toml()
     session = prepare(configuration)
@@ -136,9 +138,19 @@ def _require_same_data(folder: RunFolder, now: Mapping[str, str]) -> None:
         )
 
 
+def _require_outside(folder: RunFolder, data: Sequence[str]) -> None:
+    """Files of a run among the pictures would be taken for pictures from then on."""
+    output = folder.path.resolve()
+    for name in data:
+        if Path(name) in (output, *output.parents) and Path(name).is_dir():
+            raise InputError(
+                f"the output {folder.path} lies in {name}, whose pictures are trained on; name a "
+                "folder elsewhere"
+            )
+
+
 def _require_free(folder: RunFolder, overwrite: bool) -> None:
     path = folder.path
-    require_folder(path)
     if not path.exists() or not any(path.iterdir()):
         return
     if not folder.config.exists():

@@ -212,6 +212,22 @@ def test_what_exists_is_kept_unless_told(tmp_path: Path) -> None:
     assert names(run) == sorted([*FILES, "precious.png"])
 
 
+def test_a_run_among_its_pictures_is_refused(tmp_path: Path) -> None:
+    """A folder of bursts would have one more, of the report's pictures and none that pair up."""
+    shots(tmp_path / "bursts")
+    (tmp_path / "link").symlink_to(tmp_path / "bursts")
+    (tmp_path / "new").mkdir()
+    for data, run in (("bursts", "bursts/run"), ("link", "bursts/run"), ("new", "new")):
+        folder, output = tmp_path / data, tmp_path / run
+        said = complaint("train", folder, "-o", output, "--crop", 16, *SMALL)
+        assert said == (
+            f"the output {output} lies in {folder.resolve()}, whose pictures are trained on; name "
+            "a folder elsewhere"
+        )
+    assert names(tmp_path / "bursts") == ["a", "b"]
+    trained(tmp_path / "bursts-run", tmp_path / "bursts", "--crop", 16, *SMALL)
+
+
 def test_refusals(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     run = tmp_path / "run"
