@@ -136,8 +136,11 @@ class Configuration:
     def settings_in(cls, path: Path) -> dict[str, Any]:
         """The settings that a TOML file has, checked; names in it as this locale has them.
 
+        Keys may be written as the options are: ``validate-every``.
+
         Raises:
-            InputError: there is no such file, it is no TOML, or a setting is no good.
+            InputError: there is no such file, it cannot be read, it is no TOML, or a setting is no
+                good.
         """
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -145,6 +148,9 @@ class Configuration:
             raise InputError(f"there is no file {path}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is no TOML: {error}") from None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+        values = {name.replace("-", "_"): value for name, value in values.items()}
         cls.from_mapping(values, f"{path}: ")
         return {name: _read(value) for name, value in values.items()}
 
