@@ -14,6 +14,7 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import require_folder, writing
 from graphs.noise2noise.training.configuration import Configuration, Settled
 from graphs.noise2noise.training.environment import environment, hashes
+from graphs.noise2noise.training.memory import explaining_shortage
 from graphs.noise2noise.training.names import to_utf8
 from graphs.noise2noise.training.position import Position
 from graphs.noise2noise.training.progress import watch
@@ -57,7 +58,9 @@ def begin(
     _require_outside(folder, configuration.data)
     _require_free(folder, overwrite)
     settings = configuration.to_toml()
-    session = prepare(configuration)
+    with explaining_shortage(configuration):
+        session = prepare(configuration)
+        session.training.rehearse()
     descriptions = _descriptions(folder, configuration, hashes(session.scenes.files))
     with writing(folder.checkpoints):
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -77,7 +80,8 @@ def go_on(folder: RunFolder, console: Console) -> Outcome:
         raise InputError(f"there is no run in {folder.path}: it has no config.toml")
     settings = Configuration.settings_in(folder.config)
     configuration = Configuration.from_mapping(settings, f"{folder.config}: ").settled()
-    session = prepare(configuration)
+    with explaining_shortage(configuration):
+        session = prepare(configuration)
     files = hashes(session.scenes.files)
     for path, text in _descriptions(folder, configuration, files).items():
         if not path.exists():  # a crash has not let it be written
@@ -107,7 +111,8 @@ def _run(session: Session, configuration: Settled, folder: RunFolder, console: C
         console.print("The only scene is too small to hold rows out: nothing validates this run.")
     resume(session.training, folder, lambda line: console.print(line, soft_wrap=True))
     steps = keep(session.training, session.net, a, folder)
-    finished = watch(steps, console)
+    with explaining_shortage(configuration):
+        finished = watch(steps, console)
     return Outcome(folder, session.count, session.training.position, finished)
 
 

@@ -212,6 +212,43 @@ def test_what_exists_is_kept_unless_told(tmp_path: Path) -> None:
     assert names(run) == sorted([*FILES, "precious.png"])
 
 
+@pytest.mark.parametrize(
+    "sizes", [("--width", 100_000), ("--width", 2**62), ("--batch", 10**8), ("--batch", 2**62)]
+)
+def test_what_no_memory_can_hold_clears_nothing(tmp_path: Path, sizes: tuple[object, ...]) -> None:
+    first, second = shots(tmp_path)
+    run = tmp_path / "run"
+    arguments = ("train", first, second, "-o", run, *SMALL, "--crop", 8, "--overwrite")
+    assert blockwright(*arguments).exit_code == 0
+    said = complaint(*arguments, *sizes)
+    assert said.startswith("there is not enough memory to train with width ")
+    assert said.endswith(" and crop 8 on these pictures; less of any of them needs less")
+    assert names(run) == FILES
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("can't allocate memory: you tried to", "there is not enough memory"), ("a bug", None)],
+)
+def test_what_fails_at_the_first_step_clears_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, said: str | None
+) -> None:
+    first, second = shots(tmp_path)
+    arguments = ("train", first, second, "-o", tmp_path / "run", *SMALL, "--crop", 8, "--overwrite")
+    assert blockwright(*arguments).exit_code == 0
+    before = (tmp_path / "run" / "config.toml").read_bytes()
+
+    def fail(*_arguments: object) -> torch.Tensor:
+        raise RuntimeError(reason)
+
+    monkeypatch.setattr("engine.runtime._allocated", fail)
+    if said is not None:
+        assert complaint(*arguments, "--seed", 1).startswith(said)
+    else:
+        assert isinstance(blockwright(*arguments, "--seed", 1).exception, RuntimeError)
+    assert (tmp_path / "run" / "config.toml").read_bytes() == before
+
+
 def test_a_run_among_its_pictures_is_refused(tmp_path: Path) -> None:
     """A folder of bursts would have one more, of the report's pictures and none that pair up."""
     shots(tmp_path / "bursts")
@@ -241,6 +278,12 @@ def test_refusals(tmp_path: Path) -> None:
     assert complaint(*arguments, "--steps", 0) == "expected at least 1 training step, got 0"
     said = complaint(*arguments, "--crop", 30)
     assert said.startswith("expected a crop divisible by 4, as the network halves its pictures 2")
+    for depth in (6, 60, 10**6):
+        said = complaint(*arguments[:-1], "unet", "--crop", 32, "--depth", depth)
+        assert said == (
+            "expected a depth of at most 5 with a crop of 32, as the network halves its pictures "
+            f"so often; got {depth}"
+        )
     assert complaint(*arguments, "--depth", 3) == "the report's network has depth 2; got 3"
     assert complaint(*arguments, "--loss", "masked").startswith("the masked loss needs noise that")
     said = complaint("train", first, "-o", run, "--loss", "l1", "--crop", 16)
