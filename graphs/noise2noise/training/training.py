@@ -124,6 +124,11 @@ class Training:
         """
         return self._current() | {f"best/{name}": value for name, value in self._best.items()}
 
+    @property
+    def best(self) -> dict[str, torch.Tensor]:
+        """The best weights so far, as :meth:`Module.state` names them."""
+        return _part(self._best, "network/")
+
     def restore(self, state: Mapping[str, torch.Tensor], position: Position) -> None:
         """Go on from where another training of this network and plan stood.
 
