@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from graphs.noise2noise.training.begin import Outcome
     from graphs.noise2noise.training.configuration import Settled
 
+LENGTHS = {"steps", "minutes"}
+"""How long a training is: one of them given takes the place of either in a file."""
+
 
 def train(
     context: typer.Context,
@@ -158,6 +161,8 @@ def _configuration(given: Mapping[str, Any], config: Path | None) -> Settled:
     from graphs.noise2noise.training.configuration import Configuration
 
     settings = Configuration.settings_in(config) if config is not None else {}
+    if LENGTHS & given.keys():
+        settings = {name: value for name, value in settings.items() if name not in LENGTHS}
     return Configuration.from_mapping({**settings, **given}).settled()
 
 

@@ -19,6 +19,7 @@ from graphs.noise2noise.report.pictures import RunPictures, run_pictures
 from graphs.noise2noise.report.work import training_work
 from graphs.noise2noise.restoring import Restorer
 from graphs.noise2noise.training.configuration import Configuration, Settled
+from graphs.noise2noise.training.names import to_utf8
 from graphs.noise2noise.training.run_folder import RunFolder, read_metrics
 
 
@@ -48,7 +49,7 @@ def run_report(folder: RunFolder) -> RunReport:
     restore = Restorer(loaded.network, loaded.architecture.channels)
     pictures = run_pictures(c, restore)
     return RunReport(
-        title=folder.path.resolve().name,
+        title=to_utf8(folder.path.resolve().name),
         summary=list(_summary(c, metrics, loaded, pictures)),
         comparisons=pictures.comparisons,
         losses=[
@@ -106,7 +107,8 @@ def _network_graph(net: Module, architecture: Architecture, size: int) -> Graph:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    """What a file says, for show: damaged characters are replaced."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

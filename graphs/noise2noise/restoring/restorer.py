@@ -144,8 +144,8 @@ class Restorer:
                 return rows, columns
             if most == least:
                 raise InputError(
-                    f"the network needs {needed / 1e6:.0f} MB for its smallest tile, {columns}x"
-                    f"{rows} pixels; allowed are {self._max_bytes / 1e6:.0f} MB"
+                    f"the network needs {needed:,} bytes for its smallest tile, {columns}x{rows} "
+                    f"pixels; allowed are {self._max_bytes:,}"
                 )
             most = [max(low, side * 3 // 4) for low, side in zip(least, most, strict=True)]
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.files import require_folder
+from graphs.noise2noise.files import require_folder, writing
 from graphs.noise2noise.training.configuration import Configuration, Settled
 from graphs.noise2noise.training.environment import environment, hashes
+from graphs.noise2noise.training.memory import explaining_shortage
+from graphs.noise2noise.training.names import to_utf8
 from graphs.noise2noise.training.position import Position
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.run import keep, resume
-from graphs.noise2noise.training.run_folder import RunFolder, read_json, write_json, write_text
+from graphs.noise2noise.training.run_folder import RunFolder, read_json, to_json, write_text
 from graphs.noise2noise.training.session import Session, prepare
 
 
@@ -44,18 +48,25 @@ def begin(
     Args:
         configuration: a settled one.
         folder: a new one, or an empty one, or with ``overwrite`` that of an earlier run, which is
-            removed once the pictures have been read.
+            removed once all else that can fail has been done.
         console: where the progress is shown.
 
     Raises:
         InputError: a setting, the pictures or the folder are no good.
     """
+    require_folder(folder.path)
+    _require_outside(folder, configuration.data)
     _require_free(folder, overwrite)
-    session = prepare(configuration)
+    settings = configuration.to_toml()
+    with explaining_shortage(configuration):
+        session = prepare(configuration)
+        session.training.rehearse()
+    descriptions = _descriptions(folder, configuration, hashes(session.scenes.files))
+    with writing(folder.checkpoints):
+        folder.checkpoints.mkdir(parents=True, exist_ok=True)
     folder.clear()
-    folder.checkpoints.mkdir(parents=True, exist_ok=True)
-    write_text(folder.config, configuration.to_toml())
-    _describe(folder, configuration, session)
+    for path, text in {folder.config: settings, **descriptions}.items():
+        write_text(path, text)
     return _run(session, configuration, folder, console)
 
 
@@ -69,9 +80,13 @@ def go_on(folder: RunFolder, console: Console) -> Outcome:
         raise InputError(f"there is no run in {folder.path}: it has no config.toml")
     settings = Configuration.settings_in(folder.config)
     configuration = Configuration.from_mapping(settings, f"{folder.config}: ").settled()
-    session = prepare(configuration)
-    _describe(folder, configuration, session)
-    _require_same_data(folder, session)
+    with explaining_shortage(configuration):
+        session = prepare(configuration)
+    files = hashes(session.scenes.files)
+    for path, text in _descriptions(folder, configuration, files).items():
+        if not path.exists():  # a crash has not let it be written
+            write_text(path, text)
+    _require_same_data(folder, files)
     if configuration.steps is None:
         console.print("A run of so many minutes goes on, but not to exactly the same weights.")
     elif read_json(folder.environment) != environment(configuration.threads):
@@ -96,7 +111,8 @@ def _run(session: Session, configuration: Settled, folder: RunFolder, console: C
         console.print("The only scene is too small to hold rows out: nothing validates this run.")
     resume(session.training, folder, lambda line: console.print(line, soft_wrap=True))
     steps = keep(session.training, session.net, a, folder)
-    finished = watch(steps, console)
+    with explaining_shortage(configuration):
+        finished = watch(steps, console)
     return Outcome(folder, session.count, session.training.position, finished)
 
 
@@ -105,29 +121,41 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def _describe(folder: RunFolder, configuration: Settled, session: Session) -> None:
-    """Write what the run depends on, if a crash has not let it be written before."""
-    if not folder.command.exists():
-        write_text(folder.command, shlex.join(["blockwright", *sys.argv[1:]]) + "\n")
-    if not folder.environment.exists():
-        write_json(folder.environment, environment(configuration.threads))
-    if not folder.data.exists():
-        write_json(folder.data, {"files": hashes(session.scenes.files)})
+def _descriptions(
+    folder: RunFolder, configuration: Settled, files: Mapping[str, str]
+) -> dict[Path, str]:
+    """The files of a run that say what it depends on, and what is in each."""
+    return {
+        folder.command: to_utf8(shlex.join(["blockwright", *sys.argv[1:]])) + "\n",
+        folder.environment: to_json(environment(configuration.threads)),
+        folder.data: to_json({"files": files}),
+    }
 
 
-def _require_same_data(folder: RunFolder, session: Session) -> None:
+def _require_same_data(folder: RunFolder, now: Mapping[str, str]) -> None:
     known = read_json(folder.data).get("files", {})
-    now = hashes(session.scenes.files)
-    changed = [path for path in known | now if known.get(path) != now.get(path)]
+    if not isinstance(known, dict):
+        raise InputError(f"{folder.data} is damaged: it does not list the files by name")
+    changed = [path for path in (*known, *now) if known.get(path) != now.get(path)]
     if changed:
         raise InputError(
             f"{changed[0]} is not what the run began with, by its SHA-256 in {folder.data}"
         )
 
 
+def _require_outside(folder: RunFolder, data: Sequence[str]) -> None:
+    """Files of a run among the pictures would be taken for pictures from then on."""
+    output = folder.path.resolve()
+    for name in data:
+        if Path(name) in (output, *output.parents) and Path(name).is_dir():
+            raise InputError(
+                f"the output {folder.path} lies in {name}, whose pictures are trained on; name a "
+                "folder elsewhere"
+            )
+
+
 def _require_free(folder: RunFolder, overwrite: bool) -> None:
     path = folder.path
-    require_folder(path)
     if not path.exists() or not any(path.iterdir()):
         return
     if not folder.config.exists():

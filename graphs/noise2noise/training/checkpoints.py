@@ -31,6 +31,8 @@ class Checkpoint:
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write ``step-XXXXXXXX.safetensors`` and drop the oldest of more than three.
 
+    Those of later steps go first: a run goes on from the newest that is whole, so they are damaged.
+
     The metadata holds the position, and the SHA-256 of it and of every tensor.
     """
     path = folder / f"step-{checkpoint.position.step:08}.safetensors"
@@ -38,7 +40,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     metadata = {"position": position, "sha256": _digest(checkpoint.state, position)}
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(dict(checkpoint.state), metadata))
-    for old in list_checkpoints(folder)[:-KEPT]:
+    written = list_checkpoints(folder)
+    whole = written[: written.index(path) + 1]
+    for old in (*written[len(whole) :], *whole[:-KEPT]):
         old.unlink()
     return path
 
@@ -68,14 +72,24 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def read_newest(folder: Path, tell: Callable[[str], None]) -> Checkpoint | None:
     """The newest checkpoint that is whole, or None if there is none; ``tell`` hears of the others.
 
-    Damaged ones are removed, so that they do not count among those that are kept.
+    Damaged ones after it are removed, so that they do not count among those that are kept. If none
+    is whole, they stay until another is written.
     """
+    damaged: list[Path] = []
     for path in reversed(list_checkpoints(folder)):
         try:
-            return read_checkpoint(path)
+            checkpoint = read_checkpoint(path)
         except InputError as error:
-            tell(f"{error}; going on from the one before it")
-            path.unlink()
+            tell(str(error))
+            damaged.append(path)
+            continue
+        if damaged:
+            tell(f"going on from the newest whole checkpoint, {path}")
+        for other in damaged:
+            other.unlink()
+        return checkpoint
+    if damaged:
+        tell(f"no checkpoint in {folder} is whole: the run starts again")
     return None
 
 

@@ -17,6 +17,7 @@ from graphs.noise2noise.data.noise import Loss, parse_noise
 from graphs.noise2noise.data.sources import Targets
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import NetworkName
+from graphs.noise2noise.training.names import from_utf8, to_utf8
 from graphs.noise2noise.training.optimizers import OptimizerName
 from graphs.noise2noise.training.schedules import ScheduleName
 
@@ -133,10 +134,13 @@ class Configuration:
 
     @classmethod
     def settings_in(cls, path: Path) -> dict[str, Any]:
-        """The settings that a TOML file has, checked.
+        """The settings that a TOML file has, checked; names in it as this locale has them.
+
+        Keys may be written as the options are: ``validate-every``.
 
         Raises:
-            InputError: there is no such file, it is no TOML, or a setting is no good.
+            InputError: there is no such file, it cannot be read, it is no TOML, or a setting is no
+                good.
         """
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -144,8 +148,11 @@ class Configuration:
             raise InputError(f"there is no file {path}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is no TOML: {error}") from None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+        values = {name.replace("-", "_"): value for name, value in values.items()}
         cls.from_mapping(values, f"{path}: ")
-        return values
+        return {name: _read(value) for name, value in values.items()}
 
     def settled(self) -> Settled:
         """With every setting that has been left open decided, and absolute paths.
@@ -170,7 +177,11 @@ class Configuration:
         return Settled(**decided)
 
     def to_toml(self) -> str:
-        """As a file that :meth:`settings_in` reads; settings left open are left out."""
+        """As a file that :meth:`settings_in` reads; settings left open are left out.
+
+        Raises:
+            InputError: a name is not valid UTF-8.
+        """
         values = {name: getattr(self, name) for name in SETTINGS}
         lines = [f"{name} = {_toml(v)}" for name, v in values.items() if v is not None]
         return "\n".join(lines) + "\n"
@@ -218,11 +229,17 @@ def _named(hint: Any) -> str:
     return {str: "a text", int: "a whole number", float: "a number"}.get(hint, "left out")
 
 
+def _read(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_read(item) for item in value]
+    return from_utf8(value) if isinstance(value, str) else value
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, str):
-        return _quoted(value)
+        return _quoted(to_utf8(value))
     return repr(value)
 
 

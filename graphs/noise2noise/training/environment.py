@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.native.target import NativeError, find_target
+from graphs.noise2noise.training.names import to_utf8
 
 PACKAGES = ("blockwright", "torch", "numpy", "networkx", "pillow", "tifffile", "safetensors")
 
@@ -34,8 +35,12 @@ def environment(threads: int | None) -> dict[str, Any]:
 
 
 def hashes(paths: Iterable[Path]) -> dict[str, str]:
-    """The SHA-256 of each file, by absolute path."""
-    return {str(path.resolve()): _sha256(path) for path in paths}
+    """The SHA-256 of each file, by absolute path.
+
+    Raises:
+        InputError: a name is not valid UTF-8.
+    """
+    return {to_utf8(str(path.resolve())): _sha256(path) for path in paths}
 
 
 def _sha256(path: Path) -> str:
@@ -62,7 +67,7 @@ def _processor() -> str:
     """The processor's name where Linux tells it, else what Python knows."""
     path = Path("/proc/cpuinfo")
     if path.exists():
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Generator
 
 from graphs.module import Module
+from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.training.checkpoints import Checkpoint, read_newest, write_checkpoint
 from graphs.noise2noise.training.position import Progress
 from graphs.noise2noise.training.run_folder import RunFolder
 from graphs.noise2noise.training.training import Training
+from ops import FeedError, GraphError
 
 
 def resume(training: Training, folder: RunFolder, tell: Callable[[str], None]) -> None:
@@ -22,12 +24,18 @@ def resume(training: Training, folder: RunFolder, tell: Callable[[str], None]) -
         tell: hears of damaged checkpoints, each named.
 
     Raises:
-        GraphError, FeedError: the checkpoint is of another network.
+        InputError: the checkpoint is of another network or optimizer than the configuration's.
     """
     folder.remove_leftovers()
     checkpoint = read_newest(folder.checkpoints, tell)
     if checkpoint is not None:
-        training.restore(checkpoint.state, checkpoint.position)
+        try:
+            training.restore(checkpoint.state, checkpoint.position)
+        except (GraphError, FeedError):
+            raise InputError(
+                f"{folder.config} does not fit the run's checkpoints: network, width, depth and "
+                "optimizer must be those that the run began with; put them back, or begin another"
+            ) from None
     folder.drop_metrics_after(training.position.step if checkpoint is not None else -1)
 
 
@@ -41,6 +49,8 @@ def keep(
     latest step is kept too.
     """
     kept = training.position.step
+    if kept:
+        _restore_best(training, architecture, folder)
     try:
         for progress in training.run():
             if progress.is_milestone:
@@ -55,6 +65,13 @@ def keep(
             training.settle()
             _keep_checkpoint(training, folder)
         raise
+
+
+def _restore_best(training: Training, architecture: Architecture, folder: RunFolder) -> None:
+    """Write the best weights as the checkpoint has them: their file may be gone or damaged."""
+    best = architecture.build()
+    best.load_state(training.best)
+    save_network(folder.best, best, architecture)
 
 
 def _keep_metrics(progress: Progress, folder: RunFolder) -> None:

@@ -126,7 +126,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         InputError: it is no such file.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
         rows = list(csv.DictReader(io.StringIO(whole)))
         return [{name: _number(name, row[name]) for name in COLUMNS} for row in rows]
@@ -135,14 +135,19 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file as a whole."""
+    """Write a file of UTF-8 as a whole."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file as a whole."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, to_json(value))
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    """What :func:`write_json` writes."""
+    return json.dumps(value, indent=2) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -152,7 +157,7 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: it is no such file.
     """
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is damaged: {error}") from None
     if not isinstance(value, dict):

@@ -80,11 +80,7 @@ def prepare(configuration: Settled) -> Session:
         offset=readings.offset,
         scale=readings.scale,
     )
-    if c.crop % architecture.multiple:
-        raise InputError(
-            f"expected a crop divisible by {architecture.multiple}, as the network halves its "
-            f"pictures {architecture.depth} times; got {c.crop}"
-        )
+    _require_halving(c)
     kept, held_out = list(readings.scenes), list[torch.Tensor]()
     if c.validation:
         kept, held_out = hold_out(kept, c.validation, needed, c.seed)
@@ -108,6 +104,20 @@ def prepare(configuration: Settled) -> Session:
     )
     is_validated = validate is not None
     return Session(found, len(readings.scenes), is_validated, architecture, net, training)
+
+
+def _require_halving(c: Settled) -> None:
+    most = c.crop.bit_length() - 1
+    if c.depth > most:
+        raise InputError(
+            f"expected a depth of at most {most} with a crop of {c.crop}, as the network halves "
+            f"its pictures so often; got {c.depth}"
+        )
+    if c.crop % 2**c.depth:
+        raise InputError(
+            f"expected a crop divisible by {2**c.depth}, as the network halves its pictures "
+            f"{c.depth} times; got {c.crop}"
+        )
 
 
 def _plan(c: Settled) -> Plan:

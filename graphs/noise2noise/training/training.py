@@ -16,6 +16,7 @@ from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import Source
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.training.divergence import SLOWER, divergence_text, has_diverged
+from graphs.noise2noise.training.memory import require_memory
 from graphs.noise2noise.training.objectives import Objective, shots_objective
 from graphs.noise2noise.training.optimizers import make_optimizer
 from graphs.noise2noise.training.plan import Plan
@@ -43,6 +44,9 @@ class Training:
         scores: (step, score) of every validation that this object has made, but for those that
             found it diverged.
         position: where it stands.
+
+    Raises:
+        OutOfMemory: a step takes more memory than the machine has.
     """
 
     def __init__(
@@ -74,8 +78,18 @@ class Training:
             H=source.size,
             W=source.size,
         )
+        require_memory(self._program.peak_bytes)
         self._pending: list[torch.Tensor] = []
         self._best: Mapping[str, torch.Tensor] = self._current()
+
+    def rehearse(self) -> None:
+        """Do a step and a validation and forget them: what has no room in memory fails here."""
+        state, position = self.state(), self.position
+        self._train_once(0.0)
+        self._pending.clear()
+        self.restore(state, position)
+        if self._validate is not None:
+            self._validate()
 
     def run(self) -> Generator[Progress]:
         """Train, telling of every milestone, and four times a second how far it is.
@@ -109,6 +123,11 @@ class Training:
         Weights and optimizer state, as they are and, after ``best/``, as they were at their best.
         """
         return self._current() | {f"best/{name}": value for name, value in self._best.items()}
+
+    @property
+    def best(self) -> dict[str, torch.Tensor]:
+        """The best weights so far, as :meth:`Module.state` names them."""
+        return _part(self._best, "network/")
 
     def restore(self, state: Mapping[str, torch.Tensor], position: Position) -> None:
         """Go on from where another training of this network and plan stood.

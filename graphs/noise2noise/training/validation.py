@@ -10,6 +10,7 @@ import torch
 from engine import compile
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import Batch, Source
+from graphs.noise2noise.training.memory import require_memory
 from graphs.noise2noise.training.objectives import Objective
 
 PIXELS = 1 << 18
@@ -44,11 +45,15 @@ class Validation:
         source: of held-out pictures.
         batch: examples at a time.
         seed: of the squares.
+
+    Raises:
+        OutOfMemory: so many examples take more memory than the machine has.
     """
 
     def __init__(self, objective: Objective, source: Source, *, batch: int, seed: int) -> None:
         size = source.size
         self._program = compile(objective.graph, N=batch, H=size, W=size)
+        require_memory(self._program.peak_bytes)
         self._objective = objective
         count = max(1, math.ceil(PIXELS / (batch * size**2)))
         self._batches = [source.batch(batch, generator_for(seed, i, 1)) for i in range(count)]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +212,59 @@ def test_what_exists_is_kept_unless_told(tmp_path: Path) -> None:
     assert names(run) == sorted([*FILES, "precious.png"])
 
 
+@pytest.mark.parametrize(
+    "sizes", [("--width", 100_000), ("--width", 2**62), ("--batch", 10**8), ("--batch", 2**62)]
+)
+def test_what_no_memory_can_hold_clears_nothing(tmp_path: Path, sizes: tuple[object, ...]) -> None:
+    first, second = shots(tmp_path)
+    run = tmp_path / "run"
+    arguments = ("train", first, second, "-o", run, *SMALL, "--crop", 8, "--overwrite")
+    assert blockwright(*arguments).exit_code == 0
+    said = complaint(*arguments, *sizes)
+    assert said.startswith("there is not enough memory to train with width ")
+    assert said.endswith(" and crop 8 on these pictures; less of any of them needs less")
+    assert names(run) == FILES
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("can't allocate memory: you tried to", "there is not enough memory"), ("a bug", None)],
+)
+def test_what_fails_at_the_first_step_clears_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, said: str | None
+) -> None:
+    first, second = shots(tmp_path)
+    arguments = ("train", first, second, "-o", tmp_path / "run", *SMALL, "--crop", 8, "--overwrite")
+    assert blockwright(*arguments).exit_code == 0
+    before = (tmp_path / "run" / "config.toml").read_bytes()
+
+    def fail(*_arguments: object) -> torch.Tensor:
+        raise RuntimeError(reason)
+
+    monkeypatch.setattr("engine.runtime._allocated", fail)
+    if said is not None:
+        assert complaint(*arguments, "--seed", 1).startswith(said)
+    else:
+        assert isinstance(blockwright(*arguments, "--seed", 1).exception, RuntimeError)
+    assert (tmp_path / "run" / "config.toml").read_bytes() == before
+
+
+def test_a_run_among_its_pictures_is_refused(tmp_path: Path) -> None:
+    """A folder of bursts would have one more, of the report's pictures and none that pair up."""
+    shots(tmp_path / "bursts")
+    (tmp_path / "link").symlink_to(tmp_path / "bursts")
+    (tmp_path / "new").mkdir()
+    for data, run in (("bursts", "bursts/run"), ("link", "bursts/run"), ("new", "new")):
+        folder, output = tmp_path / data, tmp_path / run
+        said = complaint("train", folder, "-o", output, "--crop", 16, *SMALL)
+        assert said == (
+            f"the output {output} lies in {folder.resolve()}, whose pictures are trained on; name "
+            "a folder elsewhere"
+        )
+    assert names(tmp_path / "bursts") == ["a", "b"]
+    trained(tmp_path / "bursts-run", tmp_path / "bursts", "--crop", 16, *SMALL)
+
+
 def test_refusals(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     run = tmp_path / "run"
@@ -222,6 +278,12 @@ def test_refusals(tmp_path: Path) -> None:
     assert complaint(*arguments, "--steps", 0) == "expected at least 1 training step, got 0"
     said = complaint(*arguments, "--crop", 30)
     assert said.startswith("expected a crop divisible by 4, as the network halves its pictures 2")
+    for depth in (6, 60, 10**6):
+        said = complaint(*arguments[:-1], "unet", "--crop", 32, "--depth", depth)
+        assert said == (
+            "expected a depth of at most 5 with a crop of 32, as the network halves its pictures "
+            f"so often; got {depth}"
+        )
     assert complaint(*arguments, "--depth", 3) == "the report's network has depth 2; got 3"
     assert complaint(*arguments, "--loss", "masked").startswith("the masked loss needs noise that")
     said = complaint("train", first, "-o", run, "--loss", "l1", "--crop", 16)
@@ -252,3 +314,44 @@ def test_results_for_machines(tmp_path: Path) -> None:
         "finished": True,
         "best_step": 3,
     }
+
+
+def test_names_in_a_locale_that_cannot_tell_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's files are UTF-8 even so; a name that is none is refused before anything is done."""
+    shots(tmp_path)
+    folder, run = tmp_path / "g é", tmp_path / "rün"
+    (tmp_path / "a").rename(folder)
+    for name, value in (("LC_ALL", "POSIX"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0")):
+        monkeypatch.setenv(name, value)
+
+    def train(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "graphs.noise2noise.cli", "train", *map(str, arguments)]
+        root = Path(__file__).parents[3]
+        return subprocess.run(command, cwd=root, capture_output=True, check=False)
+
+    done = train(folder, tmp_path / "b", "-o", run, "--crop", 16, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert names(run) == FILES
+    assert "g é" in (run / "config.toml").read_text(encoding="utf-8")
+    assert "rün" in (run / "command.txt").read_text(encoding="utf-8")
+    again = train("--resume", run)
+    assert again.returncode == 0, again.stderr
+    assert blockwright("train", "--resume", run).exit_code == 0
+
+
+def test_a_name_that_is_not_utf_8_is_refused_and_nothing_cleared(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    run, options = tmp_path / "run", ("--crop", 16, *SMALL, "--overwrite")
+    trained(run, first, second, *options)
+    before = {path: path.read_bytes() for path in run.rglob("*.*")}
+    strange = first.rename(os.fsdecode(os.fsencode(tmp_path) + b"/f\xff"))
+    for arguments in ((strange, second), (second, "--pattern", "{scene}{shot}\udcff")):
+        said = complaint("train", *arguments, "-o", run, *options)
+        assert said.startswith("the name '")
+        assert said.endswith(
+            "\\udcff' is not valid UTF-8, as it must be to be kept with the run; rename the file "
+            "or folder"
+        )
+    assert {path: path.read_bytes() for path in run.rglob("*.*")} == before

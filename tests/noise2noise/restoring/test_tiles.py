@@ -95,7 +95,9 @@ def test_less_memory_means_smaller_tiles() -> None:
 
 def test_memory_that_is_too_short() -> None:
     restore = Restorer(report_network(8), max_bytes=1000)
-    said = r"^the network needs .* MB for its smallest tile, 20x20 pixels; allowed are 0 MB$"
+    said = (
+        r"^the network needs [0-9,]+ bytes for its smallest tile, 20x20 pixels; allowed are 1,000$"
+    )
     with pytest.raises(InputError, match=said):
         restore(values(3, 200, 300, dtype=torch.float32))
 

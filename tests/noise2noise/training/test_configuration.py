@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs.noise2noise.cli import app
-from graphs.noise2noise.commands.train import _settings
+from graphs.noise2noise.commands.train import _configuration, _settings
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.training.configuration import SETTINGS, Configuration
 
@@ -121,8 +121,35 @@ def test_impossible_settings(values: dict[str, Any], message: str) -> None:
     assert str(error.value).startswith(message)
 
 
+def test_keys_may_be_written_as_the_options(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("validate-every = 7")
+    assert Configuration.settings_in(path) == {"validate_every": 7}
+
+
+@pytest.mark.parametrize(
+    ("written", "given", "steps", "minutes"),
+    [
+        ("steps = 5", {"minutes": 2.0}, None, 2),
+        ("minutes = 5", {"steps": 2}, 2, None),
+        ("steps = 5", {"steps": 2}, 2, None),
+        ("steps = 5", {}, 5, None),
+    ],
+)
+def test_how_long_is_said_on_the_command_line_first(
+    tmp_path: Path, written: str, given: dict[str, Any], steps: int | None, minutes: float | None
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(written)
+    settled = _configuration(given, path)
+    assert (settled.steps, settled.minutes) == (steps, minutes)
+
+
 def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
+    with pytest.raises(InputError) as error:
+        Configuration.settings_in(tmp_path)
+    assert str(error.value) == f"{tmp_path} cannot be read: Is a directory"
     with pytest.raises(InputError, match="there is no file "):
         Configuration.settings_in(path)
     path.write_text("width = ")

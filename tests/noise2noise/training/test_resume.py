@@ -190,16 +190,27 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     checkpoint = read_newest(tmp_path, said.append)
     assert checkpoint is not None
     assert checkpoint.position.step == 3
-    (line,) = said
-    assert line.startswith(f"the checkpoint {newest} is damaged: ")
-    assert line.endswith("; going on from the one before it")
+    damaged, going_on = said
+    assert damaged.startswith(f"the checkpoint {newest} is damaged: ")
+    before = tmp_path / "step-00000003.safetensors"
+    assert going_on == f"going on from the newest whole checkpoint, {before}"
     assert not newest.exists()
 
 
 def test_without_a_whole_checkpoint_it_begins_again(tmp_path: Path) -> None:
-    assert read_newest(tmp_path / "none", print) is None
-    (tmp_path / "step-00000001.safetensors").write_bytes(b"")
-    assert read_newest(tmp_path, lambda _line: None) is None
+    assert read_newest(tmp_path / "none", pytest.fail) is None
+    paths = [tmp_path / f"step-0000000{step}.safetensors" for step in range(3)]
+    for path in paths:
+        path.write_bytes(b"")
+    said: list[str] = []
+    assert read_newest(tmp_path, said.append) is None
+    assert len(said) == 4
+    assert said[-1] == f"no checkpoint in {tmp_path} is whole: the run starts again"
+    assert list_checkpoints(tmp_path) == paths
+    # They make room for what replaces them.
+    first = write_checkpoint(tmp_path, Checkpoint({}, Position()))
+    assert list_checkpoints(tmp_path) == [first]
+    assert read_newest(tmp_path, pytest.fail) == Checkpoint({}, Position())
 
 
 def test_rows_of_metrics_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
@@ -277,6 +288,10 @@ def test_damaged_files_of_a_run(tmp_path: Path) -> None:
         assert result.exit_code == 2, name
         assert result.stderr.splitlines()[-1].startswith(f"blockwright: {path} is "), result.stderr
         path.write_text(content)
+    for files in ("[]", "[1]", '"a.png"', "null"):
+        (run / "data.json").write_text(f'{{"files": {files}}}')
+        said = f"{run / 'data.json'} is damaged: it does not list the files by name"
+        assert complaint("train", "--resume", run) == said
     newest = list_checkpoints(run / "checkpoints")[-1]
     state = read_checkpoint(newest).state
     position = json.dumps({"step": 2, "mood": "good"})
@@ -284,6 +299,56 @@ def test_damaged_files_of_a_run(tmp_path: Path) -> None:
     safetensors.torch.save_file(dict(state), newest, metadata)
     with pytest.raises(InputError, match="is of another version of this program"):
         read_checkpoint(newest)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"damaged"])
+def test_the_best_weights_come_back_from_the_checkpoint(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    folders, run = shots(tmp_path), tmp_path / "run"
+    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+    best = run / "best.safetensors"
+    expected = best.read_bytes()
+    best.unlink() if content is None else best.write_bytes(content)
+    result = blockwright("train", "--resume", run)
+    assert result.exit_code == 0, result.output
+    assert f"weights: {best}\nreport: " in result.stdout
+    assert best.read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "other"),
+    [
+        ("width = 4", "width = 8"),
+        ('network = "report"', 'network = "unet"'),
+        ('optimizer = "adam"', 'optimizer = "sgd"'),
+    ],
+)
+def test_another_network_in_the_settings(tmp_path: Path, setting: str, other: str) -> None:
+    folders, run = shots(tmp_path), tmp_path / "run"
+    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+    config = run / "config.toml"
+    text = config.read_text()
+    assert setting in text
+    config.write_text(text.replace(setting, other))
+    before = {path: path.read_bytes() for path in run.rglob("*.*")}
+    result = blockwright("train", "--resume", run)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        f"blockwright: {config} does not fit the run's checkpoints: network, width, depth and "
+        "optimizer must be those that the run began with; put them back, or begin another"
+    )
+    assert {path: path.read_bytes() for path in run.rglob("*.*")} == before
+
+
+def test_a_damaged_command_is_shown_as_it_is(tmp_path: Path) -> None:
+    folders, run = shots(tmp_path), tmp_path / "run"
+    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+    (run / "command.txt").write_bytes(b"\xff\xfe\0")
+    (run / "report.html").unlink()
+    result = blockwright("train", "--resume", run)
+    assert result.exit_code == 0, result.output
+    assert (run / "report.html").exists()
 
 
 def test_what_cannot_be_gone_on_with(tmp_path: Path) -> None:
