@@ -6,6 +6,8 @@ sentence and exit status 2.
 
 from __future__ import annotations
 
+import sys
+
 try:
     import typer
 except ModuleNotFoundError as missing:
@@ -30,6 +32,9 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
+    if "" in sys.argv[1:]:  # which would be taken for the folder one is in
+        typer.echo("blockwright: an argument is empty; is a shell variable not set?", err=True)
+        raise SystemExit(2)
     app(prog_name="blockwright")
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from graphs import Conv2d, Sequential, save_weights
+from graphs.noise2noise.cli import main
 from tests.noise2noise.scenes import blockwright, bytes_of, complaint, names, save
 
 
@@ -28,6 +29,18 @@ def test_help_has_examples(command: str) -> None:
         program, used, *_ = shlex.split(line)
         assert program == "blockwright"
         assert used == command or not command
+
+
+def test_an_empty_argument_is_not_the_folder_one_is_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["blockwright", "denoise", "", "-o", "out"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == (
+        "blockwright: an argument is empty; is a shell variable not set?\n"
+    )
 
 
 def test_the_module_is_the_program(tmp_path: Path) -> None:
