@@ -103,6 +103,10 @@ class Configuration:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"expected {name} of at least 1, got {value}")
+        for name in ("width", "batch", "crop", "threads"):
+            value = getattr(self, name)
+            if value is not None and value >= 2**31:
+                raise InputError(f"expected {name} below 2**31, got {value}")
         if not 1 <= self.gain < math.inf:
             raise InputError(f"expected a gain of at least 1, got {self.gain}")
         if self.noise is None and self.targets == "clean":

@@ -15,7 +15,7 @@ SHORTAGES = ("allocate memory", "not enough memory", "out of memory", "overflow"
 
 
 def require_memory(needed: int) -> None:
-    """Check that a program could ever run here.
+    """Check that a program or a network could ever be held here.
 
     A system that lends more memory than it has would end the process in the midst of it.
 
@@ -27,7 +27,7 @@ def require_memory(needed: int) -> None:
     there_are = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there_are:
         raise OutOfMemory(
-            f"a training step needs {needed:,} bytes of memory; the machine has {there_are:,}"
+            f"the training needs {needed:,} bytes of memory; the machine has {there_are:,}"
         )
 
 

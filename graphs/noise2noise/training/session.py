@@ -23,6 +23,7 @@ from graphs.noise2noise.data.sources import (
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture, start_from_mean
 from graphs.noise2noise.training.configuration import Settled
+from graphs.noise2noise.training.memory import require_memory
 from graphs.noise2noise.training.objectives import (
     Objective,
     neighbours_objective,
@@ -84,6 +85,7 @@ def prepare(configuration: Settled) -> Session:
     kept, held_out = list(readings.scenes), list[torch.Tensor]()
     if c.validation:
         kept, held_out = hold_out(kept, c.validation, needed, c.seed)
+    _require_room(architecture)
     net = architecture.build(c.seed)
     start_from_mean(net, architecture, _mean(kept))
     objective = _objective(net, architecture.channels, found.kind, c.loss)
@@ -118,6 +120,13 @@ def _require_halving(c: Settled) -> None:
             f"expected a crop divisible by {2**c.depth}, as the network halves its pictures "
             f"{c.depth} times; got {c.crop}"
         )
+
+
+def _require_room(architecture: Architecture) -> None:
+    """Check that the weights fit in memory, by a network that has shapes and no values."""
+    with torch.device("meta"):
+        net = architecture.build()
+    require_memory(sum(t.value.tensor.nbytes for t in net.trainable()))
 
 
 def _plan(c: Settled) -> Plan:

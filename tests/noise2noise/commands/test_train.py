@@ -213,7 +213,14 @@ def test_what_exists_is_kept_unless_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [("--width", 100_000), ("--width", 2**62), ("--batch", 10**8), ("--batch", 2**62)]
+    "sizes",
+    [
+        ("--width", 100_000),
+        ("--width", 2**30),
+        ("--network", "unet", "--width", 50_000, "--depth", 3),
+        ("--batch", 10**8),
+        ("--batch", 2**30),
+    ],
 )
 def test_what_no_memory_can_hold_clears_nothing(tmp_path: Path, sizes: tuple[object, ...]) -> None:
     first, second = shots(tmp_path)
