@@ -63,8 +63,8 @@ def test_the_sizes_that_the_readme_promises() -> None:
 
 def test_blockwright_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("shots-a/one.png", "shots-b/one.png", "photo.png"):
-        pixels = np.random.default_rng(len(name)).integers(0, 256, (72, 64, 3), np.uint8)
+    for seed, name in enumerate(("shots-a/one.png", "shots-b/one.png", "photo.png")):
+        pixels = np.random.default_rng(seed).integers(0, 256, (72, 64, 3), np.uint8)
         Path(name).parent.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(name)
     assert commands("blockwright")

@@ -37,7 +37,8 @@ def train(
         Path | None, typer.Option("--output", "-o", help="Folder for the run.", show_default=False)
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file of settings, named as the options below.")
+        Path | None,
+        typer.Option(help="TOML file of settings, named as the options from --pattern on."),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with the run in this folder.")

@@ -126,8 +126,7 @@ def require_numbers(raster: Raster, name: str) -> None:
         )
     if raster.dtype.kind == "f":
         largest = np.finfo(np.float32).max
-        usable = (np.count_nonzero(np.abs(band) <= largest) for band in raster.bands())
-        unusable = raster.pixels.size - sum(map(int, usable))
+        unusable = sum(int(np.count_nonzero(~(np.abs(band) <= largest))) for band in raster.bands())
         release(raster.pixels)
         if unusable:
             values = "1 value that is" if unusable == 1 else f"{unusable} values that are"

@@ -325,5 +325,5 @@ def test_too_little_memory(tmp_path: Path) -> None:
     options = ("--method", "model", "--max-memory", "1K")
     result = blockwright("denoise", photo, "-o", tmp_path / "b.png", *options)
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1].endswith("pixels; allowed are 0 MB")
+    assert result.stderr.splitlines()[-1].endswith("pixels; allowed are 1,000")
     assert names(tmp_path) == ["a.png"]

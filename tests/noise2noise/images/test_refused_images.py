@@ -59,6 +59,11 @@ KINDS: dict[str, tuple[str, Writer, str]] = {
     "sizes": ("a.tif", of_two_kinds, "holds pictures of 2 kinds; expected one kind"),
     "NaN": ("a.tif", unusual(float("nan")), "has 1 value that is NaN or infinite"),
     "infinity": ("a.npy", unusual(float("inf")), "has 1 value that is NaN or infinite"),
+    "too large": (
+        "a.npy",
+        array(np.full((3, 3), 1e300)),
+        "has 9 values that are NaN or infinite as float32",
+    ),
     "complex": ("a.npy", array(np.ones((3, 3), complex)), "holds complex128; expected integers"),
     "words": ("a.npy", array(np.array([["a"]])), "holds str"),
     "objects": (
