@@ -46,7 +46,7 @@ def test_learning_from_real_captures_alone(tmp_path: Path) -> None:
             raw = folder / f"{sample}_raw{number}.png"
             (tmp_path / shot / f"{sample}.png").write_bytes(raw.read_bytes())
     run = tmp_path / "run"
-    options = ("-o", run, "--steps", 250)
+    options = ("-o", run, "--width", 16, "--steps", 150)
     result = blockwright("train", tmp_path / "a", tmp_path / "b", *options)
     assert result.exit_code == 0, result.output
     for sample in samples:

@@ -50,12 +50,12 @@ def trained(run: Path, *arguments: object) -> dict[str, torch.Tensor]:
 def test_weights_that_denoise(tmp_path: Path) -> None:
     first, second = shots(tmp_path, count=4, height=64, width=64)
     run = tmp_path / "new" / "run"
-    options = ("--width", 16, "--steps", 150, "--validate-every", 50, "--minutes", 9)
+    options = ("--width", 16, "--steps", 100, "--validate-every", 50, "--minutes", 9)
     assert complaint("train", first, second, "-o", run, *options).startswith("a training ends")
     result = blockwright("train", first, second, "-o", run, *options[:-2])
     assert result.exit_code == 0, result.output
     told, estimate, weights, report = result.stdout.splitlines()
-    assert told == "trained on 4 scenes, 150 steps"
+    assert told == "trained on 4 scenes, 100 steps"
     assert estimate.startswith("estimated PSNR on held-out pictures: 2")
     assert weights == f"weights: {run / 'best.safetensors'}"
     assert report == f"report: {run / 'report.html'}"
@@ -65,7 +65,7 @@ def test_weights_that_denoise(tmp_path: Path) -> None:
     assert " dB  " in lines[-1]
     assert names(run) == FILES
     rows = read_metrics(run / "metrics.csv")
-    assert [row["step"] for row in rows] == [0, 50, 100, 150]
+    assert [row["step"] for row in rows] == [0, 50, 100]
     assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
     clean = cat(96, 96)
     source = save(tmp_path / "noisy.png", noisy(clean, seed=99))
@@ -90,7 +90,7 @@ def test_16_bits_of_which_few_are_used(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 600, (4, 1, 64, 80))
     stack = (clean + noise).clip(0, 65535).round().astype(np.uint16)[:, 0]
     tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
-    trained(tmp_path / "run", tmp_path / "stack.tif", "--width", 16, "--steps", 150)
+    trained(tmp_path / "run", tmp_path / "stack.tif", "--width", 16, "--steps", 100)
     loaded = load_network(tmp_path / "run")
     assert loaded.architecture.channels == 1
     assert loaded.architecture.scale < 0.2
