@@ -8,11 +8,10 @@ from contextlib import ExitStack
 
 from engine.layout import strides
 from engine.native.elementwise import Place, compute, declare, vectors
-from engine.native.expression import number
 from engine.native.loops import Nest
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operands
-from engine.native.reduction import innermost, is_reduction, kept_axes, summed
+from engine.native.reduction import division, innermost, is_reduction, kept_axes, summed
 from engine.native.source import Code
 from engine.native.text import Text
 from ops import Node
@@ -33,7 +32,7 @@ def supports(node: Node) -> bool:
 
 def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
-    text, (*body, last), spec = Text(), body_of(node), summed(node)
+    text, (*body, _), spec = Text(), body_of(node), summed(node)
     kept, s, dtype = kept_axes(node), SUFFIX[node.dtype], node.dtype
     out = [step for n, step in zip(node.sizes, operands.out.strides, strict=True) if n != 1]
     inputs = [x.broadcast_strides(spec.sizes) for x in operands.inputs]
@@ -45,8 +44,6 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
         Place(_start(f"x{i}", steps, added), x, nest, i + 1)
         for i, (x, steps) in enumerate(zip(operands.inputs, inputs, strict=True))
     ]
-    count = math.prod(spec.sizes) // math.prod(node.sizes)
-    mean = f" / {number(count, dtype)}" if last.operator.name == "mean" else ""
     declare(text, operands)
     with nest.outer(text):
         for lanes in vectors(text, nest, machine.target.lanes(dtype)):
@@ -56,7 +53,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
                     head = f"for (long r{axis} = 0; r{axis} < {spec.sizes[axis]}; r{axis}++)"
                     loops.enter_context(text.block(head))
                 text(f"total += {compute(text, body, places, dtype, lanes)};")
-            text(Place("y", operands.out, nest, 0).store(f"total{mean}", dtype, lanes))
+            text(Place("y", operands.out, nest, 0).store(f"total{division(node)}", dtype, lanes))
     return Code(text)
 
 

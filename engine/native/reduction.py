@@ -54,6 +54,13 @@ def is_reduction(node: Node) -> bool:
     return summed(node).ndim > 0 and 0 not in summed(node).sizes
 
 
+def division(node: Node) -> str:
+    """What a mean does with the sum: by how many terms it is divided."""
+    if body_of(node)[-1].operator.name != "mean":
+        return ""
+    return f" / {number(math.prod(summed(node).sizes) // math.prod(node.sizes), node.dtype)}"
+
+
 def supports(node: Node) -> bool:
     """A reduction to a number or to a row of channels."""
     return is_reduction(node) and kept_axes(node) in ((), (innermost(summed(node)),))
@@ -71,7 +78,7 @@ def _row(node: Node, machine: Machine) -> int:
 
 def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
-    text, (*body, last) = Text(), body_of(node)
+    text, (*body, _) = Text(), body_of(node)
     kind, s, row = TYPES[node.dtype], SUFFIX[node.dtype], _row(node, machine)
     nest = _nest(node, operands)
     text(*(x.pointer(f"x{i}") for i, x in enumerate(operands.inputs)))
@@ -86,8 +93,6 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
         _number(text, nest, body, places, node, machine)
     text("barrier(team);")
     size = math.prod(node.sizes)
-    count = math.prod(summed(node).sizes) // size
-    mean = f" / {number(count, node.dtype)}" if last.operator.name == "mean" else ""
     with text.block(
         f"for (long c = share(team, {size}, me); c < share(team, {size}, me + 1); c++)"
     ):
@@ -95,7 +100,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
         text(f"{kind} sum = {first.format('')};")
         with text.block("for (int t = 1; t < team->threads; t++)"):
             text(f"sum += {first.format(f' + t * {row}')};")
-        text(f"y[c] = sum{mean};")
+        text(f"y[c] = sum{division(node)};")
     return Code(text)
 
 

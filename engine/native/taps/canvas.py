@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.kernels.patches import lies_channels_last
@@ -128,6 +129,23 @@ class Canvas:
         """The head of the loop over this thread's bands."""
         first, last = shares(self.batch * self.bands)
         return f"for (long u = {first}; u < {last}; u++)"
+
+
+def runs_of(places: Sequence[tuple[int, ...]], terms: int) -> list[tuple[int, ...]]:
+    """What taps read without a gap: the places of the first, and how many elements.
+
+    Args:
+        places: of each tap, in everything that is read, in the order of reading.
+        terms: elements that a tap reads.
+    """
+    runs: list[tuple[int, ...]] = []
+    for place in places:
+        *first, length = runs[-1] if runs else (0,)
+        if runs and place == tuple(at + length for at in first):
+            runs[-1] = (*first, length + terms)
+        else:
+            runs.append((*place, terms))
+    return runs
 
 
 def _copy(text: Text, image: Operand, to: str, start: str, columns: int, channels: int) -> None:

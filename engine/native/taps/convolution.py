@@ -14,6 +14,7 @@ from engine.native.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.source import Code
 from engine.native.taps import dots, epilogue, packing
 from engine.native.taps.anchor import find_anchor
+from engine.native.taps.canvas import runs_of
 from engine.native.taps.geometry import PositionClass
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
@@ -79,39 +80,26 @@ def _pixels(tapsum: TapSum, position: PositionClass) -> list[int]:
     return list(ranges(position.columns, tapsum.block.scalars).values())
 
 
-def _runs(tapsum: TapSum, position: PositionClass) -> list[tuple[int, int]]:
-    """What taps read without a gap: (first element, elements)."""
-    runs: list[tuple[int, int]] = []
-    for tap in position.taps:
-        at = tapsum.canvas.at(tap)
-        if runs and runs[-1][0] + runs[-1][1] == at:
-            runs[-1] = (runs[-1][0], runs[-1][1] + tapsum.taps.terms)
-        else:
-            runs.append((at, tapsum.taps.terms))
-    return runs
-
-
 def _class(
     text: Text, tapsum: TapSum, number: int, position: PositionClass, packed_at: int
 ) -> None:
     """The positions of a class within a band."""
     taps, kind, (a, b) = tapsum.taps, TYPES[tapsum.dtype], position.offset
-    runs = _runs(tapsum, position)
+    runs = runs_of([(tapsum.canvas.at(tap),) for tap in position.taps], taps.terms)
     if not tapsum.dotted:
         text(table(f"at{number}", [at for at, _ in runs] or [0]))
         text(table(f"length{number}", [length for _, length in runs] or [0]))
     last = f"first + {tapsum.canvas.rows}"
     text(f"const long last{number} = {last} < {position.rows} ? {last} : {position.rows};")
     in_row = taps.in_step[0] * tapsum.canvas.width * taps.terms
-    out_row, out_image = taps.out[1] * taps.results, taps.out[0] * taps.out[1] * taps.results
     # All rows for some channels, then the next ones: their weights stay in the cache.
     for v, vectors in ranges(tapsum.vectors, tapsum.block.vectors).items():
         channel = v * tapsum.lanes
         with text.block(f"for (long i = first; i < last{number}; i++)"):
             text(
                 f"const {kind} *from = in + (i - first) * {in_row};",
-                f"const long to = n * {out_image} + (i * {taps.out_step[0]} + {a}) * {out_row}"
-                f" + {b * taps.results + channel};",
+                f"const long to = n * {taps.out_image} + (i * {taps.out_step[0]} + {a})"
+                f" * {taps.out_row} + {b * taps.results + channel};",
             )
             weight = f"packed + {packed_at + channel}"
             if tapsum.dotted:
@@ -126,10 +114,9 @@ def _row(
 ) -> None:
     """A row of positions, tile by tile: the tile of some pixels is named after their number."""
     taps, size = tapsum.taps, tapsum.block.scalars
-    in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
 
     def tile(pixels: int, j: str) -> str:
-        places = f"from + {j} * {in_pixel}, {weights}, to + {j} * {out_pixel}, {channel}"
+        places = f"from + {j} * {taps.in_pixel}, {weights}, to + {j} * {taps.out_pixel}, {channel}"
         return f"{function}x{pixels}(&sides, {places});"
 
     whole, rest = divmod(columns, size)
@@ -143,7 +130,6 @@ def _row(
 def _tile(text: Text, tapsum: TapSum, pixels: int, vectors: int) -> None:
     """The function that sums for some pixels and vectors of channels, all in registers."""
     kind, s, lanes, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes, tapsum.taps
-    in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
     sums = [[f"s{p}_{v}" for v in range(vectors)] for p in range(pixels)]
     head = (
         f"NOINLINE void tile@_{vectors}x{pixels}(const Sides@ *sides, const {kind} *in, "
@@ -159,9 +145,9 @@ def _tile(text: Text, tapsum: TapSum, pixels: int, vectors: int) -> None:
                     text(f"const v{s} w{v} = load_{s}(w + {v * lanes});")
                 for p, row in enumerate(sums):
                     adds = " ".join(f"{name} += x{p} * w{v};" for v, name in enumerate(row))
-                    text(f"const {kind} x{p} = x[k + {p * in_pixel}]; {adds}")
+                    text(f"const {kind} x{p} = x[k + {p * taps.in_pixel}]; {adds}")
         for p, row in enumerate(sums):
             for v, name in enumerate(row):
-                place = f"to + {p * out_pixel + v * lanes}, channel + {v * lanes}"
+                place = f"to + {p * taps.out_pixel + v * lanes}, channel + {v * lanes}"
                 text(f"store@(sides, {name}, {place});")
     text("")

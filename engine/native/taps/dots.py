@@ -35,7 +35,6 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
 def write_tile(text: Text, tapsum: TapSum, number: int, pixels: int) -> None:
     """The function that sums for some neighbouring pixels of a class."""
     kind, s, lanes, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes, tapsum.taps
-    in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
     with text.block(
         f"NOINLINE void dots@_{number}x{pixels}(const Sides@ *sides, const {kind} *in, "
         f"const {kind} *w, long to, long channel)"
@@ -45,13 +44,13 @@ def write_tile(text: Text, tapsum: TapSum, number: int, pixels: int) -> None:
             step = f"k += {lanes}, w += {len(uses) * lanes}"
             with text.block(f"for (long k = 0; k < {taps.terms}; {step})"):
                 for p in range(pixels):
-                    text(f"const v{s} x{p} = load_{s}(in + k + {at + p * in_pixel});")
+                    text(f"const v{s} x{p} = load_{s}(in + k + {at + p * taps.in_pixel});")
                 for u, (sum_number, _) in enumerate(uses):
                     text(f"const v{s} w{u} = load_{s}(w + {u * lanes});")
                     text(*(f"sums{p}[{sum_number}] += x{p} * w{u};" for p in range(pixels)))
         for p in range(pixels):
             totals = f"totals_{s}(sums{p}, {tapsum.dots})"
-            text(f"store@(sides, {totals}, to + {p * out_pixel}, channel);")
+            text(f"store@(sides, {totals}, to + {p * taps.out_pixel}, channel);")
     text("")
 
 

@@ -7,7 +7,6 @@ result is a dot product, as in :mod:`.dots`. Nothing is packed; what it costs is
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby
 
 from engine.kernels.patches import lies_channels_last
 from engine.native.loops import shares
@@ -15,15 +14,12 @@ from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.source import Code
 from engine.native.taps import anchor, epilogue
-from engine.native.taps.canvas import Canvas
+from engine.native.taps.canvas import Canvas, runs_of
 from engine.native.taps.geometry import PositionClass
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
 from engine.rewrites.constants import is_constant
 from ops import Node, Spec
-
-WHOLE = 16
-"""Channels come in multiples of the lanes of the widest vector."""
 
 TERMS_OF_A_PIXEL = 12
 """Terms that are turned in the time in which the lanes of one pixel's results are added up."""
@@ -45,9 +41,8 @@ def supports(node: Node) -> bool:
     taps = anchor.taps_of(node, found, Operand.stored(weight.spec))
     pixels = node.sizes[0] * max(c.rows * c.columns for c in taps.classes)
     terms = max(len(c.taps) for c in taps.classes) * taps.terms
-    whole = taps.terms % WHOLE == 0 == taps.results % WHOLE
     few = pixels <= min(FEW, terms // TERMS_OF_A_PIXEL)
-    return whole and taps.term_stride == 1 and few
+    return taps.in_whole_vectors and taps.term_stride == 1 and few
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
@@ -77,27 +72,15 @@ def _canvas(tapsum: TapSum) -> Canvas:
     return replace(tapsum.canvas, rows=tapsum.taps.grid[0])
 
 
-def _runs(position: PositionClass, canvas: Canvas) -> list[tuple[int, int, int]]:
-    """What is read without a gap, of the image and of the weight: (where, where, how many)."""
-    terms = canvas.taps.terms
-    places = [(canvas.at(tap), tap.weight) for tap in sorted(position.taps)]
-    numbered = enumerate(places)
-    alike = groupby(numbered, lambda n: (n[1][0] - n[0] * terms, n[1][1] - n[0] * terms))
-    runs = [[place for _, place in found] for _, found in alike]
-    return [(*run[0], len(run) * terms) for run in runs]
-
-
 def _class(
     text: Text, tapsum: TapSum, canvas: Canvas, number: int, position: PositionClass
 ) -> None:
     """The positions of a class within an image."""
     taps, (a, b), lanes = tapsum.taps, position.offset, tapsum.lanes
-    runs = _runs(position, canvas)
+    runs = runs_of([(canvas.at(tap), tap.weight) for tap in sorted(position.taps)], taps.terms)
     for name, values in zip(("at", "from", "length"), zip(*runs, strict=True), strict=True):
         text(table(f"{name}{number}", list(values)))
-    in_pixel, out_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
     in_row = taps.in_step[0] * canvas.width * taps.terms
-    out_row, out_image = taps.out[1] * taps.results, taps.out[0] * taps.out[1] * taps.results
     first, last = (f"{share} * {lanes}" for share in shares(taps.results // lanes))
     with (
         text.block(f"for (long m = {first}; m < {last}; m += {lanes})"),
@@ -105,9 +88,9 @@ def _class(
         text.block(f"for (long j = 0; j < {position.columns}; j++)"),
     ):
         text(
-            f"const long to = n * {out_image} + (i * {taps.out_step[0]} + {a}) * {out_row}"
-            f" + {b * taps.results} + j * {out_pixel} + m;",
-            f"pixel@(&sides, in + i * {in_row} + j * {in_pixel}, at{number}, from{number}, "
+            f"const long to = n * {taps.out_image} + (i * {taps.out_step[0]} + {a})"
+            f" * {taps.out_row} + {b * taps.results} + j * {taps.out_pixel} + m;",
+            f"pixel@(&sides, in + i * {in_row} + j * {taps.in_pixel}, at{number}, from{number}, "
             f"length{number}, {len(runs)}, w + m * {taps.result_stride}, to, m);",
         )
 

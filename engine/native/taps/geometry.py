@@ -21,6 +21,9 @@ from ops.phases import PHASES
 
 Pair = tuple[int, int]
 
+WHOLE = 16
+"""Lanes of the widest vector."""
+
 
 @dataclass(frozen=True, order=True)
 class Tap:
@@ -75,6 +78,31 @@ class Taps:
         """The greatest dy and dx of all taps."""
         taps = [tap for c in self.classes for tap in c.taps]
         return max((t.dy for t in taps), default=0), max((t.dx for t in taps), default=0)
+
+    @property
+    def in_pixel(self) -> int:
+        """In x, elements from one position of a row to the next."""
+        return self.in_step[1] * self.terms
+
+    @property
+    def out_pixel(self) -> int:
+        """The same in y."""
+        return self.out_step[1] * self.results
+
+    @property
+    def out_row(self) -> int:
+        """Elements of a row of y."""
+        return self.out[1] * self.results
+
+    @property
+    def out_image(self) -> int:
+        """Elements of an image of y."""
+        return self.out[0] * self.out_row
+
+    @property
+    def in_whole_vectors(self) -> bool:
+        """Whether channels come in multiples of the lanes of the widest vector."""
+        return self.terms % WHOLE == 0 == self.results % WHOLE
 
     @property
     def grid(self) -> Pair:

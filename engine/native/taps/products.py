@@ -70,9 +70,8 @@ class Products:
     @cached_property
     def groups(self) -> list[Group]:
         """What is multiplied with what."""
-        row = self.taps.out[1] * self.taps.results
         each = sorted(
-            (a * row + b * self.taps.results, self.canvas.at(tap), tap.weight)
+            (a * self.taps.out_row + b * self.taps.results, self.canvas.at(tap), tap.weight)
             for (a, b), tap in ((c.offset, tap) for c in self.taps.classes for tap in c.taps)
         )
         return self._runs_of_x(each) if self.vectors_of_g else self._channels_of_g(each)
@@ -141,5 +140,4 @@ class Products:
     @property
     def g_strides(self) -> Pair:
         """In g, from one image to the next, and from one row of positions to the next."""
-        row = self.taps.out[1] * self.taps.results
-        return self.taps.out[0] * row, self.taps.out_step[0] * row
+        return self.taps.out_image, self.taps.out_step[0] * self.taps.out_row

@@ -140,7 +140,7 @@ def _tile(text: Text, products: Products, rows: int, vectors: int) -> None:
         f"long count, {kind} *sums, long stride, int part)"
     )
     x_row = taps.in_step[0] * products.canvas.width * taps.terms
-    x_pixel, g_pixel = taps.in_step[1] * taps.terms, taps.out_step[1] * taps.results
+    x_pixel, g_pixel = taps.in_pixel, taps.out_pixel
     vector, scalar = ("b", "a") if products.vectors_of_g else ("a", "b")
     with text.block(head):
         for row in names:

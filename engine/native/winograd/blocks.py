@@ -19,9 +19,6 @@ from engine.native.taps.geometry import Pair, PositionClass, Tap, Taps
 SIDE = 2
 """Results of a block along an axis."""
 
-WHOLE = 16
-"""Channels come in multiples of the lanes of the widest vector."""
-
 CHUNK = 1 << 16
 """Elements of places to be in the cache at once, those of pixels and those of results together."""
 
@@ -70,7 +67,7 @@ class Blocks:
         """Those of a sum of taps; None if it has none, or they are not worth it."""
         filters = tuple(_filters(c, taps.in_step) for c in taps.classes)
         alike = len({(len(own), *((f.step, f.reach) for f in own)) for own in filters}) == 1
-        if not (alike and filters[0]) or taps.terms % WHOLE or taps.results % WHOLE:
+        if not (alike and filters[0] and taps.in_whole_vectors):
             return None
         blocks = Blocks(taps, batch, filters)
         return blocks if blocks._are_worth_it else None

@@ -114,10 +114,10 @@ def _class(text: Text, work: Work, products: Products, number: int) -> None:
         pixels, results = f"pixels + p * {work.pixel_place}", f"results + p * {work.result_place}"
         products.call(text, pixels, filters, results, str(blocks.terms))
     (a, b), (down, right) = taps.classes[number].offset, taps.out_step
-    row, image = taps.out[1] * taps.results, taps.out[0] * taps.out[1] * taps.results
     with text.block(work.blocks_loop()):
         work.position(text)
-        to = f"n * {image} + (i * {down} + {a}) * {row} + (j * {right} + {b}) * {taps.results}"
+        line = f"n * {taps.out_image} + (i * {down} + {a}) * {taps.out_row}"
+        to = f"{line} + (j * {right} + {b}) * {taps.results}"
         rows, columns = taps.classes[number].rows, taps.classes[number].columns
         inside = f"{rows} - i, {columns} - j"
         text(f"results@(&sides, results + (b - first) * {taps.results}, {to}, {inside});")
@@ -126,8 +126,8 @@ def _class(text: Text, work: Work, products: Products, number: int) -> None:
 def _write_results(text: Text, tapsum: TapSum, work: Work) -> None:
     """The function that stores of a block's results those within so many rows and columns."""
     kind, s, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.taps
-    places, row, pixel = work.blocks.places, taps.out[1] * taps.results, taps.results
-    down, right = taps.out_step[0] * row, taps.out_step[1] * pixel
+    places = work.blocks.places
+    down, right = taps.out_step[0] * taps.out_row, taps.out_pixel
     pointers = f"const Sides@ *sides, const {kind} *sums, long to"
     with (
         text.block(f"NOINLINE void results@({pointers}, long rows, long columns)"),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from graphs.architectures import Residual, UNet, zero_shot_network
 from graphs.module import Module
-from graphs.noise2noise.data.sources import NeighbourShots, RepeatedShots
+from graphs.noise2noise.data.sources import NeighbourShots, RepeatedShots, Source
 from graphs.noise2noise.restoring.methods import Learned
 from graphs.noise2noise.restoring.zero_shot import CROP, Squares, zero_shot_objective
-from graphs.noise2noise.training.objectives import neighbours_objective
+from graphs.noise2noise.training.objectives import neighbours_objective, shots_objective
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.training import Training
 from ops import Node, maximum, minimum
@@ -40,17 +41,18 @@ def training_on(
     side = min(CROP, *(min(scene.shape[2:]) for scene in scenes))
     pictures = [picture for scene in scenes for picture in scene]
     net = _network(method, scenes[0].shape[1], seed)
-    if method == "zero-shot":
-        squares = Squares(pictures, side // 2 * 2)
-        plan = Plan(seconds=seconds, most_steps=ENOUGH_STEPS, batch=1, lr=4e-3)
-        objective = zero_shot_objective(net, squares.channels)
-        return Within(net), Training(net, squares, plan, objective=objective, seed=seed)
     plan = Plan(seconds=seconds, most_steps=ENOUGH_STEPS, batch=4, lr=2e-3)
-    if method == "repeats":
-        return Within(net), Training(net, RepeatedShots(scenes, side // 4 * 4), plan, seed=seed)
-    neighbours = NeighbourShots(pictures, side // 8 * 4)
-    objective = neighbours_objective(net, neighbours.channels)
-    return Within(net), Training(net, neighbours, plan, objective=objective, seed=seed)
+    source: Source
+    if method == "zero-shot":
+        source, plan = Squares(pictures, side // 2 * 2), replace(plan, batch=1, lr=4e-3)
+        objective = zero_shot_objective(net, source.channels)
+    elif method == "repeats":
+        source = RepeatedShots(scenes, side // 4 * 4)
+        objective = shots_objective(net, source.channels)
+    else:
+        source = NeighbourShots(pictures, side // 8 * 4)
+        objective = neighbours_objective(net, source.channels)
+    return Within(net), Training(net, source, plan, objective=objective, seed=seed)
 
 
 class Within(Module):

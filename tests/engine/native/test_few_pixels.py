@@ -19,7 +19,7 @@ from engine.testing.laws.kernels import require_kernel
 from graphs import GraphBuilder
 from ops import REGISTRY, Node
 from ops.fused import Instruction
-from tests.engine.native.test_kernel_laws import ARCHITECTURES, examples, runs
+from tests.engine.native.test_kernel_laws import ARCHITECTURES, examples, require_runs
 from tests.ops.subjects import SUBJECTS
 from tests.support import values
 
@@ -80,8 +80,7 @@ def test_the_law_of_kernels(drawn: tuple[Subject, Case], threads: int) -> None:
 @examples(3)
 @given(drawn=subjects_and_cases())
 def test_instruction_sets(architecture: str, drawn: tuple[Subject, Case]) -> None:
-    if not runs(architecture):
-        pytest.skip(f"this machine does not run {architecture}")
+    require_runs(architecture)
     with pytest.MonkeyPatch.context() as patch:
         patch_few(patch)
         assert require_kernel(*drawn, of_few_pixels(architecture))

@@ -95,8 +95,7 @@ def test_poolings_side_by_side(name: str, channels: int) -> None:
 def test_whole_vectors_of_channels(
     architecture: str, name: str, channels: tuple[int, int], stride: int, layout: str
 ) -> None:
-    if not runs(architecture):
-        pytest.skip(f"this machine does not run {architecture}")
+    require_runs(architecture)
     few, many = channels
     kind = {"dtype": torch.float32}
     window = {"stride": (stride, stride), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
@@ -116,8 +115,7 @@ def test_whole_vectors_of_channels(
 @examples(8)
 @given(data=st.data())
 def test_instruction_sets(architecture: str, data: st.DataObject) -> None:
-    if not runs(architecture):
-        pytest.skip(f"this machine does not run {architecture}")
+    require_runs(architecture)
     hold(data.draw(st.sampled_from((*CONVOLUTIONS, "mean", "exp"))), data, architecture)
 
 
@@ -165,14 +163,16 @@ def test_any_number_of_threads(data: st.DataObject, threads: int) -> None:
     hold(data.draw(st.sampled_from((*CONVOLUTIONS, "sum_to", "add"))), data, threads=threads)
 
 
-def runs(architecture: str) -> bool:
+def require_runs(architecture: str) -> None:
+    """Skip a test where this machine or its compiler does not know an instruction set."""
     capability = {"DEFAULT": 0, "AVX2": 1, "AVX512": 2}[torch.backends.cpu.get_cpu_capability()]
     needed = {"x86-64": 0, "x86-64-v3": 1, "x86-64-v4": 2}[architecture]
     try:
         native_kernels(architecture)
-    except NativeError:
-        return False
-    return capability >= needed
+    except NativeError as error:
+        pytest.skip(str(error))
+    if capability < needed:
+        pytest.skip(f"this machine does not run {architecture}")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

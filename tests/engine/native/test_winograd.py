@@ -19,7 +19,7 @@ from engine.testing.laws.kernels import require_kernel
 from graphs import GraphBuilder
 from ops import REGISTRY, Node
 from ops.fused import Instruction
-from tests.engine.native.test_kernel_laws import ARCHITECTURES, CONVOLUTIONS, examples, runs
+from tests.engine.native.test_kernel_laws import ARCHITECTURES, CONVOLUTIONS, examples, require_runs
 from tests.ops.subjects import SUBJECTS
 from tests.support import values
 
@@ -142,8 +142,7 @@ def test_every_parity_of_a_window_may_be_a_filter(
 @examples(6)
 @given(drawn=subjects_and_cases())
 def test_instruction_sets(architecture: str, drawn: tuple[Subject, Case]) -> None:
-    if not runs(architecture):
-        pytest.skip(f"this machine does not run {architecture}")
+    require_runs(architecture)
     with pytest.MonkeyPatch.context() as patch:
         patch_worth(patch)
         require_blocks(*drawn, architecture, 2)
