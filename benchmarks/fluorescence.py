@@ -1,7 +1,7 @@
 """Real captures: a network trained on raw pairs of fluorescence, scored against the averages.
 
     python -m benchmarks.fluorescence --steps 24000 --gain 1.4
-    python -m benchmarks.fluorescence --steps 24000 --captured-only \\
+    python -m benchmarks.fluorescence --steps 23808 --captured-only \\
         --results benchmarks/results/fluorescence_without_gain.json
 
 The upper halves of all fields are trained on, two of the raw captures at a time. The lower halves,

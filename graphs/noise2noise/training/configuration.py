@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,9 +16,9 @@ from graphs.noise2noise.data.noise import Loss, parse_noise
 from graphs.noise2noise.data.sources import Targets
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import NetworkName
-from graphs.noise2noise.training.names import from_utf8, to_utf8
 from graphs.noise2noise.training.optimizers import OptimizerName
 from graphs.noise2noise.training.schedules import ScheduleName
+from graphs.noise2noise.training.settings_file import format_settings, read_settings
 
 BY_NETWORK: Mapping[str, Mapping[str, Any]] = {
     "report": {"width": 32, "depth": 2, "crop": 32, "batch": 32, "lr": 1e-2},
@@ -138,25 +137,14 @@ class Configuration:
 
     @classmethod
     def settings_in(cls, path: Path) -> dict[str, Any]:
-        """The settings that a TOML file has, checked; names in it as this locale has them.
-
-        Keys may be written as the options are: ``validate-every``.
+        """The settings that a file has, checked. See :func:`read_settings`.
 
         Raises:
-            InputError: there is no such file, it cannot be read, it is no TOML, or a setting is no
-                good.
+            InputError: the file cannot be read, or a setting is no good.
         """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"there is no file {path}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is no TOML: {error}") from None
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-        values = {name.replace("-", "_"): value for name, value in values.items()}
+        values = read_settings(path)
         cls.from_mapping(values, f"{path}: ")
-        return {name: _read(value) for name, value in values.items()}
+        return values
 
     def settled(self) -> Settled:
         """With every setting that has been left open decided, and absolute paths.
@@ -186,9 +174,7 @@ class Configuration:
         Raises:
             InputError: a name is not valid UTF-8.
         """
-        values = {name: getattr(self, name) for name in SETTINGS}
-        lines = [f"{name} = {_toml(v)}" for name, v in values.items() if v is not None]
-        return "\n".join(lines) + "\n"
+        return format_settings({name: getattr(self, name) for name in SETTINGS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,24 +217,3 @@ def _named(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return "a list of names"
     return {str: "a text", int: "a whole number", float: "a number"}.get(hint, "left out")
-
-
-def _read(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_read(item) for item in value]
-    return from_utf8(value) if isinstance(value, str) else value
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, str):
-        return _quoted(to_utf8(value))
-    return repr(value)
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    plain = (c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped)
-    return f'"{"".join(plain)}"'

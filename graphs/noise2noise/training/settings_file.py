@@ -1,0 +1,61 @@
+"""Settings as a TOML file, in which names of files are UTF-8 whatever the locale."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.training.names import from_utf8, to_utf8
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """What a file sets, names of files as this locale has them.
+
+    Keys may be written as the options are: ``validate-every``.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, or it is no TOML.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    return {name.replace("-", "_"): _from_toml(value) for name, value in values.items()}
+
+
+def format_settings(values: Mapping[str, Any]) -> str:
+    """A file that :func:`read_settings` reads; what is None is left out.
+
+    Raises:
+        InputError: a name is not valid UTF-8.
+    """
+    lines = [f"{name} = {_to_toml(value)}" for name, value in values.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _from_toml(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_toml(item) for item in value]
+    return from_utf8(value) if isinstance(value, str) else value
+
+
+def _to_toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_to_toml, value))}]"
+    if isinstance(value, str):
+        return _quoted(to_utf8(value))
+    return repr(value)
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    plain = (c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped)
+    return f'"{"".join(plain)}"'
