@@ -32,8 +32,9 @@ def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
     """Operators one after the other are one: f(g(x)) = (f . g)(x).
 
     A chain of elementwise operators becomes one node, together with the convolution before it or
-    the sum after it; so do a convolution and the weaving of its phases. Cheap elementwise values
-    are computed again by each who reads them, rather than kept.
+    the sum after it; so do a convolution and the weaving of its phases, and what sums the taps of
+    its weight. Cheap elementwise values are computed again by each who reads them, rather than
+    kept.
 
     Args:
         graph: bound.
@@ -140,6 +141,9 @@ class _Grouping:
             return False
         if name == "separate_phases":
             return len(consumers) == 1 and _takes_apart(consumers[0], node)
+        if name == "phase_weight":
+            chain = [node, *consumers, *self._consumers[consumers[0]]]
+            return len(chain) == 3 and self._supported(fuse(chain))
         if name == "conv2d" and consumers[0].operator.name == "interleave_phases":
             return self._supported(node)
         if node.shape != group.shape or not all(_takes(c, node) for c in consumers):

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from engine.kernels.movement import VIEWS
 from engine.native.elementwise import float_type
 from engine.native.expression import is_elementwise
 from engine.native.operand import Operand
-from engine.native.taps.geometry import Taps, convolution, input_gradient
+from engine.native.taps.geometry import (
+    Taps,
+    convolution,
+    input_gradient,
+    upsampled_convolution,
+)
 from ops import Node
 from ops.fused import Body, Computation, body_of
-from ops.leaves import full
+from ops.leaves import constant, full
+from ops.phases import tap_sums
 from ops.spec import FLOATS
 
 
@@ -22,6 +30,8 @@ class Anchor:
     Attributes:
         step: the convolution.
         phases: whether it is of phases.
+        upsampled: whether the weight is as it was before its taps were summed for the phases; a 3x3
+            convolution of the image upsampled twofold, then.
         image, weight: its inputs, as numbers of the node's inputs.
         number: of its result among the body's values.
         after: the elementwise instructions that follow.
@@ -33,6 +43,7 @@ class Anchor:
     weight: int
     number: int
     after: Body
+    upsampled: bool = False
 
     @property
     def sides(self) -> list[int]:
@@ -52,6 +63,10 @@ def find_anchor(node: Node) -> Anchor | None:
     if names[0] == "conv2d_input_gradient":
         image, weight = body[0].sources
         return Anchor(body[0], False, image, weight, inputs, body[1:])
+    if names[:3] == ["phase_weight", "conv2d", "interleave_phases"]:
+        (weight, sums), (image, between) = body[0].sources, body[1].sources
+        if between == inputs and _are_tap_sums(node.inputs[sums]):
+            return Anchor(body[1], True, image, weight, inputs + 2, body[3:], upsampled=True)
     if names[:2] == ["separate_phases", "conv2d_input_gradient"]:
         (image,), (between, weight) = body[0].sources, body[1].sources
         if between == inputs:
@@ -60,6 +75,12 @@ def find_anchor(node: Node) -> Anchor | None:
 
 
 def supports(node: Node) -> bool:
+    """A sum of taps of a weight as it stands."""
+    anchor = find_anchor(node)
+    return anchor is not None and not anchor.upsampled and is_sum_of_taps(node)
+
+
+def is_sum_of_taps(node: Node) -> bool:
     """A convolution of one group, followed by elementwise operators on values like its result."""
     if float_type(node) is None:
         return False
@@ -95,9 +116,15 @@ def _is_side(value: Node, node: Node) -> bool:
     return shape in ((1, node.sizes[1], 1, 1), (1, 1, 1, 1))
 
 
+def _are_tap_sums(sums: Node) -> bool:
+    return sums.operator is constant and torch.equal(sums.attributes["value"], tap_sums(sums.dtype))
+
+
 def taps_of(node: Node, anchor: Anchor, weight: Operand) -> Taps:
     """The sum of taps that an anchor is."""
     image = node.inputs[anchor.image].sizes
+    if anchor.upsampled:
+        return upsampled_convolution(image, weight)
     if anchor.step.operator.name == "conv2d":
         return convolution(anchor.step, image, weight, anchor.phases)
     return input_gradient(anchor.step, image, weight, anchor.phases)

@@ -24,12 +24,16 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
             at += len(uses) * taps.terms
     text(weight.pointer("w"), table("source", source), table("to", to), table("step", steps))
     first, last = shares(len(source))
+    s, stride = SUFFIX[tapsum.dtype], taps.term_stride
     with (
         text.block(f"for (long r = {first}; r < {last}; r++)"),
-        text.block(f"for (long k = 0; k < {taps.terms}; k++)"),
+        text.block(f"for (long k = 0; k < {taps.terms}; k += {lanes})"),
     ):
-        place = f"to[r] + k / {lanes} * step[r] + k % {lanes}"
-        text(f"packed[{place}] = w[source[r] + k * {taps.term_stride}];")
+        place = f"w + source[r] + k * {stride}"
+        load = (
+            f"load_{s}({place})" if stride == 1 else f"load_strided_{s}({place}, {stride}, {lanes})"
+        )
+        text(f"store_{s}(packed + to[r] + k / {lanes} * step[r], {load});")
 
 
 def write_tile(text: Text, tapsum: TapSum, number: int, pixels: int) -> None:

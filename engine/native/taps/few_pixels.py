@@ -2,11 +2,15 @@
 
 Where the weight lies, the terms of each result stand side by side: vectors run over them, and each
 result is a dot product, as in :mod:`.dots`. Nothing is packed; what it costs is to add up lanes.
+Nor are taps summed for phases beforehand: those that read the same pixel are summed where they are
+used.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby, product
+from operator import attrgetter
 
 from engine.kernels.patches import lies_channels_last
 from engine.native.loops import shares
@@ -15,23 +19,26 @@ from engine.native.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.source import Code
 from engine.native.taps import anchor, epilogue
 from engine.native.taps.canvas import Canvas, runs_of
-from engine.native.taps.geometry import PositionClass
+from engine.native.taps.geometry import PositionClass, Tap
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
 from engine.rewrites.constants import is_constant
 from ops import Node, Spec
 
-TERMS_OF_A_PIXEL = 12
+TERMS_OF_A_PIXEL = 5
 """Terms that are turned in the time in which the lanes of one pixel's results are added up."""
 
-FEW = 16
-"""Pixels for each of which the weight is read again; where it does not fit the nearest cache, that
-costs as much as to turn it once."""
+FEW = 32
+"""Pixels for every few of which the weight is read again: with more, that costs as much as to turn
+it once."""
+
+TILES = (4, 2, 1)
+"""Pixels for which a vector of the weight, once read, is used."""
 
 
 def supports(node: Node) -> bool:
     """A convolution of few pixels by a weight that is stored as such, and may change."""
-    if not anchor.supports(node):
+    if not anchor.is_sum_of_taps(node):
         return False
     found = anchor.find_anchor(node)
     assert found is not None
@@ -40,7 +47,7 @@ def supports(node: Node) -> bool:
         return False
     taps = anchor.taps_of(node, found, Operand.stored(weight.spec))
     pixels = node.sizes[0] * max(c.rows * c.columns for c in taps.classes)
-    terms = max(len(c.taps) for c in taps.classes) * taps.terms
+    terms = max(len(_summed(c)) for c in taps.classes) * taps.terms
     few = pixels <= min(FEW, terms // TERMS_OF_A_PIXEL)
     return taps.in_whole_vectors and taps.term_stride == 1 and few
 
@@ -56,7 +63,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     text, before, tapsum = Text(), Text(), TapSum.of(node, operands.inputs, machine)
     epilogue.declare(before, tapsum)
     epilogue.write_store(before, tapsum, operands.inputs)
-    _write_pixel(before, tapsum)
+    _write_tiles(before, tapsum)
     text(operands.inputs[tapsum.anchor.weight].pointer("w"), tapsum.image.pointer("x"))
     epilogue.fill(text, tapsum, operands)
     canvas = _canvas(tapsum)
@@ -76,40 +83,113 @@ def _class(
     text: Text, tapsum: TapSum, canvas: Canvas, number: int, position: PositionClass
 ) -> None:
     """The positions of a class within an image."""
-    taps, (a, b), lanes = tapsum.taps, position.offset, tapsum.lanes
-    runs = runs_of([(canvas.at(tap), tap.weight) for tap in sorted(position.taps)], taps.terms)
-    for name, values in zip(("at", "from", "length"), zip(*runs, strict=True), strict=True):
-        text(table(f"{name}{number}", list(values)))
-    in_row = taps.in_step[0] * canvas.width * taps.terms
+    taps, lanes = tapsum.taps, tapsum.lanes
+    places = _places(tapsum, canvas, position)
+    text(
+        table(f"from{number}", [at for at, _ in places]),
+        table(f"to{number}", [at for _, at in places]),
+        table(f"runs{number}", _runs(tapsum, canvas, position)),
+    )
     first, last = (f"{share} * {lanes}" for share in shares(taps.results // lanes))
-    with (
-        text.block(f"for (long m = {first}; m < {last}; m += {lanes})"),
-        text.block(f"for (long i = 0; i < {position.rows}; i++)"),
-        text.block(f"for (long j = 0; j < {position.columns}; j++)"),
-    ):
-        text(
-            f"const long to = n * {taps.out_image} + (i * {taps.out_step[0]} + {a})"
-            f" * {taps.out_row} + {b * taps.results} + j * {taps.out_pixel} + m;",
-            f"pixel@(&sides, in + i * {in_row} + j * {taps.in_pixel}, at{number}, from{number}, "
-            f"length{number}, {len(runs)}, w + m * {taps.result_stride}, to, m);",
+    with text.block(f"for (long m = {first}; m < {last}; m += {lanes})"):
+        for pixels, (begin, end) in _cut(len(places), lanes).items():
+            with text.block(f"for (int p = {begin}; p < {end}; p += {pixels})"):
+                text(
+                    f"tile@x{pixels}(&sides, in, from{number} + p, runs{number}, "
+                    f"w + m * {taps.result_stride}, n * {taps.out_image} + m, to{number} + p, m);"
+                )
+
+
+def _places(tapsum: TapSum, canvas: Canvas, position: PositionClass) -> list[tuple[int, int]]:
+    """Where each position of a class stands in the canvas, and in an image of the result."""
+    taps, (a, b) = tapsum.taps, position.offset
+    in_row = taps.in_step[0] * canvas.width * taps.terms
+    return [
+        (
+            i * in_row + j * taps.in_pixel,
+            (i * taps.out_step[0] + a) * taps.out_row + b * taps.results + j * taps.out_pixel,
         )
+        for i, j in product(range(position.rows), range(position.columns))
+    ]
 
 
-def _write_pixel(text: Text, tapsum: TapSum) -> None:
-    """The function that sums for one pixel and a vector of its channels, all in registers."""
+def _cut(count: int, lanes: int) -> dict[int, tuple[int, int]]:
+    """The tiles of so many pixels: where those of each size begin and end."""
+    cut, at = {}, 0
+    for size in TILES:
+        end = count - (count - at) % size
+        if size <= lanes and end > at:
+            cut[size], at = (at, end), end
+    return cut
+
+
+def _summed(position: PositionClass) -> list[list[Tap]]:
+    """The taps of a class, together those that read the same pixel."""
+    together = groupby(sorted(position.taps), attrgetter("dy", "dx"))
+    return [list(taps) for _, taps in together]
+
+
+def _counts(tapsum: TapSum) -> list[int]:
+    """How many taps are summed for a pixel."""
+    return sorted({len(taps) for c in tapsum.taps.classes for taps in _summed(c)})
+
+
+def _runs(tapsum: TapSum, canvas: Canvas, position: PositionClass) -> list[int]:
+    """What a tile reads without a gap: for each count of summed taps how many runs and, of each,
+    where it begins in the canvas, its terms, and where they begin in the weight for each tap."""
+    runs: list[int] = []
+    for count in _counts(tapsum):
+        summed = [taps for taps in _summed(position) if len(taps) == count]
+        places = [(canvas.at(taps[0]), *(tap.weight for tap in taps)) for taps in summed]
+        found = runs_of(places, tapsum.taps.terms)
+        runs.append(len(found))
+        for at, *weights, length in found:
+            runs += [at, length, *weights]
+    return runs
+
+
+def _write_tiles(text: Text, tapsum: TapSum) -> None:
+    cuts = (_cut(c.rows * c.columns, tapsum.lanes) for c in tapsum.taps.classes)
+    for pixels in sorted({pixels for cut in cuts for pixels in cut}):
+        _write_tile(text, tapsum, pixels)
+
+
+def _write_tile(text: Text, tapsum: TapSum, pixels: int) -> None:
+    """The function that sums for some pixels and a vector of their channels.
+
+    So many sums at a time as a vector has lanes stay in registers: each pixel's for some channels.
+    """
     kind, s, lanes = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes
+    channels, stride = lanes // pixels, tapsum.taps.result_stride
     with text.block(
-        f"NOINLINE void pixel@(const Sides@ *sides, const {kind} *in, const long *at, "
-        f"const long *from, const long *length, int runs, const {kind} *w, long to, long channel)"
+        f"NOINLINE void tile@x{pixels}(const Sides@ *sides, const {kind} *in, const long *from, "
+        f"const long *runs, const {kind} *w, long at, const long *to, long channel)"
     ):
-        text(f"v{s} sums[{lanes}] = {{}};")
-        with (
-            text.block("for (int r = 0; r < runs; r++)"),
-            text.block(f"for (long k = 0; k < length[r]; k += {lanes})"),
-        ):
-            text(f"const v{s} x = load_{s}(in + at[r] + k);")
-            for m in range(lanes):
-                place = f"w + from[r] + k + {m * tapsum.taps.result_stride}"
-                text(f"sums[{m}] += x * load_{s}({place});")
-        text(f"store@(sides, totals_{s}(sums, {lanes}), to, channel);")
+        text(f"{kind} totals[{pixels}][{lanes}];")
+        with text.block(f"for (int m = 0; m < {lanes}; m += {channels}, w += {channels * stride})"):
+            text(f"v{s} sums[{lanes}] = {{}};", "const long *run = runs;")
+            for count in _counts(tapsum):
+                with (
+                    text.block(f"for (long left = *run++; left; left--, run += {2 + count})"),
+                    text.block(f"for (long k = 0; k < run[1]; k += {lanes})"),
+                ):
+                    _write_products(text, tapsum, pixels, count)
+            text(f"const v{s} some = totals_{s}(sums, {lanes});")
+            for p in range(pixels):
+                part = f"(const {kind} *)&some + {p * channels}"
+                text(f"memcpy(&totals[{p}][m], {part}, {channels} * sizeof({kind}));")
+        for p in range(pixels):
+            text(f"store@(sides, load_{s}(totals[{p}]), at + to[{p}], channel);")
     text("")
+
+
+def _write_products(text: Text, tapsum: TapSum, pixels: int, count: int) -> None:
+    """A vector of terms, for each pixel and channel of a tile: of so many taps, summed first."""
+    s, channels = SUFFIX[tapsum.dtype], tapsum.lanes // pixels
+    for p in range(pixels):
+        text(f"const v{s} x{p} = load_{s}(in + from[{p}] + run[0] + k);")
+    for m in range(channels):
+        place = f"k + {m * tapsum.taps.result_stride}"
+        taps = " + ".join(f"load_{s}(w + run[{2 + i}] + {place})" for i in range(count))
+        text(f"const v{s} w{m} = {taps};")
+        text(*(f"sums[{p * channels + m}] += x{p} * w{m};" for p in range(pixels)))

@@ -143,6 +143,42 @@ def convolution(step: Computation, x: Sequence[int], w: Operand, phases: bool) -
     )
 
 
+def upsampled_convolution(x: Sequence[int], w: Operand) -> Taps:
+    """``conv2d`` by 3x3 taps, with padding 1, of images x upsampled twofold.
+
+    Several taps of a class read the same pixel of x.
+    """
+    _, terms, rows, columns = x
+    window = list(product(range(3), range(3)))
+    classes = (
+        PositionClass(
+            (i, j),
+            rows,
+            columns,
+            tuple(
+                Tap(
+                    (i + r - 1) // 2,
+                    (j + c - 1) // 2,
+                    r * w.strides[2] + c * w.strides[3],
+                )
+                for r, c in window
+            ),
+        )
+        for i, j in PHASES
+    )
+    return Taps(
+        out_step=(2, 2),
+        in_step=(1, 1),
+        classes=tuple(classes),
+        image=(rows, columns),
+        out=(2 * rows, 2 * columns),
+        terms=terms,
+        results=w.shape[0],
+        term_stride=w.strides[1],
+        result_stride=w.strides[0],
+    )
+
+
 def input_gradient(step: Computation, g: Sequence[int], w: Operand, phases: bool) -> Taps:
     """``conv2d_input_gradient`` of a gradient g, perhaps taken apart by ``separate_phases``.
 

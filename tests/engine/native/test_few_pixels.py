@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 import ops
 from engine import compile
 from engine.kernels import Kernel
+from engine.layout import strides
 from engine.native.emitters import native_kernels
 from engine.native.taps import few_pixels
 from engine.testing import Case, Sample, Subject
+from engine.testing.arrangement import Memory
 from engine.testing.laws.kernels import require_kernel
 from graphs import GraphBuilder
+from graphs.optimizers import SGD
 from ops import REGISTRY, Node
-from ops.fused import Instruction
+from ops.fused import Instruction, fuse
+from ops.phases import tap_sums
 from tests.engine.native.test_kernel_laws import ARCHITECTURES, examples, require_runs
 from tests.ops.subjects import SUBJECTS
-from tests.support import values
+from tests.support import assert_near, values
 
 FUSED = Subject(REGISTRY["fused"], st.nothing())
 WINDOW: dict[str, Any] = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
@@ -86,18 +90,95 @@ def test_instruction_sets(architecture: str, drawn: tuple[Subject, Case]) -> Non
         assert require_kernel(*drawn, of_few_pixels(architecture))
 
 
-def leaf(*shape: int) -> Node:
-    return REGISTRY["input"](name="leaf", shape=shape, dtype=torch.float32)
+def leaf(*shape: int, dtype: torch.dtype = torch.float32) -> Node:
+    return REGISTRY["input"](name="leaf", shape=shape, dtype=dtype)
+
+
+def of_upsampled(x: Node, w: Node, b: Node, sums: torch.Tensor) -> Node:
+    """A convolution in phases that sums the taps of its weight itself."""
+    taps = ops.phase_weight(w, ops.constant(value=sums))
+    phases = ops.conv2d(x, taps, padding=1)
+    woven = ops.interleave_phases(phases)
+    added = ops.add(woven, b)
+    return fuse([taps, phases, woven, added, ops.relu(added)])
+
+
+@st.composite
+def upsampled_images(draw: st.DrawFn) -> list[torch.Tensor]:
+    """An image, a 3x3 weight and a bias, as they are stored."""
+    n, c, m = draw(st.integers(1, 2)), draw(CHANNELS), draw(CHANNELS)
+    height, width = draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    dtype = draw(st.sampled_from((torch.float32, torch.float64)))
+    shapes = ((n, c, height, width), (m, c, 3, 3), (1, m, 1, 1))
+    return [
+        values(*shape, seed=draw(st.integers(0, 99)), dtype=dtype).contiguous(
+            memory_format=torch.channels_last
+        )
+        for shape in shapes
+    ]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@examples(6)
+@given(inputs=upsampled_images(), threads=st.integers(1, 3))
+def test_taps_that_read_the_same_pixel_of_an_upsampled_image(
+    architecture: str, inputs: list[torch.Tensor], threads: int
+) -> None:
+    require_runs(architecture)
+    x, w, b = inputs
+    sums = tap_sums(x.dtype)
+    node = of_upsampled(*(leaf(*t.shape, dtype=t.dtype) for t in inputs), sums)
+    out = Memory(node.sizes, strides(node.sizes), node.dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch_few(patch)
+        kernel = of_few_pixels(architecture, threads)
+        assert kernel.supports(node)
+        scratch = [torch.empty(spec.sizes, dtype=spec.dtype) for spec in kernel.workspace(node)]
+        kernel.prepare(node, out.tensor, [w, sums, x, b], scratch)()
+    upsampled = torch.nn.functional.interpolate(x, scale_factor=2)
+    assert_near(out.tensor, torch.relu(torch.conv2d(upsampled, w, padding=1) + b))
+    out.require_guarded("the result")
+
+
+@pytest.mark.parametrize(
+    ("size", "sums", "fused"),
+    [
+        ((2, 4), tap_sums(torch.float32), True),
+        ((8, 8), tap_sums(torch.float32), False),  # not few
+        ((2, 4), 2 * tap_sums(torch.float32), False),  # no sums
+    ],
+)
+def test_which_taps_are_summed_where_they_are_used(
+    size: tuple[int, int], sums: torch.Tensor, fused: bool
+) -> None:
+    g = GraphBuilder("small")
+    x, w = g.input("x", (1, 16, *size)), g.parameter("w", (16, 16, 3, 3))
+    phases = ops.conv2d(x, ops.phase_weight(w, ops.constant(value=sums)), padding=1)
+    graph = g.build(y=ops.interleave_phases(phases))
+    program, reference = (compile(graph, backend=backend) for backend in ("native", "torch"))
+    assert ("C: sums of taps" in {step.kernel for step in program.steps()}) != fused
+    image = values(1, 16, *size).float()
+    assert_near(program(x=image)["y"], reference(x=image)["y"])
+
+
+def test_a_weight_that_the_gradient_reads_too_is_summed_once() -> None:
+    g = GraphBuilder("small")
+    scale, w = g.parameter("scale", (1, 16, 1, 1)), g.parameter("w", (16, 16, 3, 3))
+    scaled = ops.mul(g.input("x", (1, 16, 2, 2)), scale)
+    y = ops.conv2d(ops.upsample_nearest(scaled, scale_factor=2), w, padding=1)
+    graph = g.build(loss=ops.mean(ops.mul(y, y)))
+    program = compile(graph, minimize="loss", optimizer=SGD(lr=0.1), backend="native")
+    assert [step.operator for step in program.steps()].count("phase_weight") == 1
 
 
 @pytest.mark.parametrize(
     ("image", "weight", "supported"),
     [
         ((1, 16, 3, 4), (16, 16, 3, 3), True),
-        ((1, 16, 4, 4), (16, 16, 3, 3), False),  # more pixels than 144 terms are worth
-        ((1, 32, 4, 4), (16, 32, 3, 3), True),
-        ((2, 32, 4, 4), (16, 32, 3, 3), False),
-        ((2, 64, 4, 4), (16, 64, 3, 3), False),  # however many terms
+        ((1, 16, 5, 6), (16, 16, 3, 3), False),  # more pixels than 144 terms are worth
+        ((1, 32, 5, 6), (16, 32, 3, 3), True),
+        ((2, 64, 4, 4), (16, 64, 3, 3), True),
+        ((2, 64, 4, 5), (16, 64, 3, 3), False),  # however many terms
         ((1, 20, 2, 2), (16, 20, 3, 3), False),  # channels that are no whole vectors
         ((1, 16, 2, 2), (3, 16, 3, 3), False),
     ],
