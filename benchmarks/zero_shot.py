@@ -17,7 +17,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -30,10 +30,11 @@ from benchmarks.denoising import photographs
 from benchmarks.harness import RESULTS, command_line, machine
 from benchmarks.rivals.zero_shot import TorchZeroShot
 from engine import compile
-from graphs.architectures import zero_shot_network
+from graphs.architectures import Residual, zero_shot_network
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.quality.metrics import psnr
 from graphs.noise2noise.restoring import Restorer
+from graphs.noise2noise.restoring.learning import DEPTH, WIDTH
 from graphs.noise2noise.restoring.zero_shot import CROP, Squares, zero_shot_objective
 from graphs.noise2noise.training.schedules import cosine
 from graphs.optimizers import Adam
@@ -50,12 +51,15 @@ class Recipe:
         steps: how many.
         lr: the highest learning rate.
         halved: whether it is halved after each third; else it falls along half a cosine.
+        width, depth: of the network, see :func:`graphs.architectures.zero_shot_network`.
     """
 
     crop: int | None
     steps: int
     lr: float
     halved: bool
+    width: int
+    depth: int
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
@@ -64,8 +68,8 @@ class Recipe:
         return self.lr * factor
 
 
-OURS = Recipe(crop=CROP, steps=6000, lr=4e-3, halved=False)
-PUBLISHED = Recipe(crop=None, steps=3000, lr=1e-3, halved=True)
+OURS = Recipe(crop=CROP, steps=6000, lr=2e-3, halved=False, width=WIDTH, depth=DEPTH)
+PUBLISHED = Recipe(crop=None, steps=3000, lr=1e-3, halved=True, width=48, depth=2)
 
 
 class Contestant(Protocol):
@@ -84,13 +88,11 @@ class Blockwright:
     """The recipe as one program a step.
 
     Args:
-        weights: to start from, by PyTorch's names.
+        net: what learns.
         height, width: of the pictures of a step.
     """
 
-    def __init__(self, weights: Mapping[str, torch.Tensor], height: int, width: int) -> None:
-        net = zero_shot_network()
-        net.load_state({f"network.{name}": value for name, value in weights.items()})
+    def __init__(self, net: Residual, height: int, width: int) -> None:
         self._optimizer = Adam(lr=1.0)
         self._program = compile(
             zero_shot_objective(net, 3).graph,
@@ -118,21 +120,29 @@ class Entry(NamedTuple):
 
 def contestants(picture: torch.Tensor, recipe: Recipe, alone: bool) -> dict[str, Entry]:
     """Who is to denoise a picture [3, H, W], from the same first weights; ``alone``: only ours."""
-    torch.manual_seed(0)
-    net = zero_shot_network()
-    weights = {name.removeprefix("network."): value for name, value in net.state().items()}
 
     def ours(recipe: Recipe) -> Entry:
         height, width = (recipe.crop or side for side in _even(picture).shape[1:])
-        return Entry(lambda: Blockwright(weights, height, width), recipe)
+        return Entry(lambda: Blockwright(_network(recipe), height, width), recipe)
 
     entries = {"Blockwright": ours(recipe)}
     if recipe.crop is None:
         entries["Blockwright, by our recipe"] = ours(OURS)
     for layout in () if alone else ("channels-last", "NCHW"):
-        make = partial(TorchZeroShot, weights, channels_last=layout == "channels-last")
+        make = partial(_twin, recipe, channels_last=layout == "channels-last")
         entries[f"PyTorch eager, {layout}"] = Entry(make, recipe)
     return entries
+
+
+def _network(recipe: Recipe) -> Residual:
+    """With its first weights, the same each time."""
+    torch.manual_seed(0)
+    return zero_shot_network(3, recipe.width, recipe.depth)
+
+
+def _twin(recipe: Recipe, *, channels_last: bool) -> TorchZeroShot:
+    weights = _network(recipe).network.state()
+    return TorchZeroShot(weights, recipe.width, recipe.depth, channels_last=channels_last)
 
 
 def denoise(entry: Entry, noisy: torch.Tensor, clean: torch.Tensor) -> dict[str, float]:
@@ -158,7 +168,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     recipe = PUBLISHED if options.published else OURS
     if options.steps is not None:
-        recipe = Recipe(recipe.crop, options.steps, recipe.lr, recipe.halved)
+        recipe = replace(recipe, steps=options.steps)
     rows: list[dict[str, dict[str, float]]] = []
     for number, picture in enumerate(photographs("set14")[: options.pictures]):
         clean = _middle(picture.float() / 255, options.side)

@@ -1,4 +1,4 @@
-"""Zero-Shot Noise2Noise in PyTorch, as its authors wrote it."""
+"""Zero-Shot Noise2Noise in PyTorch, as its authors wrote it, and with networks of other sizes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ import torch.nn.functional as F
 from torch import nn
 
 
-def torch_zero_shot_network(channels: int = 3, width: int = 48) -> nn.Sequential:
-    """The network that tells the noise."""
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 3, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(width, width, 3, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(width, channels, 1),
-    )
+def torch_zero_shot_network(width: int, depth: int) -> nn.Sequential:
+    """The network that tells the noise of pictures of three channels."""
+    layers: list[nn.Module] = []
+    for given in (3, *[width] * (depth - 1)):
+        layers += [nn.Conv2d(given, width, 3, padding=1), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Conv2d(width, 3, 1))
 
 
 def thinned(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,13 +43,17 @@ class TorchZeroShot:
 
     Args:
         weights: to start from, by PyTorch's names.
+        width, depth: of the network.
         channels_last: whether images and weights lie channels-last.
     """
 
-    def __init__(self, weights: Mapping[str, torch.Tensor], *, channels_last: bool) -> None:
+    def __init__(
+        self, weights: Mapping[str, torch.Tensor], width: int, depth: int, *, channels_last: bool
+    ) -> None:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self._layout = layout
-        self._noise = torch_zero_shot_network().to(memory_format=layout)  # type: ignore[call-overload]
+        network = torch_zero_shot_network(width, depth)
+        self._noise = network.to(memory_format=layout)  # type: ignore[call-overload]
         self._noise.load_state_dict(dict(weights))
         self._optimizer = torch.optim.Adam(self._noise.parameters())
 

@@ -23,6 +23,10 @@ LEAST, MOST = -1.0, 2.0
 ENOUGH_STEPS = 6000
 """After so many, more help little."""
 
+WIDTH, DEPTH = 32, 5
+"""Of the network that learns from a single picture: deeper and narrower than its authors', it sees
+further and is better in no more time."""
+
 
 def training_on(
     method: Learned, scenes: Sequence[torch.Tensor], seconds: float, *, seed: int = 0
@@ -44,7 +48,7 @@ def training_on(
     plan = Plan(seconds=seconds, most_steps=ENOUGH_STEPS, batch=4, lr=2e-3)
     source: Source
     if method == "zero-shot":
-        source, plan = Squares(pictures, side // 2 * 2), replace(plan, batch=1, lr=4e-3)
+        source, plan = Squares(pictures, side // 2 * 2), replace(plan, batch=1)
         objective = zero_shot_objective(net, source.channels)
     elif method == "repeats":
         source = RepeatedShots(scenes, side // 4 * 4)
@@ -74,7 +78,7 @@ def _network(method: Learned, channels: int, seed: int) -> Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if method == "zero-shot":
-            net = zero_shot_network(channels)
+            net = zero_shot_network(channels, WIDTH, DEPTH)
         else:
             net = Residual(UNet(16, 2, channels, channels))
     state = net.state()
