@@ -37,7 +37,7 @@ def training_graph() -> Graph:
     """A U-Net with skips and pooling, small, and its loss."""
     g = GraphBuilder("training")
     noisy, target = g.input("noisy", (2, 3, 32, 32)), g.input("target", (2, 3, 32, 32))
-    clean = UNet(channels=12, depth=2)(noisy)
+    clean = UNet(channels=8, depth=2)(noisy)
     return g.build(clean=clean, loss=ops.mse(clean, target))
 
 

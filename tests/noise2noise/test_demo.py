@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ METHODS = ("noisy", "Blockwright", "wavelet", "total variation", "non-local mean
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, np.ndarray]:
     monkeypatch.setattr("graphs.noise2noise.data.photographs.PHOTOGRAPHS", {})  # undone afterwards
+    monkeypatch.setattr(demo, "ARCHITECTURE", replace(demo.ARCHITECTURE, width=8))
     small_demo.use_small_photographs()
     return small_demo.SMALL
 
@@ -85,7 +87,8 @@ def test_it_prints_a_table_and_writes_a_figure_and_weights(
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty file in place of the figure, which takes long to draw."""
+    """Without the classical methods, and an empty file in place of the figure: both take long."""
+    monkeypatch.setattr(demo, "BASELINES", {})
     monkeypatch.setattr(demo, "draw_figure", lambda path, *_drawn: path.touch())
 
 

@@ -23,9 +23,10 @@ LEAST, MOST = -1.0, 2.0
 ENOUGH_STEPS = 6000
 """After so many, more help little."""
 
-WIDTH, DEPTH = 32, 5
-"""Of the network that learns from a single picture: deeper and narrower than its authors', it sees
-further and is better in no more time."""
+WIDTH, DEPTH = 32, 3
+"""Of the network that learns from a single picture: one convolution more than its authors' and
+fewer channels, it sees further and is better in no more time. Still deeper ones are better on most
+pictures, but worse on fine textures."""
 
 
 def training_on(

@@ -21,6 +21,7 @@ from graphs.noise2noise.training.run_folder import read_metrics
 from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save, shots
 
 SMALL = ("--network", "report", "--width", 4, "--steps", 3)
+NARROW = ("--width", 16, "--depth", 3, "--batch", 4)
 FILES = [
     "best.safetensors",
     "checkpoints",
@@ -50,7 +51,7 @@ def trained(run: Path, *arguments: object) -> dict[str, torch.Tensor]:
 def test_weights_that_denoise(tmp_path: Path) -> None:
     first, second = shots(tmp_path, count=4, height=64, width=64)
     run = tmp_path / "new" / "run"
-    options = ("--width", 16, "--steps", 100, "--validate-every", 50, "--minutes", 9)
+    options = (*NARROW, "--steps", 100, "--validate-every", 50, "--minutes", 9)
     assert complaint("train", first, second, "-o", run, *options).startswith("a training ends")
     result = blockwright("train", first, second, "-o", run, *options[:-2])
     assert result.exit_code == 0, result.output
@@ -78,7 +79,7 @@ def test_dark_pictures_do_not_end_in_black(tmp_path: Path) -> None:
     for i, folder in enumerate("ab"):
         save(tmp_path / folder / "x.png", noisy(clean, seed=i, sigma=5))
     folders, out = (tmp_path / "a", tmp_path / "b"), tmp_path / "out.png"
-    trained(tmp_path / "run", *folders, "--width", 16, "--steps", 60)
+    trained(tmp_path / "run", *folders, *NARROW, "--steps", 60)
     shot = folders[0] / "x.png"
     assert blockwright("denoise", shot, "-o", out, "-m", tmp_path / "run").exit_code == 0
     assert abs(float(load(out).mean()) / float(clean.mean()) - 1) < 0.3
@@ -90,7 +91,7 @@ def test_16_bits_of_which_few_are_used(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 600, (4, 1, 64, 80))
     stack = (clean + noise).clip(0, 65535).round().astype(np.uint16)[:, 0]
     tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
-    trained(tmp_path / "run", tmp_path / "stack.tif", "--width", 16, "--steps", 100)
+    trained(tmp_path / "run", tmp_path / "stack.tif", *NARROW, "--steps", 100)
     loaded = load_network(tmp_path / "run")
     assert loaded.architecture.channels == 1
     assert loaded.architecture.scale < 0.2
