@@ -43,7 +43,9 @@ def zero_shot(results: Results) -> str:
         ]
         for name, row in means.items()
     ]
-    below = f"Means over {len(results['pictures'])} pictures; `{results['command']}`."
+    count, processor = len(results["pictures"]), results["machine"]["processor"]
+    counted = f"Means over {count} pictures" if count > 1 else "One picture"
+    below = f"{counted}; {processor}; `{results['command']}`."
     return f"{markdown_table(['', 'PSNR', 'a picture'], rows)}\n\n{below}"
 
 

@@ -180,7 +180,12 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "roofline": ("roofline", roofline),
     "denoising": ("denoising", quality_tables.denoising),
     "zero-shot": ("zero_shot", quality_tables.zero_shot),
+    "zero-shot, beside PyTorch": ("xeon/zero_shot", quality_tables.zero_shot),
     "zero-shot, published": ("zero_shot_published", quality_tables.zero_shot),
+    "zero-shot, published, beside PyTorch": (
+        "xeon/zero_shot_published",
+        quality_tables.zero_shot,
+    ),
     "fluorescence": ("fluorescence", quality_tables.fluorescence),
     "fluorescence, without gain": ("fluorescence_without_gain", quality_tables.fluorescence),
     "fluorescence, correlation": ("fluorescence", quality_tables.correlation),

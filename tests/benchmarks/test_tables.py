@@ -128,8 +128,10 @@ def test_quality_is_shown_beside_the_rivals(tmp_path: Path) -> None:
         "Blockwright": {"psnr": 28.5, "seconds": 20.0},
         "PyTorch eager": {"psnr": 28.4, "seconds": 40.0},
     }
-    write(tmp_path, "zero_shot", {"means": means, "pictures": [means]})
+    machine = {"processor": "Fast"}
+    write(tmp_path, "zero_shot", {"means": means, "pictures": [means] * 2, "machine": machine})
     page = filled(PAGE.replace("dispatch", "zero-shot"), tmp_path)
+    assert "Means over 2 pictures; Fast; " in page
     assert "| **Blockwright** | 28.50 dB | 20.0 s, 0.50x |" in page
     assert "| noisy | 20.17 dB |  |" in page
     field = {"psnr": {"noisy": 20.0, "Blockwright": 30.0}, "over the best classical": 1.5}
