@@ -65,7 +65,7 @@ def find_anchor(node: Node) -> Anchor | None:
         return Anchor(body[0], False, image, weight, inputs, body[1:])
     if names[:3] == ["phase_weight", "conv2d", "interleave_phases"]:
         (weight, sums), (image, between) = body[0].sources, body[1].sources
-        if between == inputs and _are_tap_sums(node.inputs[sums]):
+        if between == inputs and _upsamples(body[1]) and _are_tap_sums(node.inputs[sums]):
             return Anchor(body[1], True, image, weight, inputs + 2, body[3:], upsampled=True)
     if names[:2] == ["separate_phases", "conv2d_input_gradient"]:
         (image,), (between, weight) = body[0].sources, body[1].sources
@@ -114,6 +114,12 @@ def _is_side(value: Node, node: Node) -> bool:
     repeated = value.inputs[0] if value.operator.name == "expand" else value
     shape = (1,) * (4 - repeated.ndim) + repeated.sizes
     return shape in ((1, node.sizes[1], 1, 1), (1, 1, 1, 1))
+
+
+def _upsamples(phases: Computation) -> bool:
+    """Whether phases so convolved make an image twice as large as the one that is read."""
+    a = phases.attributes
+    return (a["stride"], a["padding"], a["dilation"]) == ((1, 1), (1, 1), (1, 1))
 
 
 def _are_tap_sums(sums: Node) -> bool:

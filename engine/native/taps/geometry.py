@@ -156,11 +156,7 @@ def upsampled_convolution(x: Sequence[int], w: Operand) -> Taps:
             rows,
             columns,
             tuple(
-                Tap(
-                    (i + r - 1) // 2,
-                    (j + c - 1) // 2,
-                    r * w.strides[2] + c * w.strides[3],
-                )
+                Tap((i + r - 1) // 2, (j + c - 1) // 2, r * w.strides[2] + c * w.strides[3])
                 for r, c in window
             ),
         )

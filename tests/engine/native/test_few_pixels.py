@@ -141,19 +141,20 @@ def test_taps_that_read_the_same_pixel_of_an_upsampled_image(
 
 
 @pytest.mark.parametrize(
-    ("size", "sums", "fused"),
+    ("size", "padding", "sums", "fused"),
     [
-        ((2, 4), tap_sums(torch.float32), True),
-        ((8, 8), tap_sums(torch.float32), False),  # not few
-        ((2, 4), 2 * tap_sums(torch.float32), False),  # no sums
+        ((2, 4), 1, tap_sums(torch.float32), True),
+        ((8, 8), 1, tap_sums(torch.float32), False),  # not few
+        ((3, 4), 0, tap_sums(torch.float32), False),  # another convolution
+        ((2, 4), 1, 2 * tap_sums(torch.float32), False),  # no sums
     ],
 )
 def test_which_taps_are_summed_where_they_are_used(
-    size: tuple[int, int], sums: torch.Tensor, fused: bool
+    size: tuple[int, int], padding: int, sums: torch.Tensor, fused: bool
 ) -> None:
     g = GraphBuilder("small")
     x, w = g.input("x", (1, 16, *size)), g.parameter("w", (16, 16, 3, 3))
-    phases = ops.conv2d(x, ops.phase_weight(w, ops.constant(value=sums)), padding=1)
+    phases = ops.conv2d(x, ops.phase_weight(w, ops.constant(value=sums)), padding=padding)
     graph = g.build(y=ops.interleave_phases(phases))
     program, reference = (compile(graph, backend=backend) for backend in ("native", "torch"))
     assert ("C: sums of taps" in {step.kernel for step in program.steps()}) != fused
