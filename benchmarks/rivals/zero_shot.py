@@ -53,7 +53,7 @@ class TorchZeroShot:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self._layout = layout
         network = torch_zero_shot_network(width, depth)
-        self._noise = network.to(memory_format=layout)  # type: ignore[call-overload]
+        self._noise = network.to(memory_format=layout)
         self._noise.load_state_dict(dict(weights))
         self._optimizer = torch.optim.Adam(self._noise.parameters())
 
