@@ -25,6 +25,9 @@ from ops.leaves import parameter as parameter_leaf
 PROGRAMS_KEPT = 16
 """Shapes for which a module keeps its compiled programs; the least recently used goes first."""
 
+LISTED = 5
+"""Names in a message."""
+
 Structure = tuple[tuple["Module", int], ...]
 
 _NOT_COPIED = {"_latest", "_programs", "_named", "_unique", "_remembered", "_remembered_at"}
@@ -184,12 +187,12 @@ class Module:
             FeedError: a shape differs, or something is no tensor.
         """
         named = self.named_trainable()
-        missing = ", ".join(name for name in named if name not in state)
-        unknown = ", ".join(name for name in state if name not in named)
+        missing = [name for name in named if name not in state]
+        unknown = [name for name in state if name not in named]
         if missing or unknown:
             raise GraphError(
                 f"the weights do not fit {type(self).__name__}: "
-                f"missing {missing or 'none'}; unknown {unknown or 'none'}"
+                f"missing {_some(missing)}; unknown {_some(unknown)}"
             )
         for name, t in named.items():
             t.value.require_shape(state[name], name)
@@ -262,3 +265,8 @@ class Module:
 
 def _named(name: str, tensors: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
     return {f"{name}{i}": tensor for i, tensor in enumerate(tensors)}
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:LISTED]) or "none"
+    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"

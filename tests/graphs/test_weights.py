@@ -143,3 +143,9 @@ def test_state_is_a_copy() -> None:
     net.state()["0.weight"].zero_()
     assert net[0].weight.any()
     assert all(value.is_contiguous() for value in net.state().values())
+
+
+def test_of_many_names_that_do_not_fit_some_are_told() -> None:
+    with pytest.raises(GraphError) as refused:
+        ours().load_state({str(number): torch.zeros(1) for number in range(100)})
+    assert str(refused.value).endswith("unknown 0, 1, 2, 3, 4 and 95 more")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from graphs.noise2noise.training.begin import Outcome
-    from graphs.noise2noise.training.configuration import Settled
+    from graphs.noise2noise.training.configuration import Configuration
 
 LENGTHS = {"steps", "minutes"}
 """How long a training is: one of them given takes the place of either in a file."""
@@ -73,7 +73,10 @@ def train(
         str | None, typer.Option(help="cosine, constant, step or ramp-down.")
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Examples in a step.")] = None,
-    crop: Annotated[int | None, typer.Option(help="Side of the squares trained on.")] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(help="Side of the squares trained on; by default no more than the pictures."),
+    ] = None,
     gain: Annotated[
         float | None,
         typer.Option(
@@ -157,14 +160,14 @@ def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value not in (None, [], ())}
 
 
-def _configuration(given: Mapping[str, Any], config: Path | None) -> Settled:
+def _configuration(given: Mapping[str, Any], config: Path | None) -> Configuration:
     """Of the settings given and those in a file, which come second."""
     from graphs.noise2noise.training.configuration import Configuration
 
     settings = Configuration.settings_in(config) if config is not None else {}
     if LENGTHS & given.keys():
         settings = {name: value for name, value in settings.items() if name not in LENGTHS}
-    return Configuration.from_mapping({**settings, **given}).settled()
+    return Configuration.from_mapping({**settings, **given})
 
 
 def _report(outcome: Outcome, console: Console) -> Path | None:

@@ -101,7 +101,8 @@ def _require_fit(
     height, width = frame.shape[1:]
     if min(height, width) < size:
         raise InputError(
-            f"{file}: {width}x{height} pixels; expected at least {size} a side, or a smaller crop"
+            f"{file}: {width}x{height} pixels; expected at least {size} a side, or a smaller crop "
+            "or depth"
         )
     if frames and frame.shape != frames[0].shape:
         other_channels, other_height, other_width = frames[0].shape

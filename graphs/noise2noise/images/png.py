@@ -25,7 +25,6 @@ from graphs.noise2noise.images.damage import in_words
 from graphs.noise2noise.images.metadata import Metadata
 from graphs.noise2noise.images.pillow import opened
 from graphs.noise2noise.images.png_rows import (
-    PALETTE,
     Header,
     chunks,
     decoded,
@@ -45,14 +44,15 @@ _CARRIED = ("exif", "icc_profile", "dpi")
 
 
 def read(path: Path) -> Raster:
-    """Read a PNG file: of a palette as RGB, with opacity if it has any; of few bits in 8.
+    """Read a PNG file: of a palette as RGB; with opacity if any colour has it; of few bits in 8.
 
     Raises:
-        InputError: it is damaged or animated, or one colour of grey or RGB is transparent.
+        InputError: it is damaged or animated.
     """
     with opened(path, "PNG") as image, path.open("rb") as file:
         header = Header.of(file)
-        _require_plain(path, image, header)
+        if getattr(image, "n_frames", 1) > 1:
+            raise InputError(f"{path} is animated; expected one picture")
         info = {key: image.info[key] for key in _CARRIED if key in image.info}
         try:
             pixels = _pixels(file, header)
@@ -102,13 +102,6 @@ def _pixels(file: BinaryIO, header: Header) -> np.ndarray:
         release(pixels)
         top += len(rows)
     return pixels
-
-
-def _require_plain(path: Path, image: Image.Image, header: Header) -> None:
-    if getattr(image, "n_frames", 1) > 1:
-        raise InputError(f"{path} is animated; expected one picture")
-    if "transparency" in image.info and header.colour != PALETTE:
-        raise InputError(f"{path} has a transparent colour; expected an alpha channel or none")
 
 
 def _chunks_of(metadata: Metadata) -> bytes:

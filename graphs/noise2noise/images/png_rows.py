@@ -40,7 +40,8 @@ class Header:
         depth: bits of a sample.
         colour: its type, as the format numbers them.
         interlaced: whether its rows are out of order.
-        palette: the chunks of its colours and, if there are any, of their opacities, whole.
+        colours: the chunks of a palette's colours, and of their opacities or the one colour of grey
+            or RGB that is transparent, if there are any, whole.
     """
 
     width: int
@@ -48,22 +49,20 @@ class Header:
     depth: int
     colour: int
     interlaced: bool
-    palette: Mapping[bytes, bytes] = field(default_factory=dict)
+    colours: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, file: BinaryIO) -> Header:
         """Of a file, which has the chunks of a header."""
         start = file.read(29)
         width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", start, 16)
-        palette = _palette(file) if colour == PALETTE else {}
-        return cls(width, height, depth, colour, interlace != 0, palette)
+        return cls(width, height, depth, colour, interlace != 0, _colours(file, colour))
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the pixels, those of a palette being RGB."""
-        samples = _SAMPLES[self.colour]
-        if self.colour == PALETTE:
-            samples = 3 + (_OPACITIES in self.palette)
+        samples = 3 if self.colour == PALETTE else _SAMPLES[self.colour]
+        samples += _OPACITIES in self.colours
         return (self.height, self.width) if samples == 1 else (self.height, self.width, samples)
 
     @property
@@ -87,13 +86,13 @@ class Header:
         return _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
 
     @property
-    def in_bytes(self) -> Header:
-        """Of the file's bytes as grey pixels, where samples are not in whole bytes or in a palette.
+    def as_filtered(self) -> Header:
+        """Of pixels that are filtered as these are, one for one, and mean nothing else.
 
-        Such rows are filtered byte by byte, as those of grey pixels are.
+        Samples that are not in whole bytes or in a palette are filtered byte by byte, as grey is.
         """
         if self.depth >= 8 and self.colour != PALETTE:
-            return self
+            return replace(self, colours={})
         return Header(self.packed_row - 1, self.height, 8, GREY, self.interlaced)
 
 
@@ -104,19 +103,19 @@ def decoded(file: BinaryIO, header: Header) -> Iterator[np.ndarray]:
         imagecodecs.PngError, zlib.error, ValueError: it is damaged.
     """
     stream = _Inflated(file)
-    plain = header.in_bytes
+    plain = header.as_filtered
     above = b""
     for count in _heights(header.height, header.nbytes // header.height):
         rows = above + stream.take(count * header.packed_row)
         unfiltered = _decoded(plain, rows)[1 if above else 0 :]
-        yield unfiltered if plain is header else _decoded(header, _packed(unfiltered))
+        yield unfiltered if plain == header else _decoded(header, _packed(unfiltered))
         above = _packed(unfiltered[-1:])
 
 
 def _decoded(header: Header, rows: bytes) -> np.ndarray:
     """The pixels of some rows as they are in the file, uncompressed."""
     few = replace(header, height=len(rows) // header.packed_row)
-    before = _SIGNATURE + few.packed() + b"".join(header.palette.values())
+    before = _SIGNATURE + few.packed() + b"".join(header.colours.values())
     image = _chunk(b"IDAT", zlib.compress(rows, 0))
     return imagecodecs.png_decode(before + image + _chunk(b"IEND"))
 
@@ -163,19 +162,20 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         place += size + 12
 
 
-def _palette(file: BinaryIO) -> dict[bytes, bytes]:
-    """The chunks of a palette, which lie before those of the pixels.
+def _colours(file: BinaryIO, colour: int) -> dict[bytes, bytes]:
+    """See :class:`Header`; the chunks lie before those of the pixels.
 
-    Opacities without colours, none at all or more than those are left out, as libpng does.
+    What does not fit the colours is left out, as libpng does.
     """
     found: dict[bytes, bytes] = {}
-    colours = 0
+    fitting = {GREY: range(2, 3), RGB: range(6, 7)}.get(colour, range(0))
     for kind, size in chunks(file):
         if kind == b"IDAT":
             break
-        if kind == _COLOURS:
-            colours = size // 3
-        if kind == _COLOURS or (kind == _OPACITIES and 0 < size <= colours):
+        if colour == PALETTE and kind == _COLOURS:
+            fitting = range(1, size // 3 + 1)
+            found[kind] = whole_chunk(file, size)
+        if kind == _OPACITIES and size in fitting:
             found[kind] = whole_chunk(file, size)
     return found
 

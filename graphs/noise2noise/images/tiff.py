@@ -13,7 +13,13 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images.damage import in_words
-from graphs.noise2noise.images.exif import FIELDS, ORIENTATION, exif_of, fields_of
+from graphs.noise2noise.images.exif import (
+    FIELDS,
+    ORIENTATION,
+    directories_of,
+    exif_of,
+    fields_of,
+)
 from graphs.noise2noise.images.metadata import Metadata, Tag, TiffLayout
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import IN_MEMORY, reserve, spooled
@@ -24,6 +30,7 @@ from graphs.noise2noise.images.tiff_descriptions import (
     describe,
     descriptions_of,
 )
+from graphs.noise2noise.images.tiff_exif import add_directories, directories_in
 
 _CARRIED = frozenset(
     {269, 270, 271, 272, 274, 285, 305, 306, 315, 316}  # description, orientation, author, ...
@@ -31,6 +38,9 @@ _CARRIED = frozenset(
     | {33550, 33922, 34735, 34736, 34737, 42112, 42113}  # GeoTIFF and GDAL
     | {50838, 50839, 51123}  # ImageJ, Micro-Manager
 )
+_COLORMAP = 320
+_LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue, by ITU-R BT.601."""
 _X_RESOLUTION, _Y_RESOLUTION, _ICC_PROFILE = 282, 283, 34675
 _PER_INCH: dict[int, float] = {RESUNIT.INCH: 1.0, RESUNIT.CENTIMETER: 2.54}
 _KEPT_COMPRESSIONS = {
@@ -41,7 +51,11 @@ _KEPT_COMPRESSIONS = {
     COMPRESSION.ZSTD,
 }
 _PLAIN = {PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB}
-_KINDS: dict[int, str] = {PHOTOMETRIC.SEPARATED: "CMYK", PHOTOMETRIC.PALETTE: "of palette colours"}
+_KINDS: dict[int, str] = {
+    PHOTOMETRIC.SEPARATED: "CMYK",
+    PHOTOMETRIC.PALETTE: "of palette colours in no order of brightness",
+}
+_DECODED: dict[int, int] = {PHOTOMETRIC.YCBCR: PHOTOMETRIC.RGB}
 _SPARE = "RITVWBDEFGHJKLMNOPU"
 """Letters for axes without a name, those of repeats first."""
 
@@ -81,7 +95,6 @@ def refusal(_raster: Raster) -> str | None:
 def creating(path: Path, like: Raster) -> Iterator[Raster]:
     """Lend a raster to fill: mapped from the file itself, or compressed as the block ends."""
     layout = like.metadata.tiff
-    descriptions = layout.descriptions if layout else ()
     options = _options_from(layout) if layout else _options_for(like)
     dtype = like.dtype.newbyteorder(options["byteorder"])
     shape = like.pixels.shape
@@ -89,17 +102,22 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
         pixels = spooled(path.parent, shape, dtype)
         yield like.with_pixels(pixels)
         tifffile.imwrite(path, pixels, **options)
-        if descriptions:
-            describe(path, descriptions)
+        _add_metadata(path, like.metadata)
         return
     place = tifffile.imwrite(path, shape=shape, dtype=dtype, returnoffset=True, **options)
     assert place is not None, "uncompressed pixels are in one piece"
     with path.open("r+b") as file:
         file.seek(place[0])
         reserve(file, like.pixels.nbytes)
-    if descriptions:
-        describe(path, descriptions)
+    _add_metadata(path, like.metadata)
     yield like.with_pixels(np.memmap(path, dtype, "r+", place[0], shape))
+
+
+def _add_metadata(path: Path, metadata: Metadata) -> None:
+    """What tifffile does not write."""
+    if metadata.tiff and metadata.tiff.descriptions:
+        describe(path, metadata.tiff.descriptions)
+    add_directories(path, directories_of(metadata.info.get("exif", b"")))
 
 
 def _reason(error: Exception) -> str:
@@ -124,9 +142,20 @@ def _require_plain(path: Path, file: tifffile.TiffFile) -> None:
     photometric = series.keyframe.photometric
     if photometric == PHOTOMETRIC.YCBCR and series.keyframe.compression == COMPRESSION.JPEG:
         return  # decoded to RGB
+    if photometric == PHOTOMETRIC.PALETTE and _is_lookup_table(file, series.keyframe):
+        return
     if photometric not in _PLAIN:
         kind = _KINDS.get(photometric, f"of photometric interpretation {photometric}")
         raise InputError(f"{path} is {kind}; expected grey or RGB")
+
+
+def _is_lookup_table(file: tifffile.TiffFile, page: tifffile.TiffPage) -> bool:
+    """Whether colours only show numbers, as in microscopy, and the numbers can be cleaned."""
+    colours = page.colormap
+    if colours is None or colours.shape != (3, 2**page.bitspersample) or page.bitspersample < 8:
+        return False
+    steps = np.diff(_LUMA @ colours.astype(float))
+    return file.is_imagej or bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _pixels(path: Path, series: tifffile.TiffPageSeries) -> np.ndarray:
@@ -142,14 +171,14 @@ def _layout(file: tifffile.TiffFile, page: tifffile.TiffPage) -> TiffLayout:
         resolution = page.tags[_X_RESOLUTION].value, page.tags[_Y_RESOLUTION].value
     return TiffLayout(
         byteorder=file.byteorder,
-        photometric=min(page.photometric, PHOTOMETRIC.RGB),  # YCbCr has been decoded to RGB
+        photometric=_DECODED.get(page.photometric, page.photometric),
         planarconfig=page.planarconfig if page.samplesperpixel > 1 else None,
         extrasamples=page.extrasamples,
         compression=page.compression if page.compression in _KEPT_COMPRESSIONS else None,
         predictor=page.predictor,
         resolution=resolution,
         resolutionunit=page.resolutionunit,
-        tags=tuple(_packed(tag) for tag in page.tags if tag.code in _CARRIED),
+        tags=tuple(_packed(tag) for tag in page.tags if tag.code in _CARRIED | {_COLORMAP}),
         descriptions=descriptions_of(file),
     )
 
@@ -157,7 +186,7 @@ def _layout(file: tifffile.TiffFile, page: tifffile.TiffPage) -> TiffLayout:
 def _packed(tag: tifffile.TiffTag) -> Tag:
     handle = tag.parent.filehandle
     handle.seek(tag.valueoffset)
-    of_the_first_page = tag.code != ORIENTATION
+    of_the_first_page = tag.code not in (ORIENTATION, _COLORMAP)
     return tag.code, tag.dtype, tag.count, handle.read(tag.valuebytecount), of_the_first_page
 
 
@@ -169,7 +198,8 @@ def _info(page: tifffile.TiffPage) -> dict[str, Any]:
     if page.resolutionunit in _PER_INCH and _X_RESOLUTION in page.tags:
         factor = _PER_INCH[page.resolutionunit]
         info["dpi"] = tuple(factor * resolution for resolution in page.get_resolution())
-    if exif := exif_of({code: page.tags.valueof(code) for code in FIELDS}):
+    fields = {code: page.tags.valueof(code) for code in FIELDS}
+    if exif := exif_of(fields, directories_in(page)):
         info["exif"] = exif
     return info
 

@@ -18,6 +18,7 @@ from graphs.noise2noise.quality.estimated import EstimatedQuality, HeldOutPair, 
 from graphs.noise2noise.quality.metrics import psnr
 from graphs.noise2noise.report.contents import Comparison
 from graphs.noise2noise.training.configuration import Settled
+from graphs.noise2noise.training.session import least_side
 
 SHOWN = 3
 SIDE = 448
@@ -58,7 +59,7 @@ def run_pictures(c: Settled, restore: Restore) -> RunPictures:
         InputError: the pictures cannot be read any more.
     """
     found = find_scenes([Path(path) for path in c.data], c.pattern, clean=c.noise is not None)
-    needed = 2 * c.crop if found.kind == "single" else c.crop
+    needed = least_side(found.kind, c.crop)
     readings = read_scenes(found, needed)
     scenes = [_values(scene, readings) for scene in readings.scenes]
     held_out = hold_out(scenes, c.validation, needed, c.seed)[1] if c.validation else []

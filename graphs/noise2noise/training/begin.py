@@ -41,12 +41,12 @@ class Outcome:
 
 
 def begin(
-    configuration: Settled, folder: RunFolder, *, overwrite: bool, console: Console
+    configuration: Configuration, folder: RunFolder, *, overwrite: bool, console: Console
 ) -> Outcome:
     """Begin a run.
 
     Args:
-        configuration: a settled one.
+        configuration: all settings that are not left open.
         folder: a new one, or an empty one, or with ``overwrite`` that of an earlier run, which is
             removed once all else that can fail has been done.
         console: where the progress is shown.
@@ -54,20 +54,22 @@ def begin(
     Raises:
         InputError: a setting, the pictures or the folder are no good.
     """
+    settled = configuration.settled()
+    settled.to_toml()  # names that it cannot hold are refused before anything is read
     require_folder(folder.path)
-    _require_outside(folder, configuration.data)
+    _require_outside(folder, settled.data)
     _require_free(folder, overwrite)
-    settings = configuration.to_toml()
-    with explaining_shortage(configuration):
+    with explaining_shortage(settled):
         session = prepare(configuration)
         session.training.rehearse()
-    descriptions = _descriptions(folder, configuration, hashes(session.scenes.files))
+    settings = session.configuration.to_toml()
+    descriptions = _descriptions(folder, settled, hashes(session.scenes.files))
     with writing(folder.checkpoints):
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
     folder.clear()
     for path, text in {folder.config: settings, **descriptions}.items():
         write_text(path, text)
-    return _run(session, configuration, folder, console)
+    return _run(session, folder, console)
 
 
 def go_on(folder: RunFolder, console: Console) -> Outcome:
@@ -95,23 +97,23 @@ def go_on(folder: RunFolder, console: Console) -> Outcome:
             "bits from those of an undisturbed run.",
             soft_wrap=True,
         )
-    return _run(session, configuration, folder, console)
+    return _run(session, folder, console)
 
 
-def _run(session: Session, configuration: Settled, folder: RunFolder, console: Console) -> Outcome:
-    a, scenes = session.architecture, counted(session.count, "scene")
+def _run(session: Session, folder: RunFolder, console: Console) -> Outcome:
+    a, c, scenes = session.architecture, session.configuration, counted(session.count, "scene")
     console.print(
         f"{scenes}: {session.scenes.why}. Network: {a.network}, width {a.width}, depth {a.depth}, "
-        f"{counted(a.channels, 'channel')} in and out; loss: {configuration.loss}.",
+        f"{counted(a.channels, 'channel')} in and out; squares of {c.crop} pixels; loss: {c.loss}.",
         markup=False,
         highlight=False,
         soft_wrap=True,
     )
-    if configuration.validation and not session.is_validated:
+    if c.validation and not session.is_validated:
         console.print("The only scene is too small to hold rows out: nothing validates this run.")
     resume(session.training, folder, lambda line: console.print(line, soft_wrap=True))
     steps = keep(session.training, session.net, a, folder)
-    with explaining_shortage(configuration):
+    with explaining_shortage(c):
         finished = watch(steps, console)
     return Outcome(folder, session.count, session.training.position, finished)
 

@@ -52,7 +52,8 @@ class Configuration:
         lr: the highest learning rate; by default the network's, and 0.1 with ``sgd``.
         schedule: ``cosine``, ``constant``, ``step`` or ``ramp-down``.
         batch: examples in a step.
-        crop: side of the squares that are trained on.
+        crop: side of the squares that are trained on; by default the network's, or what the
+            smallest picture has room for.
         gain: the most by which every second square is made brighter or darker: a factor from 1 on.
         steps: how long to train, exactly repeatable.
         minutes: how long to train, if no steps are given.

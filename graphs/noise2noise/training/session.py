@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from graphs.noise2noise.data.sources import (
 )
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture, start_from_mean
-from graphs.noise2noise.training.configuration import Settled
+from graphs.noise2noise.training.configuration import Configuration, Settled
 from graphs.noise2noise.training.memory import require_memory
 from graphs.noise2noise.training.objectives import (
     Objective,
@@ -45,6 +45,7 @@ class Session:
     """A training with what it was made of.
 
     Attributes:
+        configuration: with nothing left open.
         scenes: the files, and what they were taken for.
         count: how many scenes there are, held-out ones included.
         is_validated: whether pictures are held out to validate on.
@@ -52,6 +53,7 @@ class Session:
         training: not yet begun.
     """
 
+    configuration: Settled
     scenes: Scenes
     count: int
     is_validated: bool
@@ -60,21 +62,24 @@ class Session:
     training: Training
 
 
-def prepare(configuration: Settled) -> Session:
+def prepare(configuration: Configuration) -> Session:
     """Find and read the pictures, build the network and all that trains it.
 
     Args:
-        configuration: a settled one.
+        configuration: if its crop is left open, the squares are no larger than the pictures.
 
     Raises:
         InputError: the pictures cannot be trained on, or settings do not go together.
     """
-    c = configuration
+    c = configuration.settled()
+    _require_halving(c)
     settle_threads(c.threads)
     found = find_scenes([Path(path) for path in c.data], c.pattern, clean=c.noise is not None)
     _require_loss(c.loss, found.kind, c)
-    needed = 2 * c.crop if found.kind == "single" else c.crop
-    readings = read_scenes(found, needed)
+    crop = 2**c.depth if configuration.crop is None else c.crop
+    readings = read_scenes(found, least_side(found.kind, crop))
+    if configuration.crop is None:
+        c = replace(c, crop=_largest_crop(readings.scenes, found.kind, c))
     architecture = Architecture(
         network=c.network,
         width=c.width,
@@ -83,10 +88,9 @@ def prepare(configuration: Settled) -> Session:
         offset=readings.offset,
         scale=readings.scale,
     )
-    _require_halving(c)
     kept, held_out = list(readings.scenes), list[torch.Tensor]()
     if c.validation:
-        kept, held_out = hold_out(kept, c.validation, needed, c.seed)
+        kept, held_out = hold_out(kept, c.validation, least_side(found.kind, c.crop), c.seed)
     _require_room(architecture)
     net = architecture.build(c.seed)
     start_from_mean(net, architecture, _mean(kept))
@@ -107,7 +111,18 @@ def prepare(configuration: Settled) -> Session:
         seed=c.seed,
     )
     is_validated = validate is not None
-    return Session(found, len(readings.scenes), is_validated, architecture, net, training)
+    return Session(c, found, len(readings.scenes), is_validated, architecture, net, training)
+
+
+def least_side(kind: Kind, crop: int) -> int:
+    """The sides that pictures need: single ones are thinned out to half."""
+    return 2 * crop if kind == "single" else crop
+
+
+def _largest_crop(scenes: Sequence[torch.Tensor], kind: Kind, c: Settled) -> int:
+    """The largest up to the network's own that all pictures have and the network can halve."""
+    side = min(min(scene.shape[2:]) for scene in scenes) // least_side(kind, 1)
+    return min(c.crop, side - side % 2**c.depth)
 
 
 def _require_halving(c: Settled) -> None:

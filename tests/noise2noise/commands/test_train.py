@@ -48,6 +48,23 @@ def trained(run: Path, *arguments: object) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(run / "best.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("size", "folders", "crop"), [((50, 70), 2, 48), ((16, 16), 2, 16), ((70, 81), 1, 32)]
+)
+def test_squares_are_no_larger_than_the_pictures(
+    size: tuple[int, int], folders: int, crop: int, tmp_path: Path
+) -> None:
+    sources, run = shots(tmp_path, 3, *size)[:folders], tmp_path / "run"
+    options = ("--width", 4, "--batch", 2, "--steps", 1)
+    result = blockwright("train", *sources, "-o", run, *options)
+    assert result.exit_code == 0, result.output
+    assert f"squares of {crop} pixels" in result.stderr
+    assert Configuration.settings_in(run / "config.toml")["crop"] == crop
+    assert (run / "report.html").is_file()
+    said = complaint("train", *sources, "-o", tmp_path / "other", *options, "--crop", 2 * crop)
+    assert "expected at least" in said
+
+
 def test_weights_that_denoise(tmp_path: Path) -> None:
     first, second = shots(tmp_path, count=4, height=64, width=64)
     run = tmp_path / "new" / "run"

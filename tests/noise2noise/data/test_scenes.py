@@ -146,7 +146,9 @@ def test_folders_that_do_not_pair_up(tmp_path: Path) -> None:
     save(second / "also alone.png", bytes_of(40, 48, 3))
     assert message(first, second).endswith("also alone.png differ in channels, 3 and 1")
     save(first / "also alone.png", grey(0, 31, 50))
-    assert message(first, second).endswith("expected at least 32 a side, or a smaller crop")
+    assert message(first, second).endswith(
+        "expected at least 32 a side, or a smaller crop or depth"
+    )
     (second / "also alone.png").write_text("no picture")
     save(first / "also alone.png", grey(0))
     assert message(first, second).startswith(f"{second}/also alone.png is not a ")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
+from PIL.ExifTags import GPS, IFD, Base
 from PIL.PngImagePlugin import PngInfo
 
 from graphs.noise2noise.images import creating, read_picture, read_raster, write_picture
+from graphs.noise2noise.images.exif import directories_of, exif_of, fields_of, packed
+from graphs.noise2noise.images.tiff_exif import add_directories
 from tests.noise2noise.images.kinds import numbers
 from tests.noise2noise.scenes import bytes_of
 
@@ -95,6 +101,120 @@ def test_exif_to_tiff_and_back(other: str, exif: Image.Exif, tmp_path: Path) -> 
             assert back[ARTIST].encode("latin-1").decode() == "Zoë"
 
 
+TAKEN = {
+    Base.ExposureTime: 0.005,
+    Base.ISOSpeedRatings: 6400,
+    Base.ExifVersion: b"0231",
+    Base.LensModel: "a lens",
+    Base.ExposureBiasValue: -0.5,
+    Base.MakerNote: bytes(range(256)) * 9,
+}
+PLACE = {GPS.GPSLatitudeRef: "N", GPS.GPSLatitude: (52.0, 31.0, 12.5)}
+
+
+@pytest.fixture
+def taken(exif: Image.Exif) -> Image.Exif:
+    exif.get_ifd(IFD.Exif).update(TAKEN)
+    exif.get_ifd(IFD.GPSInfo).update(PLACE)
+    return exif
+
+
+def require_taken(path: Path) -> None:
+    with Image.open(path) as image:
+        found = image.getexif()
+        assert found[ORIENTATION] == 6
+        assert dict(found.get_ifd(IFD.Exif)) == TAKEN
+        assert dict(found.get_ifd(IFD.GPSInfo)) == PLACE
+
+
+@pytest.mark.parametrize("source", ["jpg", "png", "tif"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_exposure_and_place_go_through_tiff(
+    source: str, compression: str | None, byteorder: str, taken: Image.Exif, tmp_path: Path
+) -> None:
+    Image.fromarray(bytes_of(17, 25, 3)).save(tmp_path / f"a.{source}", exif=taken.tobytes())
+    require_taken(rewrite(tmp_path / f"a.{source}", "b.tif"))
+    # Through a file of other software, arranged in its own way, whose tags are added to as well.
+    raster = read_raster(tmp_path / "b.tif")
+    tifffile.imwrite(
+        tmp_path / "c.tif", raster.pixels, byteorder=byteorder, compression=compression
+    )
+    add_directories(tmp_path / "c.tif", directories_of(raster.metadata.info["exif"]))
+    with tifffile.TiffFile(tmp_path / "c.tif") as file:
+        assert file.pages[0].tags.valueof(IFD.Exif)["LensModel"] == "a lens"
+    for name in ("d.tif", "e.jpg", "f.png"):
+        again = rewrite(tmp_path / "c.tif", name)
+        with Image.open(again) as image:
+            found = image.getexif()
+            assert dict(found.get_ifd(IFD.Exif)) == TAKEN
+            assert dict(found.get_ifd(IFD.GPSInfo)) == PLACE
+    np.testing.assert_array_equal(read_raster(tmp_path / "d.tif").pixels, raster.pixels)
+
+
+def test_the_kinds_of_values_stay(taken: Image.Exif, tmp_path: Path) -> None:
+    Image.fromarray(bytes_of(17, 25, 3)).save(tmp_path / "a.jpg", exif=taken.tobytes())
+    before = directories_of(read_raster(tmp_path / "a.jpg").metadata.info["exif"])
+    rewrite(tmp_path / "a.jpg", "b.tif")
+    after = directories_of(read_raster(tmp_path / "b.tif").metadata.info["exif"])
+    for code in (IFD.Exif, IFD.GPSInfo):
+        assert after[code].tagtype == before[code].tagtype
+        assert dict(after[code]) == dict(before[code])
+
+
+def test_pages_of_a_stack_stay_when_directories_are_added(
+    taken: Image.Exif, tmp_path: Path
+) -> None:
+    pixels = numbers((4, 9, 8), "uint16")
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for frame in pixels:
+            file.write(frame, contiguous=False, metadata=None)
+    add_directories(tmp_path / "a.tif", directories_of(taken.tobytes()))
+    np.testing.assert_array_equal(read_raster(rewrite_stack(tmp_path / "a.tif")).pixels, pixels)
+    with Image.open(tmp_path / "b.tif") as image:
+        assert image.n_frames == 4
+        assert dict(image.getexif().get_ifd(IFD.GPSInfo)) == PLACE
+
+
+def rewrite_stack(source: Path) -> Path:
+    raster = read_raster(source)
+    with creating(source.with_name("b.tif"), raster) as new:
+        new.pixels[...] = raster.pixels
+    return source.with_name("b.tif")
+
+
+@pytest.mark.parametrize("place", [8, 300, 1000])
+def test_a_directory_that_is_not_where_it_should_be(
+    place: int, taken: Image.Exif, tmp_path: Path
+) -> None:
+    Image.fromarray(bytes_of(17, 25, 3)).save(tmp_path / "a.tif", exif=taken.tobytes())
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    entry = struct.pack("<HHL", IFD.Exif, 4, 1)
+    start = content.index(entry) + len(entry)
+    content[start : start + 4] = struct.pack("<L", place)
+    (tmp_path / "a.tif").write_bytes(content)
+    with Image.open(rewrite(tmp_path / "a.tif", "b.tif")) as image:
+        assert dict(image.getexif().get_ifd(IFD.GPSInfo)) == PLACE
+        assert Base.LensModel not in image.getexif().get_ifd(IFD.Exif)
+    np.testing.assert_array_equal(read_raster(tmp_path / "b.tif").pixels, bytes_of(17, 25, 3))
+
+
+@given(st.data())
+def test_exif_damaged_anywhere_is_read_so_far_as_it_can_be(data: st.DataObject) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif.get_ifd(IFD.Exif).update(TAKEN)
+    exif.get_ifd(IFD.GPSInfo).update(PLACE)
+    content = bytearray(exif.tobytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(6, 250))] = data.draw(st.integers(0, 255))
+    damaged = bytes(content[: data.draw(st.integers(0, len(content)))])
+    again = exif_of(fields_of(damaged), directories_of(damaged))
+    head = b"MM\0*\0\0\0\x08"
+    for code, directory in directories_of(damaged).items():
+        assert packed(directories_of(again)[code], head, 0) == packed(directory, head, 0)
+
+
 def test_damaged_exif_does_not_spoil_a_tiff(tmp_path: Path) -> None:
     Image.fromarray(bytes_of(16, 24, 3)).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM and no more")
     with tifffile.TiffFile(rewrite(tmp_path / "a.jpg", "b.tif")) as file:
@@ -164,6 +284,23 @@ def test_imagej(tmp_path: Path) -> None:
         assert after.imagej_metadata == before.imagej_metadata
         assert after.series[0].axes == before.series[0].axes == "CYX"
         assert after.pages[0].get_resolution() == before.pages[0].get_resolution()
+
+
+@pytest.mark.parametrize("imagej", [True, False])
+def test_lookup_tables_show_numbers_and_do_not_change_them(imagej: bool, tmp_path: Path) -> None:
+    pixels = numbers((3, 9, 8), "uint8")
+    ramp = np.arange(256, dtype=np.uint16) * 257
+    red = np.minimum(ramp, ramp[::-1]) if imagej else ramp
+    colours = np.stack([red, np.zeros_like(ramp), ramp // 8])
+    options = {"imagej": True, "metadata": {"axes": "TYX"}} if imagej else {"photometric": 3}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, colormap=colours, **options)
+    assert read_raster(tmp_path / "a.tif").channels == 1
+    with tifffile.TiffFile(rewrite_stack(tmp_path / "a.tif")) as file:
+        assert file.is_imagej == imagej
+        np.testing.assert_array_equal(file.asarray(), pixels)
+        for page in file.pages:
+            assert page.photometric == tifffile.PHOTOMETRIC.PALETTE
+            np.testing.assert_array_equal(page.colormap, colours)
 
 
 def test_ome(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""PNG files of palettes and of few bits: the pixels that Pillow sees in them, in 8 bits."""
+"""PNG files of palettes, of few bits and with a transparent colour: the pixels that Pillow sees."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ FILES: dict[str, tuple[Image.Image, dict[str, object], str]] = {
     "1 bit": (PICTURE.convert("1"), {}, "L"),
     "2 bits": (PICTURE.convert("L"), {"bits": 2}, "L"),
     "4 bits": (PICTURE.convert("L"), {"bits": 4}, "L"),
+    "a transparent grey": (PICTURE.convert("L"), {"transparency": 128}, "LA"),
+    "transparent black of 1 bit": (PICTURE.convert("1"), {"transparency": 0}, "LA"),
+    "a transparent colour of RGB": (PICTURE, {"transparency": PICTURE.getpixel((5, 7))}, "RGBA"),
 }
 
 
@@ -59,7 +62,7 @@ def test_read_as_pillow_does_and_written_in_8_bits(kind: str, tmp_path: Path) ->
     raster = read_raster(tmp_path / "a.png")
     assert isinstance(raster.pixels, np.memmap) == (spool.IN_MEMORY == 0)
     assert raster.dtype == np.uint8
-    assert raster.alpha == (mode == "RGBA")
+    assert raster.alpha == mode.endswith("A")
     np.testing.assert_array_equal(raster.pixels, expected)
     write_picture(tmp_path / "b.png", read_picture(tmp_path / "a.png"))
     with Image.open(tmp_path / "b.png") as written:
@@ -67,6 +70,21 @@ def test_read_as_pillow_does_and_written_in_8_bits(kind: str, tmp_path: Path) ->
         assert written.mode == mode
         assert written.info == {"Author": "somebody"}
         np.testing.assert_array_equal(np.asarray(written), expected)
+
+
+@pytest.mark.usefixtures("_either_way")
+@pytest.mark.parametrize("shape", [(23, 37), (23, 37, 3)])
+def test_a_transparent_colour_of_16_bits(shape: tuple[int, ...], tmp_path: Path) -> None:
+    pixels = numbers(shape, "uint16")
+    content = imagecodecs.png_encode(pixels)
+    colour = np.atleast_1d(pixels[3, 4]).astype(">u2")
+    path = tmp_path / "a.png"
+    path.write_bytes(content[:33] + png_chunk(b"tRNS", colour.tobytes()) + content[33:])
+    raster = read_raster(path)
+    np.testing.assert_array_equal(raster.planes(), np.moveaxis(np.atleast_3d(pixels), -1, 0))
+    there = np.argwhere(raster.opacity()[0] == 0)
+    np.testing.assert_array_equal(there, [[3, 4]])
+    assert raster.opacity().max() == 65535
 
 
 @given(
@@ -118,6 +136,17 @@ def test_damage_is_found(lost: bytes, tmp_path: Path) -> None:
     path.write_bytes(content.replace(lost, b"teXt"))
     with pytest.raises(InputError, match=r"a\.png cannot be read: "):
         read_raster(path)
+
+
+@pytest.mark.usefixtures("_either_way")
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_a_transparent_colour_of_another_kind_is_left_out(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    PICTURE.convert(mode).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:33] + png_chunk(b"tRNS", bytes(8)) + content[33:])
+    expected = np.asarray(PICTURE.convert(mode))
+    np.testing.assert_array_equal(read_raster(path).pixels, expected)
 
 
 @pytest.mark.usefixtures("_either_way")

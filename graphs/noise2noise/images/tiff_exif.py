@@ -1,0 +1,53 @@
+"""The directories of exposure and place in TIFF files, which tifffile does not write."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+import tifffile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2 as Directory
+
+from graphs.noise2noise.images.exif import DIRECTORIES, HEAD, directories_at, packed
+
+_ENTRY = 12
+_LONG = 4
+
+
+def directories_in(page: tifffile.TiffPage) -> dict[int, Directory]:
+    """Those that a page has, but for BigTIFF files, which Pillow does not read in either order."""
+    if page.parent.is_bigtiff:
+        return {}
+    places = {code: page.tags[code].valueoffset for code in DIRECTORIES if code in page.tags}
+    with Path(page.parent.filehandle.path).open("rb") as file:
+        return directories_at(file, places)
+
+
+def add_directories(path: Path, directories: Mapping[int, Directory]) -> None:
+    """Add directories to a file that has none of them.
+
+    The first page's own is written once more, pointing to them, after everything else. A BigTIFF
+    file, one of more than 4 GB, is left as it is.
+    """
+    with path.open("r+b") as file:
+        head = file.read(HEAD)
+        order = "<" if head[:2] == b"II" else ">"
+        if not directories or struct.unpack_from(f"{order}H", head, 2)[0] != 42:
+            return
+        (place,) = struct.unpack_from(f"{order}L", head, 4)
+        file.seek(place)
+        (count,) = struct.unpack(f"{order}H", file.read(2))
+        entries = [file.read(_ENTRY) for _ in range(count)]
+        next_page = file.read(4)
+        end = file.seek(0, 2)
+        file.write(b"\0" * (end % 2))
+        for code, directory in directories.items():
+            place = file.tell()
+            file.write(packed(directory, head, place))
+            entries.append(struct.pack(f"{order}HHLL", code, _LONG, 1, place))
+        entries.sort(key=lambda entry: struct.unpack_from(f"{order}H", entry))
+        place = file.tell()
+        file.write(struct.pack(f"{order}H", len(entries)) + b"".join(entries) + next_page)
+        file.seek(4)
+        file.write(struct.pack(f"{order}L", place))
