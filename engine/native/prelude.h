@@ -25,6 +25,16 @@ typedef double vd __attribute__((vector_size(BYTES), aligned(8), may_alias));
 typedef int mf __attribute__((vector_size(BYTES), aligned(4), may_alias));
 typedef long long md __attribute__((vector_size(BYTES), aligned(8), may_alias));
 
+/* A vector that several products use stays in a register: GCC, if it tunes for AMD's processors,
+   would load it anew for each. */
+#if defined(__x86_64__)
+#define HOLD(v) __asm__("" : "+v"(v))
+#elif defined(__aarch64__)
+#define HOLD(v) __asm__("" : "+w"(v))
+#else
+#define HOLD(v) (void)0
+#endif
+
 /* A library is compiled in parts, side by side: which step is in this one. */
 #ifndef PARTS
 #define PARTS 1

@@ -61,7 +61,7 @@ static void keep_off_my_processor(Crew *crew)
 #if defined(__linux__)
     int mine = sched_getcpu();
     cpu_set_t allowed;
-    if (mine == crew->avoided || sched_getaffinity(0, sizeof allowed, &allowed))
+    if (!crew->hired || mine == crew->avoided || sched_getaffinity(0, sizeof allowed, &allowed))
         return;
     CPU_CLR(mine, &allowed);
     if (CPU_COUNT(&allowed) == 0)

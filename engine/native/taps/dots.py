@@ -48,9 +48,10 @@ def write_tile(text: Text, tapsum: TapSum, number: int, pixels: int) -> None:
             step = f"k += {lanes}, w += {len(uses) * lanes}"
             with text.block(f"for (long k = 0; k < {taps.terms}; {step})"):
                 for p in range(pixels):
-                    text(f"const v{s} x{p} = load_{s}(in + k + {at + p * taps.in_pixel});")
+                    text(f"v{s} x{p} = load_{s}(in + k + {at + p * taps.in_pixel});")
+                    text(f"HOLD(x{p});")
                 for u, (sum_number, _) in enumerate(uses):
-                    text(f"const v{s} w{u} = load_{s}(w + {u * lanes});")
+                    text(f"v{s} w{u} = load_{s}(w + {u * lanes});", f"HOLD(w{u});")
                     text(*(f"sums{p}[{sum_number}] += x{p} * w{u};" for p in range(pixels)))
         for p in range(pixels):
             totals = f"totals_{s}(sums{p}, {tapsum.dots})"

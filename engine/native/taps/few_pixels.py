@@ -187,9 +187,9 @@ def _write_products(text: Text, tapsum: TapSum, pixels: int, count: int) -> None
     """A vector of terms, for each pixel and channel of a tile: of so many taps, summed first."""
     s, channels = SUFFIX[tapsum.dtype], tapsum.lanes // pixels
     for p in range(pixels):
-        text(f"const v{s} x{p} = load_{s}(in + from[{p}] + run[0] + k);")
+        text(f"v{s} x{p} = load_{s}(in + from[{p}] + run[0] + k);", f"HOLD(x{p});")
     for m in range(channels):
         place = f"k + {m * tapsum.taps.result_stride}"
         taps = " + ".join(f"load_{s}(w + run[{2 + i}] + {place})" for i in range(count))
-        text(f"const v{s} w{m} = {taps};")
+        text(f"v{s} w{m} = {taps};", f"HOLD(w{m});")
         text(*(f"sums[{p * channels + m}] += x{p} * w{m};" for p in range(pixels)))
