@@ -19,6 +19,24 @@
 #define LANES_d (BYTES / 8)
 
 #define NOINLINE static __attribute__((noinline)) /* keeps large programs quick to compile */
+#define INLINE static inline __attribute__((always_inline))
+
+/* A statement for half the lanes, a quarter and so on, down to one. */
+#define HALVING(lanes, size, statement)                                                            \
+    do {                                                                                           \
+        if (lanes > 8) { const int size = 8; statement; }                                          \
+        if (lanes > 4) { const int size = 4; statement; }                                          \
+        if (lanes > 2) { const int size = 2; statement; }                                          \
+        if (lanes > 1) { const int size = 1; statement; }                                          \
+    } while (0)
+
+/* A loop of so many turns, a constant, written out. */
+#define PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define UNROLL(turns) PRAGMA(clang loop unroll(full))
+#else
+#define UNROLL(turns) PRAGMA(GCC unroll turns)
+#endif
 
 typedef float vf __attribute__((vector_size(BYTES), aligned(4), may_alias));
 typedef double vd __attribute__((vector_size(BYTES), aligned(8), may_alias));
@@ -160,43 +178,42 @@ FOR_TYPE(double, vd, md, long long, d)
 static const int lane_f[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
 
-/* The lanes of two vectors that an index names: those of b come after those of a. */
+/* The lanes of two vectors at the places that an expression of a lane gives: those of b come after
+   those of a. For GCC the lane is a vector, all of them; for Clang each by itself. */
 #if defined(__clang__)
-#define SHUFFLE(a, b, index, lanes)                                                                \
+#define SHUFFLE(a, b, at, lanes)                                                                   \
     ({                                                                                             \
-        __typeof__(a) chosen;                                                                      \
-        for (int i = 0; i < lanes; i++)                                                            \
-            chosen[i] = index[i] < lanes ? a[index[i]] : b[index[i] - lanes];                      \
+        __typeof__(-(a)) chosen; /* not const */                                                   \
+        UNROLL(16) for (int lane = 0; lane < lanes; lane++)                                        \
+            chosen[lane] = (at) < lanes ? a[at] : b[(at) - lanes];                                 \
         chosen;                                                                                    \
     })
 #else
-#define SHUFFLE(a, b, index, lanes) __builtin_shuffle(a, b, index)
+#define SHUFFLE(a, b, at, lanes) __builtin_shuffle(a, b, at)
 #endif
 
 /* transpose: columns become rows, to[c * to_row + r] = from[r * from_row + c].
    Blocks of as many rows as columns are held in vectors, in which ever smaller blocks beside the
    diagonal change places (Eklundh, "A Fast Computer Method for Matrix Transposing", 1972). */
+#define CROSSED(lane, size, lanes) (lane + (lane & size) / size * (lanes - size))
 #define TRANSPOSE(T, V, M, s)                                                                      \
-    static inline void exchange_##s(V *rows, int size)                                             \
+    INLINE void exchange_##s(V *rows, const int size)                                              \
     {                                                                                              \
-        const M lane = *(const M *)lane_##s, second = (lane & size) != 0;                          \
-        const M above = (second & (lane - size + LANES_##s)) | (~second & lane);                   \
-        const M below = (second & (lane + LANES_##s)) | (~second & (lane + size));                 \
-        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_##s; i++)                               \
+        const M lane = *(const M *)lane_##s;                                                       \
+        UNROLL(16) for (int i = 0; i < LANES_##s; i++)                                             \
             if (!(i & size)) {                                                                     \
                 const V a = rows[i], b = rows[i + size];                                           \
-                rows[i] = SHUFFLE(a, b, above, LANES_##s);                                         \
-                rows[i + size] = SHUFFLE(a, b, below, LANES_##s);                                  \
+                rows[i] = SHUFFLE(a, b, CROSSED(lane, size, LANES_##s), LANES_##s);                \
+                rows[i + size] = SHUFFLE(a, b, CROSSED(lane, size, LANES_##s) + size, LANES_##s);  \
             }                                                                                      \
     }                                                                                              \
     NOINLINE void transpose_block_##s(const T *from, long from_row, T *to, long to_row)            \
     {                                                                                              \
         V rows[LANES_##s];                                                                         \
-        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_##s; i++)                               \
+        UNROLL(16) for (int i = 0; i < LANES_##s; i++)                                             \
             rows[i] = load_##s(from + i * from_row);                                               \
-        _Pragma("GCC unroll 4") for (int size = LANES_##s / 2; size; size /= 2)                    \
-            exchange_##s(rows, size);                                                              \
-        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_##s; i++)                               \
+        HALVING(LANES_##s, size, exchange_##s(rows, size));                                        \
+        UNROLL(16) for (int i = 0; i < LANES_##s; i++)                                             \
             store_##s(to + i * to_row, rows[i]);                                                   \
     }                                                                                              \
     NOINLINE void transpose_##s(                                                                   \
@@ -210,37 +227,39 @@ static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
             for (long r = c < cut ? whole : 0; r < rows; r++)                                      \
                 to[c * to_row + r] = from[r * from_row + c];                                       \
     }                                                                                              \
+    INLINE void add_halves_##s(V *parts, const int size)                                           \
+    {                                                                                              \
+        exchange_##s(parts, size);                                                                 \
+        UNROLL(8) for (int i = 0; i < size; i++)                                                   \
+            parts[i] += parts[i + size];                                                           \
+    }                                                                                              \
     /* Of each of a constant number of vectors the sum of its lanes: in the lane of its number. The  \
        same exchange, of which both results are added at once. */                                  \
-    static inline __attribute__((always_inline)) V totals_##s(const V *sums, const int count)      \
+    INLINE V totals_##s(const V *sums, const int count)                                            \
     {                                                                                              \
         V parts[LANES_##s];                                                                        \
-        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_##s; i++)                               \
+        UNROLL(16) for (int i = 0; i < LANES_##s; i++)                                             \
             parts[i] = i < count ? sums[i] : (V){};                                                \
-        _Pragma("GCC unroll 4") for (int size = LANES_##s / 2; size; size /= 2)                    \
-        {                                                                                          \
-            exchange_##s(parts, size);                                                             \
-            _Pragma("GCC unroll 16") for (int i = 0; i < size; i++)                                \
-                parts[i] += parts[i + size];                                                       \
-        }                                                                                          \
+        HALVING(LANES_##s, size, add_halves_##s(parts, size));                                     \
         return parts[0];                                                                           \
     }                                                                                              \
     /* The same for very few rows, a constant, in a result without gaps. */                        \
-    static inline __attribute__((always_inline)) void interleave_##s(                              \
+    INLINE void interleave_##s(                                                                    \
         const T *from, long from_row, T *to, const int rows, long columns)                         \
     {                                                                                              \
         const M lane = *(const M *)lane_##s;                                                       \
         long c = 0;                                                                                \
         for (; c + LANES_##s <= columns; c += LANES_##s, to += rows * LANES_##s)                   \
-            _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)                                 \
+            UNROLL(4) for (int i = 0; i < rows; i++)                                               \
             {                                                                                      \
-                const M place = lane + i * LANES_##s, column = place / rows;                       \
+                const M place = lane + i * LANES_##s;                                              \
                 V part = {};                                                                       \
-                _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)                             \
+                UNROLL(4) for (int r = 0; r < rows; r++)                                           \
                 {                                                                                  \
                     const V row = load_##s(from + r * from_row + c);                               \
-                    const M mine = place - column * rows == r;                                     \
-                    part = select_##s(mine, SHUFFLE(row, row, column, LANES_##s), part);           \
+                    const M mine = place % rows == r;                                              \
+                    const V spread = SHUFFLE(row, row, (lane + i * LANES_##s) / rows, LANES_##s);  \
+                    part = select_##s(mine, spread, part);                                         \
                 }                                                                                  \
                 store_##s(to + i * LANES_##s, part);                                               \
             }                                                                                      \
@@ -249,21 +268,23 @@ static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
                 to[r] = from[r * from_row + c];                                                    \
     }                                                                                              \
     /* And back: for very few columns, a constant, of a source without gaps. */                    \
-    static inline __attribute__((always_inline)) void separate_##s(                                \
+    INLINE void separate_##s(                                                                      \
         const T *from, T *to, long to_row, long rows, const int columns)                           \
     {                                                                                              \
         const M lane = *(const M *)lane_##s;                                                       \
         long r = 0;                                                                                \
         for (; r + LANES_##s <= rows; r += LANES_##s, from += columns * LANES_##s)                 \
-            _Pragma("GCC unroll 4") for (int c = 0; c < columns; c++)                              \
+            UNROLL(4) for (int c = 0; c < columns; c++)                                            \
             {                                                                                      \
-                const M place = lane * columns + c, at = place % LANES_##s;                        \
+                const M place = lane * columns + c;                                                \
                 V part = {};                                                                       \
-                _Pragma("GCC unroll 4") for (int i = 0; i < columns; i++)                          \
+                UNROLL(4) for (int i = 0; i < columns; i++)                                        \
                 {                                                                                  \
                     const V some = load_##s(from + i * LANES_##s);                                 \
                     const M mine = place / LANES_##s == i;                                         \
-                    part = select_##s(mine, SHUFFLE(some, some, at, LANES_##s), part);             \
+                    const V near = SHUFFLE(                                                        \
+                        some, some, (lane * columns + c) % LANES_##s, LANES_##s);                  \
+                    part = select_##s(mine, near, part);                                           \
                 }                                                                                  \
                 store_##s(to + c * to_row + r, part);                                              \
             }                                                                                      \

@@ -84,12 +84,12 @@
    name_square: vectors in memory. name_squares: of many channels, vector by vector; all of a square
    is read before anything is written, so both may lie in the same place. */
 #define ALONG_BOTH(name, n, m, T, V, s)                                                            \
-    static inline __attribute__((always_inline)) void name##_square_##s(const V *x, V *y)          \
+    INLINE void name##_square_##s(const V *x, V *y)                                                \
     {                                                                                              \
         V half[m * n];                                                                             \
-        _Pragma("GCC unroll 5") for (int c = 0; c < n; c++)                                        \
+        UNROLL(5) for (int c = 0; c < n; c++)                                                      \
             name##_##s(x + c, n, half + c, n);                                                     \
-        _Pragma("GCC unroll 5") for (int r = 0; r < m; r++)                                        \
+        UNROLL(5) for (int r = 0; r < m; r++)                                                      \
             name##_##s(half + r * n, 1, y + r * m, 1);                                             \
     }                                                                                              \
     __attribute__((unused)) NOINLINE void name##_squares_##s(                                      \
@@ -97,10 +97,10 @@
     {                                                                                              \
         for (long k = 0; k < channels; k += LANES_##s) {                                           \
             V from[n * n], result[m * m];                                                          \
-            _Pragma("GCC unroll 25") for (int i = 0; i < n * n; i++)                               \
+            UNROLL(25) for (int i = 0; i < n * n; i++)                                             \
                 from[i] = load_##s(x + i / n * row + i % n * column + k);                          \
             name##_square_##s(from, result);                                                       \
-            _Pragma("GCC unroll 25") for (int i = 0; i < m * m; i++)                               \
+            UNROLL(25) for (int i = 0; i < m * m; i++)                                             \
                 store_##s(y + i * to + k, result[i]);                                              \
         }                                                                                          \
     }

@@ -136,7 +136,7 @@ def _write_results(text: Text, tapsum: TapSum, work: Work) -> None:
         load = f"sum[p] = load_{s}(sums + p * {work.result_place} + c);"
         text(
             f"v{s} sum[{places}], y[{SIDE**2}];",
-            f'_Pragma("GCC unroll {places}") for (int p = 0; p < {places}; p++)',
+            f"UNROLL({places}) for (int p = 0; p < {places}; p++)",
             f"    {load}",
             f"to_results_{work.blocks.side}_square_{s}(sum, y);",
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ import torch
 from engine import Program, cache, compile
 from engine.backends import _native, fall_back
 from engine.native import crew, library, target
-from graphs import GraphBuilder
-from ops import GraphError, OutOfMemory, sigmoid
+from graphs import SGD, GraphBuilder, Module
+from graphs.architectures import UNet, report_network
+from ops import GraphError, OutOfMemory, mse, sigmoid
+from tests.support import values
 
 FEEDS = {"x": torch.linspace(-3, 3, 40)}
 
@@ -61,6 +64,28 @@ def test_compiled_side_by_side(processors: int | None, monkeypatch: pytest.Monke
     for i, y in enumerate(compiled(**FEEDS).values()):
         torch.testing.assert_close(y, (FEEDS["x"] * i).sigmoid())
     assert [path.suffix for path in Path(os.environ["BLOCKWRIGHT_CACHE"]).iterdir()] == [".so"] * 2
+
+
+@pytest.mark.filterwarnings("error:no native code")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("make", [lambda: report_network(16), lambda: UNet(16, depth=2)])
+def test_every_compiler(
+    compiler: str, make: Callable[[], Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"needs {compiler}")
+    monkeypatch.setenv("CC", compiler)
+    feeds = {"noisy": values(2, 3, 16, 24).float(), "target": values(2, 3, 16, 24, seed=1).float()}
+    losses = []
+    for backend in ("torch", "native"):
+        torch.manual_seed(0)
+        net, g = make(), GraphBuilder("training")
+        noisy, wanted = (g.input(name, (2, 3, 16, 24)) for name in feeds)
+        graph = g.build(loss=mse(net(noisy), wanted))
+        step = compile(graph, minimize="loss", optimizer=SGD(lr=0.01), backend=backend)
+        losses.append([float(step(**feeds)["loss"]) for _ in range(4)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert losses[0][-1] < losses[0][0]
 
 
 def test_unknown_backend() -> None:
