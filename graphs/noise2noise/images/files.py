@@ -145,7 +145,9 @@ def list_pictures(folder: Path) -> dict[str, Path]:
         raise InputError(f"there is no folder {folder}")
     found = {p.name: p for p in sorted(folder.iterdir()) if is_picture_name(p)}
     if not found:
-        raise InputError(f"the folder {folder} has no PNG, JPEG, TIFF or .npy pictures")
+        inner = next((p for p in sorted(folder.iterdir()) if p.is_dir()), None)
+        hint = f" itself; name one of its folders, as {inner}" if inner else ""
+        raise InputError(f"the folder {folder} has no PNG, JPEG, TIFF or .npy pictures{hint}")
     return found
 
 

@@ -145,6 +145,9 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match=r"has no PNG, JPEG, TIFF or \.npy pictures$"):
         list_pictures(tmp_path)
+    (tmp_path / "burst").mkdir()
+    with pytest.raises(InputError, match=r"pictures itself; name one of its folders, as .*/burst$"):
+        list_pictures(tmp_path)
 
 
 @pytest.mark.parametrize(
