@@ -179,11 +179,12 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "compile time": ("compile_time", compiling),
     "roofline": ("roofline", roofline),
     "denoising": ("denoising", quality_tables.denoising),
+    "denoising, shipped": ("denoising_shipped", quality_tables.denoising),
     "zero-shot": ("zero_shot", quality_tables.zero_shot),
     "zero-shot, beside PyTorch": ("xeon/zero_shot", quality_tables.zero_shot),
     "zero-shot, published": ("zero_shot_published", quality_tables.zero_shot),
     "zero-shot, published, beside PyTorch": (
-        "xeon/zero_shot_published",
+        "beside_pytorch/zero_shot_published",
         quality_tables.zero_shot,
     ),
     "fluorescence": ("fluorescence", quality_tables.fluorescence),
