@@ -25,7 +25,7 @@ from ops.leaves import parameter as parameter_leaf
 PROGRAMS_KEPT = 16
 """Shapes for which a module keeps its compiled programs; the least recently used goes first."""
 
-LISTED = 5
+LISTED = 10
 """Names in a message."""
 
 Structure = tuple[tuple["Module", int], ...]
