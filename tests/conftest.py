@@ -20,3 +20,8 @@ settings.register_profile(
     "thorough", max_examples=5000, deadline=None, suppress_health_check=SLOW_IS_FINE
 )
 settings.load_profile("quick")
+
+
+def pytest_runtest_teardown() -> None:
+    """A training settles for good how many threads there are."""
+    torch.set_num_threads(1)

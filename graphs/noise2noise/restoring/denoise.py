@@ -184,8 +184,9 @@ def _learned(
     else:
         for scene, target in zip(scenes, targets, strict=True):
             require_fit(target, scene.raster)
+    fitting, reason = choose(scenes)
     if options.method is None or options.method == "model":
-        method, reason = choose(scenes)
+        method = fitting
     else:
         method, reason = options.method, "as asked for"
     choice = Choice(method, reason)
@@ -195,6 +196,12 @@ def _learned(
     seconds = TRAINING_SHARE * options.seconds
     net, training = training_on(method, examples, seconds, seed=options.seed)
     _tell(files[0], first.noise, choice, console)
+    if method == "repeats" and fitting != "repeats":
+        _say(
+            console,
+            "the pictures do not look like shots of one scene: if they are not, what is made of "
+            "them is worth nothing",
+        )
     watch(training.run(), console if console.is_terminal else Console(quiet=True))
     restore = Restorer(net, rasters[0].channels, max_bytes=options.max_bytes)
     return _Work(choice, rasters, restore, lambda raster, noise: scale)
@@ -229,7 +236,7 @@ def _require_average(scenes: Sequence[Scene], target: Path) -> None:
     if len(scenes) > 1 and not show_one_scene(scenes):
         raise InputError(
             f"the {len(scenes)} files do not show one scene, so {target} cannot be their mean; "
-            "name a folder for the results"
+            "name a folder for the results, and no --average"
         )
     require_fit(target, scenes[0].raster.first_frame())
 

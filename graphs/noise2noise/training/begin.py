@@ -63,12 +63,14 @@ def begin(
         session = prepare(configuration)
         session.training.rehearse()
     settings = session.configuration.to_toml()
-    descriptions = _descriptions(folder, settled, hashes(session.scenes.files))
+    files = hashes(session.scenes.files)
+    descriptions = _descriptions(folder, settled, files)
     with writing(folder.checkpoints):
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
     folder.clear()
     for path, text in {folder.config: settings, **descriptions}.items():
         write_text(path, text)
+    _tell_of_copies(session, files, console)
     return _run(session, folder, console)
 
 
@@ -132,6 +134,22 @@ def _descriptions(
         folder.environment: to_json(environment(configuration.threads)),
         folder.data: to_json({"files": files}),
     }
+
+
+def _tell_of_copies(session: Session, files: Mapping[str, str], console: Console) -> None:
+    for shots in session.scenes.groups:
+        first_of: dict[str, Path] = {}
+        for shot in shots:
+            first = first_of.setdefault(files[to_utf8(str(shot.resolve()))], shot)
+            if first != shot:
+                console.print(
+                    f"{first} and {shot} are the same, byte for byte: from them a network learns "
+                    "to keep the noise. `blockwright inspect` finds all such pairs.",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
+                return
 
 
 def _require_same_data(folder: RunFolder, now: Mapping[str, str]) -> None:

@@ -46,7 +46,7 @@ def keep(
 
     What the folder holds is enough, at any moment, to go on and end with the same weights to the
     last bit, provided that the plan has a number of steps and of threads. If the loop is left, the
-    latest step is kept too.
+    latest step is kept too, and its weights are the best until then if they do best.
     """
     kept = training.position.step
     if kept:
@@ -64,6 +64,8 @@ def keep(
         if training.position.step != kept:
             training.settle()
             _keep_checkpoint(training, folder)
+            if training.conclude():
+                save_network(folder.best, net, architecture)
         raise
 
 

@@ -150,6 +150,20 @@ class Training:
         count = self.position.loss_count + len(latest)
         self.position = replace(self.position, loss_sum=total, loss_count=count)
 
+    def conclude(self) -> bool:
+        """Judge the weights where a training is left, and tell whether they are the best so far.
+
+        To be called when what there is to go on with has been kept: an undisturbed training would
+        not have looked at them here.
+        """
+        score = self._validate() if self._validate is not None else None
+        loss = self._interval_loss() if score is None else score.loss
+        is_best = loss is not None and math.isfinite(loss)
+        is_best &= score is None or score.loss < self.position.best_loss
+        if is_best:
+            self._keep_as_best(loss, score)
+        return is_best
+
     def _current(self) -> dict[str, torch.Tensor]:
         weights = {f"network/{name}": value for name, value in self._net.state().items()}
         kept = self._optimizer.state(self._net)

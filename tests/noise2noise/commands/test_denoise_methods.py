@@ -201,9 +201,21 @@ def test_different_pictures_have_no_mean(options: tuple[str, ...], tmp_path: Pat
     said = complaint("denoise", first, other, "-o", out, *options)
     assert said == (
         f"the 2 files do not show one scene, so {out} cannot be their mean; "
-        "name a folder for the results"
+        "name a folder for the results, and no --average"
     )
     assert names(tmp_path) == ["a.png", "b.png"]
+
+
+def test_repeats_that_are_none_are_told_of(tmp_path: Path) -> None:
+    told = "do not look like shots of one scene"
+    first = save(tmp_path / "a.png", noisy(cat(40, 48)))
+    again = save(tmp_path / "b.png", noisy(cat(40, 48), seed=1))
+    other = save(tmp_path / "c.png", noisy(cat(40, 48).flip(1, 2).sqrt(), seed=1))
+    options = ("--method", "repeats", "--overwrite")
+    assert told not in denoised(first, again, "-o", tmp_path / "out", *options).stderr
+    result = denoised(first, other, "-o", tmp_path / "out", *options)
+    assert told in result.stderr
+    assert method_of(result) == "repeats"
 
 
 def test_two_shots_of_an_even_sky_show_one_scene(tmp_path: Path) -> None:

@@ -65,6 +65,16 @@ def test_squares_are_no_larger_than_the_pictures(
     assert "expected at least" in said
 
 
+def test_shots_that_are_one_file_are_told_of(tmp_path: Path) -> None:
+    first, second = shots(tmp_path, 3)
+    run = tmp_path / "run"
+    assert "byte for byte" not in blockwright("train", first, second, "-o", run, *SMALL).stderr
+    (second / "1.png").write_bytes((first / "1.png").read_bytes())
+    result = blockwright("train", first, second, "-o", run, *SMALL, "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert f"{first}/1.png and {second}/1.png are the same, byte for byte" in result.stderr
+
+
 def test_weights_that_denoise(tmp_path: Path) -> None:
     first, second = shots(tmp_path, count=4, height=64, width=64)
     run = tmp_path / "new" / "run"

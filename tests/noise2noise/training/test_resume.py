@@ -259,7 +259,7 @@ def test_a_run_left_between_two_milestones(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
     architecture = Architecture(width=4)
 
-    def kept_until(step: int, path: Path) -> None:
+    def kept_until(step: int, path: Path) -> Training:
         net = architecture.build(3)
         source = RepeatedShots([torch.stack([cat(48, 48), cat(48, 48) ** 2])], 16)
         validate = Validation(shots_objective(net, 3), source, batch=4, seed=1)
@@ -267,14 +267,20 @@ def test_a_run_left_between_two_milestones(tmp_path: Path, monkeypatch: pytest.M
         resume(one, RunFolder(path), pytest.fail)
         with closing(keep(one, net, architecture, RunFolder(path))) as progress:
             next(state for state in progress if state.steps >= step)
+        return one
 
     for step in (3, 13, 14, STEPS):
-        kept_until(step, tmp_path / "left")
+        left = kept_until(step, tmp_path / "left")
+        assert left.position.best_step == step  # judged where it was left
+        best = safetensors.torch.load_file(tmp_path / "left" / "best.safetensors")
+        assert all(torch.equal(best[name], value) for name, value in left.best.items())
     kept_until(STEPS, tmp_path / "whole")
+    files = [tmp_path / name / "best.safetensors" for name in ("left", "whole")]
+    assert files[0].read_bytes() == files[1].read_bytes()
     assert metrics(tmp_path / "left") == metrics(tmp_path / "whole")
     newest = [list_checkpoints(tmp_path / n / "checkpoints")[-1] for n in ("left", "whole")]
-    left, whole = (read_checkpoint(path).state for path in newest)
-    assert all(torch.equal(left[name], value) for name, value in whole.items())
+    state, expected = (read_checkpoint(path).state for path in newest)
+    assert all(torch.equal(state[name], value) for name, value in expected.items())
 
 
 def test_damaged_files_of_a_run(tmp_path: Path) -> None:
