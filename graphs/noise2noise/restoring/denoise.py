@@ -184,9 +184,8 @@ def _learned(
     else:
         for scene, target in zip(scenes, targets, strict=True):
             require_fit(target, scene.raster)
-    fitting, reason = choose(scenes)
     if options.method is None or options.method == "model":
-        method = fitting
+        method, reason = choose(scenes)
     else:
         method, reason = options.method, "as asked for"
     choice = Choice(method, reason)
@@ -196,7 +195,7 @@ def _learned(
     seconds = TRAINING_SHARE * options.seconds
     net, training = training_on(method, examples, seconds, seed=options.seed)
     _tell(files[0], first.noise, choice, console)
-    if method == "repeats" and fitting != "repeats":
+    if options.method == "repeats" and choose(scenes)[0] != "repeats":
         _say(
             console,
             "the pictures do not look like shots of one scene: if they are not, what is made of "
