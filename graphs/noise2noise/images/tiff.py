@@ -32,13 +32,14 @@ from graphs.noise2noise.images.tiff_descriptions import (
 )
 from graphs.noise2noise.images.tiff_exif import add_directories, directories_in
 
+_COLORMAP = 320
 _CARRIED = frozenset(
     {269, 270, 271, 272, 274, 285, 305, 306, 315, 316}  # description, orientation, author, ...
     | {700, 33432, 33723, 34377, 34675}  # XMP, copyright, IPTC, Photoshop, ICC profile
     | {33550, 33922, 34735, 34736, 34737, 42112, 42113}  # GeoTIFF and GDAL
     | {50838, 50839, 51123}  # ImageJ, Micro-Manager
+    | {_COLORMAP}
 )
-_COLORMAP = 320
 _LUMA = (0.299, 0.587, 0.114)
 """Of red, green and blue, by ITU-R BT.601."""
 _X_RESOLUTION, _Y_RESOLUTION, _ICC_PROFILE = 282, 283, 34675
@@ -178,7 +179,7 @@ def _layout(file: tifffile.TiffFile, page: tifffile.TiffPage) -> TiffLayout:
         predictor=page.predictor,
         resolution=resolution,
         resolutionunit=page.resolutionunit,
-        tags=tuple(_packed(tag) for tag in page.tags if tag.code in _CARRIED | {_COLORMAP}),
+        tags=tuple(_packed(tag) for tag in page.tags if tag.code in _CARRIED),
         descriptions=descriptions_of(file),
     )
 

@@ -11,6 +11,9 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2 as Directory
 
 from graphs.noise2noise.images.exif import DIRECTORIES, HEAD, directories_at, packed
 
+_CLASSIC = 42
+"""What tells TIFF files from BigTIFF files."""
+
 _ENTRY = 12
 _LONG = 4
 
@@ -30,10 +33,12 @@ def add_directories(path: Path, directories: Mapping[int, Directory]) -> None:
     The first page's own is written once more, pointing to them, after everything else. A BigTIFF
     file, one of more than 4 GB, is left as it is.
     """
+    if not directories:
+        return
     with path.open("r+b") as file:
         head = file.read(HEAD)
         order = "<" if head[:2] == b"II" else ">"
-        if not directories or struct.unpack_from(f"{order}H", head, 2)[0] != 42:
+        if struct.unpack_from(f"{order}H", head, 2)[0] != _CLASSIC:
             return
         (place,) = struct.unpack_from(f"{order}L", head, 4)
         file.seek(place)
