@@ -22,7 +22,7 @@ from graphs.noise2noise.commands.memory import MaxMemory, parse_bytes
 def denoise(
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE...", help="Files to clean, or folders of them."),
+        typer.Argument(metavar="PICTURE...", help="Files to clean, or folders."),
     ],
     output: Annotated[
         Path,
@@ -31,6 +31,9 @@ def denoise(
     model: Annotated[
         Path | None,
         typer.Option("--model", "-m", help="Weights, or the folder of a training's run."),
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="Names of shots, as '{scene}_raw{shot}.png'.")
     ] = None,
     method: Annotated[
         Literal["auto", "model", "zero-shot", "repeats", "neighbours"],
@@ -60,6 +63,10 @@ def denoise(
       different pictures       neighbours: learns from neighbouring pixels of all
       a model (-m)             uses that and learns nothing
 
+    Several scenes are several stacks, folders whose files of one name show one scene, a folder of
+    folders each of which is a burst, or names that follow a --pattern. Their results keep their
+    folders; with --average there is one picture for each scene.
+
     Zero-shot and neighbours take the noise of neighbouring pixels for independent. The weights that
     come along, trained on Gaussian noise, clean single pictures of 8 bits, grey or RGB, whose noise
     looks like that: not too little, and as strong where it is dark as where it is bright; with
@@ -70,12 +77,16 @@ def denoise(
       blockwright denoise photo.png -o clean.png
       blockwright denoise burst/*.tif -o clean.tif --minutes 10
       blockwright denoise stack.tif -o clean.tif --average
+      blockwright denoise shots-a shots-b -o clean --average
+      blockwright denoise cells --pattern '{scene}_raw{shot}.png' -o clean
       blockwright denoise shots -o clean -m model.safetensors --max-memory 500M
     """
-    from graphs.noise2noise.restoring.denoise import Options, denoise_files
+    from graphs.noise2noise.restoring.denoise import denoise_files
+    from graphs.noise2noise.restoring.options import Options
 
     with explaining():
         options = Options(
+            pattern=pattern,
             method=None if method == "auto" else method,
             model=model,
             seconds=60 * minutes,

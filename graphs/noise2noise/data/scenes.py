@@ -89,6 +89,40 @@ def name_expression(pattern: str) -> re.Pattern[str]:
     return re.compile(expression)
 
 
+def name_of_scene(files: Sequence[Path], pattern: str | None = None) -> str:
+    """What a scene is called: by the pattern, its files' name, or the folder they are in."""
+    first = files[0]
+    if pattern is not None:
+        match = name_expression(pattern).fullmatch(first.name)
+        assert match is not None, "files were found by this pattern"
+        return match["scene"]
+    if len({file.stem for file in files}) == 1:
+        return first.stem
+    return first.parent.resolve().name
+
+
+def holds_folders(folder: Path) -> bool:
+    """Whether there are folders in a folder, and no pictures beside them."""
+    if not folder.is_dir():
+        return False
+    return bool(_inner(folder)) and not any(is_picture_name(file) for file in folder.iterdir())
+
+
+def bursts_in(folder: Path) -> list[list[Path]]:
+    """The pictures of each folder in a folder.
+
+    Raises:
+        InputError: one has none.
+    """
+    return [list(list_pictures(part).values()) for part in _inner(folder)]
+
+
+def share_names(folders: Sequence[Path]) -> bool:
+    """Whether any two folders have pictures of one name."""
+    names = [file.name for folder in folders for file in folder.iterdir() if is_picture_name(file)]
+    return len(set(names)) < len(names)
+
+
 def _clean(paths: Sequence[Path]) -> Scenes:
     files = [
         file
@@ -131,11 +165,8 @@ def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
 
 
 def _in_folder(folder: Path) -> Scenes:
-    parts = sorted(
-        part for part in folder.iterdir() if part.is_dir() and not part.name.startswith(".")
-    )
-    if parts and not any(is_picture_name(file) for file in folder.iterdir()):
-        groups = [list(list_pictures(part).values()) for part in parts]
+    if holds_folders(folder):
+        groups = bursts_in(folder)
         if alone := next((group[0] for group in groups if len(group) < 2), None):
             raise InputError(f"{alone} is the only shot in its folder; expected two or more")
         return Scenes("shots", groups, "a folder of bursts, one in each folder inside")
@@ -147,3 +178,9 @@ def _in_folder(folder: Path) -> Scenes:
         single = next(file for file in files if file not in stacked)
         raise InputError(f"{stacked[0]} is a stack of shots and {single} is not: train on one kind")
     return Scenes("shots", [[file] for file in files], "a folder of stacks of repeated shots")
+
+
+def _inner(folder: Path) -> list[Path]:
+    return sorted(
+        part for part in folder.iterdir() if part.is_dir() and not part.name.startswith(".")
+    )

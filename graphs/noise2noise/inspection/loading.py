@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphs.noise2noise.data.scenes import find_scenes, name_expression
+from graphs.noise2noise.data.scenes import find_scenes, name_of_scene
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import is_picture_name, read_raster
 from graphs.noise2noise.inspection.scene import Scene
@@ -45,7 +45,7 @@ def find_scene_files(
         groups: Sequence[Sequence[Path]] = [list(paths)]
     else:
         groups = find_scenes(paths, pattern).groups
-    found = [SceneFiles(_name(group, pattern), group) for group in groups]
+    found = [SceneFiles(name_of_scene(group, pattern), group) for group in groups]
     if reference is None:
         return found
     if len(found) > 1 and not reference.is_dir() and SCENE not in str(reference):
@@ -93,18 +93,6 @@ def _require_alike(file: Path, shot: np.ndarray, first_file: Path, first: np.nda
 
 def _is_single(path: Path) -> bool:
     return path.is_file() and is_picture_name(path) and read_raster(path).frames == 1
-
-
-def _name(files: Sequence[Path], pattern: str | None) -> str:
-    """What a scene is called: by the pattern, its files' name, or the folder they are in."""
-    first = files[0]
-    if pattern is not None:
-        match = name_expression(pattern).fullmatch(first.name)
-        assert match is not None, "files were found by this pattern"
-        return match["scene"]
-    if len({file.stem for file in files}) == 1:
-        return first.stem
-    return first.resolve().parent.name
 
 
 def _reference_of(scene: SceneFiles, reference: Path) -> Path:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from graphs.noise2noise.restoring.scenes import Scene, show_one_scene
+from graphs.noise2noise.restoring.likeness import show_one_scene
+from graphs.noise2noise.restoring.scenes import Scene
 
 Learned = Literal["zero-shot", "repeats", "neighbours"]
 Method = Literal["model", "zero-shot", "repeats", "neighbours"]
@@ -23,13 +24,16 @@ class Choice(NamedTuple):
 
 def choose(scenes: Sequence[Scene]) -> tuple[Learned, str]:
     """A way to denoise pictures for which there is no trained network, and why that."""
-    if all(scene.raster.is_repeated for scene in scenes):
-        shots = sum(scene.raster.frames for scene in scenes)
-        stacks = "a stack" if len(scenes) == 1 else f"{len(scenes)} stacks"
+    shots = sum(scene.shots for scene in scenes)
+    rasters = [raster for scene in scenes for raster in scene.rasters]
+    if all(raster.is_repeated for raster in rasters):
+        stacks = "a stack" if len(rasters) == 1 else f"{len(rasters)} stacks"
         return "repeats", f"{shots} shots in {stacks}: each is a target for the others"
-    if len(scenes) > 1 and show_one_scene(scenes):
-        return "repeats", f"{len(scenes)} shots of one scene: each is a target for the others"
-    pictures = sum(scene.raster.frames for scene in scenes)
-    if pictures == 1:
+    if len(rasters) > len(scenes) and all(scene.is_one for scene in scenes):
+        of = "one scene" if len(scenes) == 1 else f"{len(scenes)} scenes"
+        return "repeats", f"{shots} shots of {of}: each is a target for the others of its scene"
+    if len(scenes) > 1 and show_one_scene(rasters):
+        return "repeats", f"{shots} shots of one scene: each is a target for the others"
+    if shots == 1:
         return "zero-shot", "a single picture: all there is to learn from are its own pixels"
-    return "neighbours", f"{pictures} different pictures: in each, neighbouring pixels make pairs"
+    return "neighbours", f"{shots} different pictures: in each, neighbouring pixels make pairs"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import require_folder, require_free
 from graphs.noise2noise.images import SUFFIXES, is_picture_name
+from graphs.noise2noise.restoring.scenes import Group
 
 
 def is_one_file(output: Path) -> bool:
@@ -15,27 +18,55 @@ def is_one_file(output: Path) -> bool:
     return is_picture_name(output) and not output.is_dir()
 
 
-def targets_for(pictures: Sequence[Path], output: Path, *, overwrite: bool) -> list[Path]:
-    """The files of the results: ``output`` itself, or each picture's name in that folder.
+def targets_for(
+    groups: Sequence[Group], output: Path, *, average: bool, overwrite: bool
+) -> list[list[Path]]:
+    """The files of each group's results: ``output``, or in that folder one of each picture's name.
+
+    Shots of scenes that were found by their names keep their folders, too.
+
+    Args:
+        groups: the files to denoise.
+        output: a file, if it is named as a picture; else a folder.
+        average: whether each group becomes one picture, of its name.
+        overwrite: whether they may exist.
 
     Raises:
         InputError: two results would be one file, one exists already, or it is no kind of file to
             write or no place to write to.
     """
-    targets = [output] if is_one_file(output) else _in_folder(pictures, output)
+    places = [Path(group.name) for group in groups] if average else _places(groups)
+    if not is_one_file(output):
+        targets = _in_folder(groups, places, output)
+    elif len(places) > 1:
+        raise InputError(f"{len(places)} pictures cannot be the one file {output}; name a folder")
+    else:
+        targets = [output]
     for target in targets:
         require_free(target, overwrite)
-    return targets
+    rest = iter(targets)
+    return [list(islice(rest, 1 if average else len(group.files))) for group in groups]
 
 
-def _in_folder(pictures: Sequence[Path], output: Path) -> list[Path]:
+def _places(groups: Sequence[Group]) -> list[Path]:
+    files = [file for group in groups for file in group.files]
+    if len(files) == len(groups):
+        return [Path(file.name) for file in files]
+    folders = [file.parent.resolve() for file in files]
+    common = os.path.commonpath(folders)
+    return [
+        folder.relative_to(common) / file.name for folder, file in zip(folders, files, strict=True)
+    ]
+
+
+def _in_folder(groups: Sequence[Group], places: Sequence[Path], output: Path) -> list[Path]:
     known = ", ".join(SUFFIXES)
     if output.suffix and not output.is_dir():
         raise InputError(f"the output {output} is no kind of picture to write: {known}")
-    if other := next((path for path in pictures if path.suffix.lower() not in SUFFIXES), None):
+    files = [file for group in groups for file in group.files]
+    if other := next((path for path in files if path.suffix.lower() not in SUFFIXES), None):
         raise InputError(f"{other} does not end in one of {known}, as its result would have to")
     require_folder(output)
-    names = [picture.name for picture in pictures]
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    if twice := next((place for place in places if places.count(place) > 1), None):
         raise InputError(f"two of the pictures are named {twice}: their results would be one file")
-    return [output / name for name in names]
+    return [output / place for place in places]

@@ -1,30 +1,39 @@
-"""The files that are to be denoised, and whether they show one scene."""
+"""The files that are to be denoised, and which of them are shots of one scene."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from graphs.noise2noise.images import Raster, Scale, list_pictures
+from graphs.noise2noise.data.scenes import (
+    bursts_in,
+    find_scenes,
+    holds_folders,
+    name_of_scene,
+    share_names,
+)
+from graphs.noise2noise.images import Raster, Scale, list_pictures, read_raster
+from graphs.noise2noise.restoring.likeness import show_one_scene
 
-THUMBNAIL = 16
-ALIKE = 0.8
-"""Correlation of thumbnails from which pictures count as shots of one scene."""
 
-CHANCE = 2.0
-"""Times what noise alone makes thumbnails differ by: up to there it may be noise."""
+@dataclass(frozen=True)
+class Group:
+    """Files that by their names and places are shots of one scene; or one file by itself.
 
-MIDDLE = 512
-"""Side of the square in which noise is measured."""
+    Attributes:
+        name: of a picture that is made from all of them.
+        files: at least one.
+    """
+
+    name: str
+    files: Sequence[Path]
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Capture:
     """A file that has been read: one picture or several."""
 
     path: Path
@@ -36,51 +45,63 @@ class Scene:
         return torch.stack([scale.to_unit(self.raster.planes(frame)) for frame in frames])
 
 
-def files_of(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are given, and all pictures of each folder.
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A group's files that have been read."""
+
+    captures: Sequence[Capture]
+
+    @classmethod
+    def of(cls, group: Group, first: Capture | None = None) -> Scene:
+        """Read a group's files, but the first if it is given."""
+        captures = [first] if first else []
+        captures += [Capture(path, read_raster(path)) for path in group.files[len(captures) :]]
+        return cls(captures)
+
+    @property
+    def rasters(self) -> list[Raster]:
+        """Of all files."""
+        return [capture.raster for capture in self.captures]
+
+    @property
+    def shots(self) -> int:
+        """How many pictures there are in all files."""
+        return sum(raster.frames for raster in self.rasters)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether its files look as, or are said to be, shots of one scene."""
+        said = all(raster.is_repeated for raster in self.rasters)
+        return len(self.captures) == 1 or said or show_one_scene(self.rasters)
+
+
+def groups_of(paths: Sequence[Path], pattern: str | None = None) -> list[Group]:
+    """Group what was named as for a training; what has no groups is one file each.
+
+    Args:
+        paths: files; folders of files, those of one name in several being shots of one scene; or a
+            folder of folders, each of which is a burst.
+        pattern: of file names, as ``{scene}_raw{shot}.png``.
 
     Raises:
-        InputError: a folder has none.
+        InputError: a folder has no pictures, or shots have no partners.
     """
-    files: list[Path] = []
-    for path in paths:
-        files += list_pictures(path).values() if path.is_dir() else [path]
-    return files
+    folders = [path for path in paths if path.is_dir()]
+    groups: Sequence[Sequence[Path]]
+    if pattern is not None or share_names(folders):
+        groups = find_scenes(paths, pattern).groups
+    elif len(paths) == 1 and holds_folders(paths[0]):
+        groups = bursts_in(paths[0])
+    else:
+        groups = [[file] for path in paths for file in _files(path)]
+    return [Group(name_of_scene(files, pattern) + files[0].suffix, files) for files in groups]
 
 
-def show_one_scene(scenes: Sequence[Scene]) -> bool:
-    """Whether single pictures of one kind look the same but for the noise."""
-    kinds = {(s.raster.frames, s.raster.channels, s.raster.size, s.raster.dtype) for s in scenes}
-    if len(kinds) > 1 or scenes[0].raster.frames > 1:
-        return False
-    return all(_look_alike(a.raster, b.raster) for a, b in pairwise(scenes))
+def merged(groups: Sequence[Group]) -> Group:
+    """All files as shots of one scene."""
+    files = [file for group in groups for file in group.files]
+    return Group(name_of_scene(files) + files[0].suffix, files)
 
 
-def _look_alike(first: Raster, second: Raster) -> bool:
-    """Whether thumbnails of two pictures go together, or differ by no more than their noise."""
-    a, b = _thumbnail(first), _thumbnail(second)
-    if np.corrcoef(a, b)[0, 1] > ALIKE:
-        return True
-    difference = _middle(first) - _middle(second)
-    noise = np.diff(difference, axis=2).std() / 2**0.5
-    pixels = max(1.0, np.prod(first.size) / THUMBNAIL**2)
-    return bool((a - b).std() <= CHANCE * noise / pixels**0.5)
-
-
-def _middle(raster: Raster) -> np.ndarray:
-    top, left = (max(size - MIDDLE, 0) // 2 for size in raster.size)
-    return raster.planes()[:, top : top + MIDDLE, left : left + MIDDLE].astype(float)
-
-
-def _thumbnail(raster: Raster) -> np.ndarray:
-    """The means of 16 x 16 parts of the picture, in a row."""
-    planes = raster.planes()
-    rows, columns = (_parts(size) for size in raster.size)
-    return np.array(
-        [planes[:, down, across].mean(dtype=np.float64) for down in rows for across in columns]
-    )
-
-
-def _parts(size: int) -> list[slice]:
-    edges = np.linspace(0, size, THUMBNAIL + 1).astype(int).tolist()
-    return [slice(start, max(stop, start + 1)) for start, stop in pairwise(edges)]
+def _files(path: Path) -> list[Path]:
+    return list(list_pictures(path).values()) if path.is_dir() else [path]

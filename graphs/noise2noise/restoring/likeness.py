@@ -1,0 +1,58 @@
+"""Whether pictures show one scene, told by their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from graphs.noise2noise.images import Raster
+
+THUMBNAIL = 16
+ALIKE = 0.8
+"""Correlation of thumbnails from which pictures count as shots of one scene."""
+
+CHANCE = 2.0
+"""Times what noise alone makes thumbnails differ by: up to there it may be noise."""
+
+MIDDLE = 512
+"""Side of the square in which noise is measured."""
+
+
+def show_one_scene(rasters: Sequence[Raster]) -> bool:
+    """Whether single pictures of one kind look the same but for the noise."""
+    kinds = {(r.frames, r.channels, r.size, r.dtype) for r in rasters}
+    if len(kinds) > 1 or rasters[0].frames > 1:
+        return False
+    return all(_look_alike(a, b) for a, b in pairwise(rasters))
+
+
+def _look_alike(first: Raster, second: Raster) -> bool:
+    """Whether thumbnails of two pictures go together, or differ by no more than their noise."""
+    a, b = _thumbnail(first), _thumbnail(second)
+    if np.corrcoef(a, b)[0, 1] > ALIKE:
+        return True
+    difference = _middle(first) - _middle(second)
+    noise = np.diff(difference, axis=2).std() / 2**0.5
+    pixels = max(1.0, np.prod(first.size) / THUMBNAIL**2)
+    return bool((a - b).std() <= CHANCE * noise / pixels**0.5)
+
+
+def _middle(raster: Raster) -> np.ndarray:
+    top, left = (max(size - MIDDLE, 0) // 2 for size in raster.size)
+    return raster.planes()[:, top : top + MIDDLE, left : left + MIDDLE].astype(float)
+
+
+def _thumbnail(raster: Raster) -> np.ndarray:
+    """The means of 16 x 16 parts of the picture, in a row."""
+    planes = raster.planes()
+    rows, columns = (_parts(size) for size in raster.size)
+    return np.array(
+        [planes[:, down, across].mean(dtype=np.float64) for down in rows for across in columns]
+    )
+
+
+def _parts(size: int) -> list[slice]:
+    edges = np.linspace(0, size, THUMBNAIL + 1).astype(int).tolist()
+    return [slice(start, max(stop, start + 1)) for start, stop in pairwise(edges)]
