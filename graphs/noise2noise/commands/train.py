@@ -97,7 +97,11 @@ def train(
         int | None, typer.Option(help="Steps between validations and checkpoints.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="End after so many validations without a new best.")
+        int | None,
+        typer.Option(
+            help="After so many validations without a new best, a tenth of the rate; after as many "
+            "more, the end.  [default: 20]"
+        ),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads to compute with.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
@@ -116,8 +120,9 @@ def train(
       - a course's train_data.pkl
 
     Shots of a scene show the same pixels but for the noise: a tripod, the same exposure. Some
-    pictures are held out; by them, noisy as they are, the best weights are picked. A training that
-    diverges says so and goes back to these, at half the learning rate. The run's folder gets the
+    pictures are held out; by them, noisy as they are, the best weights are picked, and it ends by
+    itself where they no longer get better. A training that diverges says so and goes back to its
+    best weights, at half the learning rate. The run's folder gets the
     settings, hashes of the data, metrics, checkpoints, best.safetensors for `blockwright denoise
     -m`, and report.html about it all. Ctrl-C ends it early, and --resume goes on: with --steps to
     exactly the weights of an undisturbed run, with --minutes to about those.

@@ -114,7 +114,7 @@ def _run(session: Session, folder: RunFolder, console: Console) -> Outcome:
     if c.validation and not session.is_validated:
         console.print("The only scene is too small to hold rows out: nothing validates this run.")
     resume(session.training, folder, lambda line: console.print(line, soft_wrap=True))
-    steps = keep(session.training, session.net, a, folder)
+    steps = keep(session.training, a, folder)
     with explaining_shortage(c):
         finished = watch(steps, console)
     return Outcome(folder, session.count, session.training.position, finished)

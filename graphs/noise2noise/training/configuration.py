@@ -59,7 +59,8 @@ class Configuration:
         minutes: how long to train, if no steps are given.
         validation: the share of the pictures that is held out to validate on; 0 for none.
         validate_every: steps between validations; each writes a checkpoint.
-        patience: validations without a new best after which the training ends.
+        patience: validations without a new best after which the rate is lowered, and as many more
+            after which the training ends.
         threads: to compute with.
         seed: of everything random.
 
@@ -85,7 +86,7 @@ class Configuration:
     minutes: float | None = None
     validation: float = 0.1
     validate_every: int = 250
-    patience: int | None = None
+    patience: int = 20
     threads: int | None = None
     seed: int = 0
 
@@ -113,6 +114,8 @@ class Configuration:
             raise InputError("clean targets need clean pictures: give the noise to put on them")
         if self.noise is not None:
             parse_noise(self.noise)
+        if self.minutes is not None and not self.minutes > 0:
+            raise InputError(f"expected minutes above 0, got {self.minutes:g}")
         if self.steps is not None and self.minutes is not None:
             raise InputError("a training ends after steps or minutes, not both")
 

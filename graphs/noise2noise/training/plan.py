@@ -20,7 +20,8 @@ class Plan:
         lr: the highest learning rate.
         schedule: how the learning rate goes; see :data:`schedules.SCHEDULES`.
         validate_every: steps between validations.
-        patience: validations without a new best after which the training ends; None for never.
+        patience: validations without a new best after which the rate is lowered, and as many more
+            after which the training ends; None for never. See :mod:`patience`.
 
     Raises:
         InputError: a number is out of its range.

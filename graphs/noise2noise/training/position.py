@@ -21,7 +21,9 @@ class Position:
         milestone: the step of the latest one; -1 before the first.
         best_loss, best_psnr, best_step: of the best validation; without validations, of the
             latest milestone that had not diverged, ``best_loss`` being the lowest so far.
-        slowdown: what the plan's learning rate is multiplied by, having diverged.
+        slowdown: what the plan's learning rate is multiplied by, having diverged or been stuck.
+        diverged: how often it has.
+        lowered: the step at which it was last stuck; 0 if it never was.
     """
 
     step: int = 0
@@ -33,6 +35,8 @@ class Position:
     best_psnr: float | None = None
     best_step: int = 0
     slowdown: float = 1.0
+    diverged: int = 0
+    lowered: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Progress:
             ``plan.validate_every`` steps and at the end, where validations are made.
         score: of the validation just made, if any.
         is_best: whether this is the best milestone so far, or there are no validations.
-        warning: a sentence if the training has diverged and been taken back to its best.
+        warning: a sentence if the training has been taken back to its best, or ends by itself.
     """
 
     share: float

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 
-from graphs.module import Module
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.training.checkpoints import Checkpoint, read_newest, write_checkpoint
@@ -39,9 +38,7 @@ def resume(training: Training, folder: RunFolder, tell: Callable[[str], None]) -
     folder.drop_metrics_after(training.position.step if checkpoint is not None else -1)
 
 
-def keep(
-    training: Training, net: Module, architecture: Architecture, folder: RunFolder
-) -> Generator[Progress]:
+def keep(training: Training, architecture: Architecture, folder: RunFolder) -> Generator[Progress]:
     """Run a training, and keep in a folder what each milestone brings.
 
     What the folder holds is enough, at any moment, to go on and end with the same weights to the
@@ -56,7 +53,7 @@ def keep(
             if progress.is_milestone:
                 _keep_metrics(progress, folder)
                 if progress.is_best:
-                    save_network(folder.best, net, architecture)
+                    save_network(folder.best, training.net, architecture)
                 _keep_checkpoint(training, folder)
                 kept = progress.steps
             yield progress
@@ -65,7 +62,7 @@ def keep(
             training.settle()
             _keep_checkpoint(training, folder)
             if training.conclude():
-                save_network(folder.best, net, architecture)
+                save_network(folder.best, training.net, architecture)
         raise
 
 

@@ -15,13 +15,16 @@ from graphs.module import Module
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import Source
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.training.divergence import SLOWER, divergence_text, has_diverged
+from graphs.noise2noise.training import divergence, patience
+from graphs.noise2noise.training.divergence import divergence_text, has_diverged
 from graphs.noise2noise.training.memory import require_memory
 from graphs.noise2noise.training.objectives import Objective, shots_objective
 from graphs.noise2noise.training.optimizers import make_optimizer
+from graphs.noise2noise.training.patience import end_text, is_over, is_stuck, lowering_text
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.position import Position, Progress
 from graphs.noise2noise.training.validation import Score
+from graphs.noise2noise.training.weights import Weights
 from graphs.optimizers import Optimizer
 
 REPORT_SECONDS = 0.25
@@ -44,6 +47,7 @@ class Training:
         scores: (step, score) of every validation that this object has made, but for those that
             found it diverged.
         position: where it stands.
+        net: what learns.
 
     Raises:
         OutOfMemory: a step takes more memory than the machine has.
@@ -63,7 +67,7 @@ class Training:
         self.losses: list[float] = []
         self.scores: list[tuple[int, Score]] = []
         self.position = Position()
-        self._net = net
+        self.net = net
         self._source = source
         self._plan = plan
         self._validate = validate
@@ -80,7 +84,7 @@ class Training:
         )
         require_memory(self._program.peak_bytes)
         self._pending: list[torch.Tensor] = []
-        self._best: Mapping[str, torch.Tensor] = self._current()
+        self._weights = Weights(net, self._optimizer)
 
     def rehearse(self) -> None:
         """Do a step and a validation and forget them: what has no room in memory fails here."""
@@ -104,9 +108,9 @@ class Training:
         while True:
             seconds = time.perf_counter() - start
             self.position = replace(self.position, seconds=seconds)
-            share = self._plan.share(self.position.step, seconds)
+            share = self._share()
             if self._is_due(share):
-                progress = self._milestone(share)
+                progress = self._milestone()
                 share = progress.share
                 yield progress
             elif seconds >= next_report or share == 1:
@@ -122,12 +126,12 @@ class Training:
 
         Weights and optimizer state, as they are and, after ``best/``, as they were at their best.
         """
-        return self._current() | {f"best/{name}": value for name, value in self._best.items()}
+        return self._weights.state()
 
     @property
     def best(self) -> dict[str, torch.Tensor]:
         """The best weights so far, as :meth:`Module.state` names them."""
-        return _part(self._best, "network/")
+        return self._weights.best
 
     def restore(self, state: Mapping[str, torch.Tensor], position: Position) -> None:
         """Go on from where another training of this network and plan stood.
@@ -135,8 +139,7 @@ class Training:
         Raises:
             GraphError, FeedError: the tensors are not of this network and optimizer.
         """
-        self._assign(state)
-        self._best = _part(state, "best/") or self._current()
+        self._weights.restore(state)
         self.position = position
 
     def settle(self) -> None:
@@ -164,15 +167,6 @@ class Training:
             self._keep_as_best(loss, score)
         return is_best
 
-    def _current(self) -> dict[str, torch.Tensor]:
-        weights = {f"network/{name}": value for name, value in self._net.state().items()}
-        kept = self._optimizer.state(self._net)
-        return weights | {f"optimizer/{name}": value for name, value in kept.items()}
-
-    def _assign(self, state: Mapping[str, torch.Tensor]) -> None:
-        self._net.load_state(_part(state, "network/"))
-        self._optimizer.load_state(self._net, _part(state, "optimizer/"))
-
     def _rate(self, share: float) -> float:
         return self._plan.rate(share) * self.position.slowdown
 
@@ -191,7 +185,7 @@ class Training:
         is_point = share == 1 or step % self._plan.validate_every == 0
         return is_point and self.position.milestone != step
 
-    def _milestone(self, share: float) -> Progress:
+    def _milestone(self) -> Progress:
         self.settle()
         loss, step, before = self._interval_loss(), self.position.step, self.position
         score = self._validate() if self._validate is not None else None
@@ -201,19 +195,20 @@ class Training:
         if judged is not None and has_diverged(judged, before.best_loss):
             warning = divergence_text(judged, before.best_loss, step, before.best_step)
             score, is_best = score and Score(score.loss), False
-            self._go_back()
+            self.position = replace(self.position, diverged=before.diverged + 1)
+            self._go_back(divergence.SLOWER)
         elif score is not None:
             self.scores.append((step, score))
         if is_best:
             self._keep_as_best(judged, score)
-        progress = self._progress(self._share_by_patience(share))
+        progress = self._progress(self._share())
         return replace(
             progress,
             loss=loss,
             is_milestone=True,
             score=score,
             is_best=is_best,
-            warning=warning,
+            warning=self._heed_patience() or warning,
         )
 
     def _comparable(self, loss: float | None) -> float | None:
@@ -229,19 +224,32 @@ class Training:
         self.position = replace(
             self.position, best_loss=best_loss, best_psnr=best_psnr, best_step=step
         )
-        self._best = self._current()
+        self._weights.keep_as_best()
 
-    def _go_back(self) -> None:
-        self._assign(self._best)
-        self.position = replace(self.position, slowdown=self.position.slowdown * SLOWER)
+    def _go_back(self, slower: float) -> None:
+        self._weights.go_back()
+        self.position = replace(self.position, slowdown=self.position.slowdown * slower)
 
-    def _share_by_patience(self, share: float) -> float:
-        patience, waited = self._plan.patience, self.position.step - self.position.best_step
-        is_over = patience is not None and waited >= patience * self._plan.validate_every
-        return 1.0 if is_over else share
+    def _share(self) -> float:
+        if is_over(self.position, self._plan):
+            return 1.0
+        return self._plan.share(self.position.step, self.position.seconds)
+
+    def _heed_patience(self) -> str | None:
+        """What is done if there has been nothing better for long, in a sentence."""
+        position = self.position
+        if self._plan.share(position.step, position.seconds) == 1:
+            return None
+        if is_over(position, self._plan):
+            return end_text(position)
+        if not is_stuck(position, self._plan):
+            return None
+        self._go_back(patience.SLOWER)
+        self.position = replace(self.position, lowered=position.step)
+        return lowering_text(position)
 
     def _require_learned(self) -> None:
-        if self.position.slowdown < 1 and self.position.best_step == 0:
+        if self.position.diverged and self.position.best_step == 0:
             raise InputError(
                 "the training went astray: it was never better than at its start; "
                 "a lower learning rate helps"
@@ -263,9 +271,3 @@ class Training:
             loss=sum(recent) / len(recent) if recent else None,
             latest=self.scores[-1][1] if self.scores else None,
         )
-
-
-def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {
-        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
-    }

@@ -194,14 +194,27 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
     assert best[0] == best[1]
 
 
-def test_patience_ends_it(tmp_path: Path) -> None:
+def test_it_ends_by_itself_where_nothing_gets_better(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     options = ("--steps", 500, "--validate-every", 2, "--patience", 2, "--lr", 1e-9)
-    trained(tmp_path / "run", first, second, *SMALL, *options)
-    rows = read_metrics(tmp_path / "run" / "metrics.csv")
-    assert rows[-1]["step"] < 500
-    best = min(rows, key=lambda row: row["validation_loss"])
-    assert rows[-1]["step"] == best["step"] + 4
+    run = tmp_path / "run"
+    result = blockwright("train", first, second, "-o", run, *SMALL, *options)
+    assert result.exit_code == 0, result.output
+    rows = read_metrics(run / "metrics.csv")
+    best = min(rows, key=lambda row: row["validation_loss"])["step"]
+    assert rows[-1]["step"] == best + 8 < 500
+    assert rows[-2]["lr"] == pytest.approx(rows[-3]["lr"] / 10, rel=0.5)
+    nothing = f"there has been nothing better since step {best}"
+    assert (
+        f"At step {best + 4} {nothing}: it goes back there, and on at a tenth of the learning rate."
+    ) in result.stderr
+    end = f"At step {best + 8} {nothing}, even at a lower learning rate: the training ends."
+    assert end in result.stderr
+    before = (run / "best.safetensors").read_bytes()
+    result = blockwright("train", "--resume", run)
+    assert result.exit_code == 0, result.output
+    assert read_metrics(run / "metrics.csv") == rows  # it has ended
+    assert (run / "best.safetensors").read_bytes() == before
 
 
 def test_without_validation_the_last_weights_are_kept(tmp_path: Path) -> None:
@@ -309,7 +322,7 @@ def test_refusals(tmp_path: Path) -> None:
     none = tmp_path / "none"
     assert complaint("train", none, second, "-o", run) == f"there is no file or folder {none}"
     said = complaint(*arguments, "--minutes", 0)
-    assert said == "expected a training time above 0, got 0.0 seconds"
+    assert said == "expected minutes above 0, got 0"
     assert complaint(*arguments, "--steps", 0) == "expected at least 1 training step, got 0"
     said = complaint(*arguments, "--crop", 30)
     assert said.startswith("expected a crop divisible by 4, as the network halves its pictures 2")

@@ -109,7 +109,7 @@ def kept_until(step: int, path: Path) -> None:
     """Run it with a folder, from where it stands there, and leave it after a step."""
     one, folder = training(1e6), RunFolder(path)
     resume(one, folder, pytest.fail)
-    with closing(keep(one, one._net, ARCHITECTURE, folder)) as progress:
+    with closing(keep(one, ARCHITECTURE, folder)) as progress:
         next(state for state in progress if state.steps >= step)
 
 
