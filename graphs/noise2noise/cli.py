@@ -7,9 +7,11 @@ sentence and exit status 2.
 from __future__ import annotations
 
 import sys
+from typing import Any, NoReturn
 
 try:
     import typer
+    from typer.core import TyperGroup
 except ModuleNotFoundError as missing:
     raise SystemExit(
         f"the command line needs {missing.name}: pip install 'blockwright[app]'"
@@ -22,7 +24,34 @@ from graphs.noise2noise.commands.inspect import inspect
 from graphs.noise2noise.commands.report import report
 from graphs.noise2noise.commands.train import train
 
+
+class OneSentence(TyperGroup):
+    """Commands whose options, if they are wrong, are refused as all other input is."""
+
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        """Run a command and exit with its status."""
+        try:
+            status = super().main(*args, **(options | {"standalone_mode": False}))
+        except Exception as error:
+            # The class of these errors is no public name; what is no such error goes on.
+            if not hasattr(error, "format_message"):
+                raise
+            self._refuse(error)
+        raise SystemExit(status or 0)
+
+    def _refuse(self, error: Any) -> NoReturn:
+        said, context = error.format_message().strip().rstrip("."), getattr(error, "ctx", None)
+        if "\n" in said:  # no refusal but the help, of a command without any arguments
+            error.show()
+        else:
+            command = context.command_path if context else "blockwright"
+            said = said[:1].lower() + said[1:]
+            typer.echo(f"blockwright: {said}; see '{command} --help'", err=True)
+        raise SystemExit(error.exit_code)
+
+
 app = typer.Typer(
+    cls=OneSentence,
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,

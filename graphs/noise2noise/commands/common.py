@@ -31,6 +31,8 @@ def explaining() -> Iterator[None]:
     """Bad input as one sentence on standard error and exit status 2."""
     try:
         yield
+    except BrokenPipeError:  # nobody reads any more, which is no error of the input
+        raise
     except (BlockwrightError, OSError) as error:
         typer.echo(f"blockwright: {error}", err=True)
         raise typer.Exit(2) from None

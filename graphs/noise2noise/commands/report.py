@@ -32,5 +32,5 @@ def report(
     with explaining():
         folder = RunFolder(run)
         require_free(folder.report, overwrite)
-        path = write_run_report(folder)
-        print_result({"report": path}, str(path), as_json=as_json)
+        write_run_report(folder)
+        print_result({"report": folder.report}, str(folder.report), as_json=as_json)

@@ -20,6 +20,7 @@ from ops import BlockwrightError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from graphs.noise2noise.report.contents import RunReport
     from graphs.noise2noise.training.begin import Outcome
     from graphs.noise2noise.training.configuration import Configuration
 
@@ -175,7 +176,7 @@ def _configuration(given: Mapping[str, Any], config: Path | None) -> Configurati
     return Configuration.from_mapping({**settings, **given})
 
 
-def _report(outcome: Outcome, console: Console) -> Path | None:
+def _report(outcome: Outcome, console: Console) -> RunReport | None:
     """The page about the run; what keeps it from being made does not undo the training."""
     from graphs.noise2noise.report.run_report import write_run_report
 
@@ -186,25 +187,30 @@ def _report(outcome: Outcome, console: Console) -> Path | None:
         return None
 
 
-def _results(outcome: Outcome, report: Path | None) -> tuple[dict[str, Any], str]:
+def _results(outcome: Outcome, report: RunReport | None) -> tuple[dict[str, Any], str]:
     """For programs, and in words."""
     from graphs.noise2noise.training.begin import counted
 
     position, best = outcome.position, outcome.folder.best
+    page = None if report is None else outcome.folder.report
+    quality = None if report is None else report.quality
     summary = {
         "run": outcome.folder.path,
         "weights": best,
-        "report": report,
+        "report": page,
         "scenes": outcome.scenes,
         "steps": position.step,
         "finished": outcome.finished,
         "best_step": position.best_step,
-        "estimated_psnr": position.best_psnr,
+        "estimated_psnr": position.best_psnr if quality is None else quality.psnr,
+        "interval": None if quality is None else [quality.low, quality.high],
     }
     done = "" if outcome.finished else ", stopped early"
     text = f"trained on {counted(outcome.scenes, 'scene')}, {counted(position.step, 'step')}{done}"
-    if position.best_psnr is not None:
-        text += f"\nestimated PSNR on held-out pictures: {position.best_psnr:.2f} dB"
-        text += f" after {position.best_step} steps"
+    if summary["estimated_psnr"] is not None:
+        text += f"\nestimated PSNR on held-out pictures: {summary['estimated_psnr']:.2f} dB"
+        if quality is not None:
+            text += f", {quality.level:.0%} interval {quality.low:.2f} to {quality.high:.2f} dB"
+        text += f", after {counted(position.best_step, 'step')}"
     text += f"\nweights: {best}"
-    return summary, text if report is None else f"{text}\nreport: {report}"
+    return summary, text if page is None else f"{text}\nreport: {page}"

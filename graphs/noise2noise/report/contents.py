@@ -9,6 +9,7 @@ import torch
 
 from engine import Graph
 from engine.report import BufferReport, StepReport
+from graphs.noise2noise.quality.estimated import EstimatedQuality
 from graphs.noise2noise.report.charts import Curve
 
 
@@ -60,6 +61,7 @@ class RunReport:
         environment: versions and the like; may be nested.
         configuration: as text.
         data: the SHA-256 of every file by its path.
+        quality: on the held-out pictures, where it can be estimated.
     """
 
     title: str
@@ -73,3 +75,4 @@ class RunReport:
     environment: Mapping[str, object] = field(default_factory=dict)
     configuration: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
+    quality: EstimatedQuality | None = None

@@ -23,15 +23,16 @@ from graphs.noise2noise.training.names import to_utf8
 from graphs.noise2noise.training.run_folder import RunFolder, read_metrics
 
 
-def write_run_report(folder: RunFolder) -> Path:
-    """Write ``report.html`` into a run's folder.
+def write_run_report(folder: RunFolder) -> RunReport:
+    """Write ``report.html`` into a run's folder; returns what it shows.
 
     Raises:
         InputError: it is no run's folder, or its pictures cannot be read any more.
         OSError: the page cannot be written.
     """
-    write_report(folder.report, run_report(folder))
-    return folder.report
+    report = run_report(folder)
+    write_report(folder.report, report)
+    return report
 
 
 def run_report(folder: RunFolder) -> RunReport:
@@ -63,6 +64,7 @@ def run_report(folder: RunFolder) -> RunReport:
         environment=_mapping(folder.environment),
         configuration=_text(folder.config),
         data=_mapping(folder.data).get("files", {}),
+        quality=pictures.quality,
     )
 
 

@@ -27,7 +27,9 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no TOML: {error}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    return {name.replace("-", "_"): _from_toml(value) for name, value in values.items()}
+    if twice := next((name for name in values if "-" in name and _key(name) in values), None):
+        raise InputError(f"{path} sets {twice} twice, as {_key(twice)} too")
+    return {_key(name): _from_toml(value) for name, value in values.items()}
 
 
 def format_settings(values: Mapping[str, Any]) -> str:
@@ -38,6 +40,10 @@ def format_settings(values: Mapping[str, Any]) -> str:
     """
     lines = [f"{name} = {_to_toml(value)}" for name, value in values.items() if value is not None]
     return "\n".join(lines) + "\n"
+
+
+def _key(name: str) -> str:
+    return name.replace("-", "_")
 
 
 def _from_toml(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -65,23 +66,41 @@ def test_without_a_command_it_shows_its_help() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        ["denoise", "a.png"],
-        ["train", "a", "b", "-o", "w", "--steps", "some"],
-        ["demo", "--minutes", "long"],
-        ["undo"],
+        (
+            ["denoise", "a.png"],
+            "missing option '--output' / '-o'; see 'blockwright den",
+        ),
+        (["train", "a", "b", "-o", "w", "--steps", "some"], "invalid value for '--steps': "),
+        (["demo", "--minutes", "long"], "invalid value for '--minutes': "),
+        (["denoise", "a.png", "--undo"], "no such option: --undo"),
+        (["undo"], "no such command 'undo'; see 'blockwright --help'"),
     ],
 )
 def test_options_that_are_missing_or_wrong(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = blockwright(*arguments)
-    assert result.exit_code == 2
-    assert "Usage: blockwright" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert complaint(*arguments).startswith(said)
     assert names(tmp_path) == []
+
+
+def test_a_reader_that_has_gone_away_is_no_error_of_the_input(tmp_path: Path) -> None:
+    picture = save(tmp_path / "a.png", bytes_of(64, 64, 3))
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.run(
+        [sys.executable, "-m", "graphs.noise2noise.cli", "inspect", picture, "--json"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        check=False,
+    )
+    os.close(write)
+    assert process.returncode == 1
+    assert process.stderr == ""
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,7 +85,13 @@ def test_weights_that_denoise(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     told, estimate, weights, report = result.stdout.splitlines()
     assert told == "trained on 4 scenes, 100 steps"
-    assert estimate.startswith("estimated PSNR on held-out pictures: 2")
+    found = re.fullmatch(
+        r"estimated PSNR on held-out pictures: (2.+) dB, 95% interval (.+) to (.+) dB, after 100 steps",
+        estimate,
+    )
+    assert found is not None
+    psnr_, low, high = map(float, found.groups())
+    assert psnr_ - 2 < low < psnr_ < high < psnr_ + 2
     assert weights == f"weights: {run / 'best.safetensors'}"
     assert report == f"report: {run / 'report.html'}"
     lines = result.stderr.splitlines()

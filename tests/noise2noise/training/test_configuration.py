@@ -128,6 +128,9 @@ def test_keys_may_be_written_as_the_options(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text("validate-every = 7")
     assert Configuration.settings_in(path) == {"validate_every": 7}
+    path.write_text("validate-every = 7\nvalidate_every = 8")
+    with pytest.raises(InputError, match="sets validate-every twice, as validate_every too"):
+        Configuration.settings_in(path)
 
 
 @pytest.mark.parametrize(
