@@ -51,10 +51,11 @@ def denoise(
     """Clean pictures: PNG, JPEG, TIFF or .npy, of any size, of 8 or 16 bits or floats.
 
     A result has the kind, the numbers, the channels and the metadata of its picture; of a PNG with
-    a palette or of less than 8 bits, it is RGB or grey of 8. An array of three axes is one picture
-    where its last or first axis is 4 or less, its channels; else it is a stack of frames. One of
-    four axes is (frames, channels, height, width), or has its channels last where they are 4 or
-    less. What is done follows from what there is, and is told on standard error:
+    a palette or of less than 8 bits, it is RGB or grey of 8, and one transparent colour becomes
+    opacity. An array of three axes is one picture where its last or first axis is 4 or less, its
+    channels; else it is a stack of frames. One of four axes is (frames, channels, height, width),
+    or has its channels last where they are 4 or less. Of a course's pickle the first shots are
+    cleaned, into a stack. What is done follows from what there is, and is told on standard error:
 
     \b
       a single picture         zero-shot: learns from its own pixels

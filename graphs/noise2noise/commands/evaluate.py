@@ -63,12 +63,14 @@ def evaluate(
     PSNR is 10 log10(peak^2 / mse) of each picture, over all its pixels and channels, and the mean
     over pictures; SSIM as well. Without clean pictures a second noisy shot of each does: PSNR is
     then estimated, with an interval of 95 %, provided that the noise of the two is independent. Of
-    the classical methods that strength is taken which has the least error on these very pictures.
+    the classical methods that strength is taken which has the least error on these very pictures. A
+    course's val_data.pkl has its clean pictures with it.
 
     \b
     Examples:
       blockwright evaluate noisy --reference clean -m run -o scores
       blockwright evaluate shots-a --second shots-b -m model.safetensors
+      blockwright evaluate val_data.pkl -m run
       blockwright evaluate cell.tif --reference average.tif --fit --json
     """
     from graphs.noise2noise.files import require_free

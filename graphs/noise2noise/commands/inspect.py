@@ -42,10 +42,11 @@ def inspect(
     """Look for what would spoil a training, and say what to do.
 
     PICTURES are what is to be trained on: two folders of shots with the same names, a folder of
-    bursts, stacks, or single pictures; or the files of one scene. Of every scene it is measured how
-    strong the noise is and how it grows with brightness, whether neighbouring pixels or the shots
-    share it, whether shots are shifted, drift in brightness or are the same file twice, and what is
-    clipped. All is in the numbers of the files. With a reference, what the shots differ from it by.
+    bursts, stacks, single pictures, or a course's train_data.pkl; or the files of one scene. Of
+    every scene it is measured how strong the noise is and how it grows with brightness, whether
+    neighbouring pixels or the shots share it, whether shots are shifted, drift in brightness or are
+    the same file twice, and what is clipped. All is in the numbers of the files. With a reference,
+    what the shots differ from it by.
 
     \b
     Examples:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from graphs.noise2noise.data.course import is_course, read_course_pickle
 from graphs.noise2noise.data.scenes import find_scenes, name_of_scene
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import is_picture_name, read_raster
@@ -15,6 +16,8 @@ from graphs.noise2noise.inspection.scene import Scene
 
 MOST_SHOTS = 32
 LEAST_SIDE = 16
+MOST_PAIRED = 16
+"""Pairs of a course's pickle that are put side by side, in either direction."""
 SCENE = "{scene}"
 
 
@@ -59,9 +62,13 @@ def find_scene_files(
 def read_scene(found: SceneFiles) -> Scene:
     """Read a scene, of a long series :data:`MOST_SHOTS` shots from all over it.
 
+    Of a course's pickle, pairs from all over it are put side by side to two shots of one scene.
+
     Raises:
         InputError: a file cannot be read, is too small, or differs from the others.
     """
+    if is_course(found.files):
+        return Scene(found.name, _side_by_side(found.files[0]))
     frames = [(file, frame) for file in found.files for frame in range(read_raster(file).frames)]
     every = -(-len(frames) // MOST_SHOTS)
     shots = [_planes(file, frame) for file, frame in frames[::every]]
@@ -72,6 +79,16 @@ def read_scene(found: SceneFiles) -> Scene:
         reference = _planes(found.reference, 0)
         _require_alike(found.reference, reference, found.files[0], shots[0])
     return Scene(found.name, np.stack(shots), reference)
+
+
+def _side_by_side(pickle: Path) -> np.ndarray:
+    """(2, C, rows * H, columns * W) of pairs that are (C, H, W), a square of them."""
+    pairs = np.stack([shots.numpy() for shots in read_course_pickle(pickle)])
+    side = min(int(len(pairs[0]) ** 0.5), MOST_PAIRED)
+    chosen = np.linspace(0, pairs.shape[1] - 1, side * side).astype(int)
+    _, _, channels, height, width = pairs.shape
+    grid = pairs[:, chosen].reshape(2, side, side, channels, height, width)
+    return grid.transpose(0, 3, 1, 4, 2, 5).reshape(2, channels, side * height, side * width)
 
 
 def _planes(file: Path, frame: int) -> np.ndarray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
+from graphs.noise2noise.data.course import is_course, read_course_pickle
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Picture, list_pictures, read_picture
 from graphs.noise2noise.quality.evaluation import Sample
@@ -27,7 +28,8 @@ def read_samples(
 
     Args:
         noisy: a file, or a folder; the others are then files or folders too. In folders, files
-            belong together whose names are alike but for their suffixes.
+            belong together whose names are alike but for their suffixes. Of a course's pickle, the
+            first tensor; the second is the reference, or if ``second`` names the pickle, that.
         reference: clean pictures, or else
         second: other noisy shots.
         others: results of other programs, called by the name of their folder or file.
@@ -38,6 +40,8 @@ def read_samples(
         InputError: a picture cannot be read, has no partner, or differs from it in size or
             channels; a second shot is a copy; or there is nothing to score against, or too much.
     """
+    if is_course([noisy]) and reference is None and second is None:
+        reference = noisy
     if (reference is None) == (second is None):
         raise InputError(
             "expected either clean pictures, by --reference, or other noisy shots, by --second"
@@ -48,6 +52,11 @@ def read_samples(
         raise InputError(f"expected a finite peak above 0, got {peak}")
     against = reference or second
     assert against is not None
+    is_clean = reference is not None
+    if is_course([noisy]):
+        if against != noisy or others:
+            raise InputError(f"{noisy} is a pickle of pairs, scored by itself and without others")
+        return list(_course_samples(noisy, is_clean=is_clean, peak=(peak or 255) / 255))
     pictures = _files(noisy)
     partners = _partners(noisy, pictures, against)
     results = {other.stem: _partners(noisy, pictures, other) for other in others}
@@ -56,11 +65,21 @@ def read_samples(
             path,
             partners[name],
             {title: files[name] for title, files in results.items()},
-            is_clean=reference is not None,
+            is_clean=is_clean,
             peak=peak,
         )
         for name, path in pictures.items()
     ]
+
+
+def _course_samples(path: Path, *, is_clean: bool, peak: float) -> Iterator[Sample]:
+    shots = [tensor.float() / 255 for tensor in read_course_pickle(path)]
+    for number, (noisy, other) in enumerate(zip(*shots, strict=True)):
+        name = f"{path.stem} {number}"
+        if is_clean:
+            yield Sample(name, noisy, reference=other, peak=peak)
+        else:
+            yield Sample(name, noisy, second=other, peak=peak)
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from graphs.noise2noise.data.scenes import holds_folders
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import Raster, read_raster, require_fit
+from graphs.noise2noise.images import Raster, require_fit
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 from graphs.noise2noise.restoring.options import Options
 from graphs.noise2noise.restoring.outputs import is_one_file, targets_for
@@ -89,7 +89,7 @@ class Job:
         groups = groups_of(paths, options.pattern)
         count = sum(len(group.files) for group in groups)
         average = options.average or (is_one_file(output) and count > 1)
-        first = read_raster(groups[0].files[0])
+        first = Capture.of(groups[0].files[0]).raster
         if average and count == len(groups) > 1 and first.frames == 1:
             groups = [merged(groups)]
         targets = targets_for(groups, output, average=average, overwrite=options.overwrite)

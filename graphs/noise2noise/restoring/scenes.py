@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from graphs.noise2noise.data.course import is_course, read_course_pickle
 from graphs.noise2noise.data.scenes import (
     bursts_in,
     find_scenes,
@@ -17,6 +18,9 @@ from graphs.noise2noise.data.scenes import (
 )
 from graphs.noise2noise.images import Raster, Scale, list_pictures, read_raster
 from graphs.noise2noise.restoring.likeness import show_one_scene
+
+DIFFERENT = "M"
+"""The axis of pictures that are no shots of one scene, by tifffile's letters a mosaic."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,18 @@ class Capture:
     path: Path
     raster: Raster
 
+    @classmethod
+    def of(cls, path: Path) -> Capture:
+        """Read a picture's file, or the first shots of a course's pickle.
+
+        Raises:
+            InputError: it is neither, or damaged.
+        """
+        if is_course([path]):
+            shots, _ = read_course_pickle(path)
+            return cls(path, Raster(shots.numpy(), DIFFERENT + "CYX"))
+        return cls(path, read_raster(path))
+
     def pictures(self, scale: Scale) -> torch.Tensor:
         """All of them, (k, C, H, W)."""
         frames = range(self.raster.frames)
@@ -55,7 +71,7 @@ class Scene:
     def of(cls, group: Group, first: Capture | None = None) -> Scene:
         """Read a group's files, but the first if it is given."""
         captures = [first] if first else []
-        captures += [Capture(path, read_raster(path)) for path in group.files[len(captures) :]]
+        captures += map(Capture.of, group.files[len(captures) :])
         return cls(captures)
 
     @property
