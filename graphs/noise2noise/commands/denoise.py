@@ -33,7 +33,7 @@ def denoise(
         typer.Option("--model", "-m", help="Weights, or the folder of a training's run."),
     ] = None,
     pattern: Annotated[
-        str | None, typer.Option(help="Names of shots, as '{scene}_raw{shot}.png'.")
+        str | None, typer.Option(help="How names are made, as '{scene}_raw{shot}.png'.")
     ] = None,
     method: Annotated[
         Literal["auto", "model", "zero-shot", "repeats", "neighbours"],

@@ -27,7 +27,7 @@ def inspect(
         list[Path], typer.Argument(metavar="PICTURES...", help="Folders or files, as for training.")
     ],
     pattern: Annotated[
-        str | None, typer.Option(help="Names of shots, as '{scene}_raw{shot}.png'.")
+        str | None, typer.Option(help="How names are made, as '{scene}_raw{shot}.png'.")
     ] = None,
     reference: Annotated[
         Path | None,

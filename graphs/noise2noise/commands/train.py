@@ -47,7 +47,7 @@ def train(
     overwrite: Overwrite = False,
     as_json: Json = False,
     pattern: Annotated[
-        str | None, typer.Option(help="Names of shots, as '{scene}_raw{shot}.png'.")
+        str | None, typer.Option(help="How names are made, as '{scene}_raw{shot}.png'.")
     ] = None,
     noise: Annotated[
         str | None,

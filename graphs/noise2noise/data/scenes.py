@@ -43,7 +43,8 @@ def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool =
         paths: two or more folders whose files of one name are shots of one scene; or a folder whose
             names follow the pattern, or whose folders are bursts, or whose files are stacks, or of
             single pictures; or files that are stacks; or the course's pickle.
-        pattern: of the names in a folder, as ``{scene}_raw{shot}.png``.
+        pattern: of the names in a folder, as ``{scene}_raw{shot}.png``; without ``{shot}``, of
+            single pictures.
         clean: whether the pictures are clean ones, of which each is a scene.
 
     Raises:
@@ -76,12 +77,12 @@ def name_expression(pattern: str) -> re.Pattern[str]:
     """What file names match that follow a pattern, with the groups ``scene`` and ``shot``.
 
     Raises:
-        InputError: the pattern has not one ``{scene}`` and one ``{shot}``.
+        InputError: the pattern has not one ``{scene}`` and at most one ``{shot}``.
     """
-    if pattern.count("{scene}") != 1 or pattern.count("{shot}") != 1:
+    if pattern.count("{scene}") != 1 or pattern.count("{shot}") > 1:
         raise InputError(
-            "expected a pattern with one {scene} and one {shot}, as '{scene}_raw{shot}.png'; "
-            f"got {pattern!r}"
+            "expected a pattern with one {scene} and one {shot}, as '{scene}_raw{shot}.png', or of "
+            f"single pictures with {{scene}} alone; got {pattern!r}"
         )
     expression = re.escape(pattern)
     for name in ("scene", "shot"):
@@ -159,9 +160,20 @@ def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
                 groups.setdefault(match["scene"], []).append(file)
     if not groups:
         raise InputError(f"no picture in {paths[0]} is named as {pattern!r}")
+    if "{shot}" not in pattern:
+        return _single_by_pattern(list(groups.values()), pattern)
     if alone := next((group[0] for group in groups.values() if len(group) < 2), None):
         raise InputError(f"{alone} is the only shot of its scene by the pattern {pattern!r}")
     return Scenes("shots", list(groups.values()), f"shots grouped by the pattern {pattern!r}")
+
+
+def _single_by_pattern(groups: Sequence[Sequence[Path]], pattern: str) -> Scenes:
+    if twice := next((group for group in groups if len(group) > 1), None):
+        raise InputError(
+            f"{twice[0]} and {twice[1]} are one scene by the pattern {pattern!r}, which has no "
+            "{shot} to tell them apart"
+        )
+    return Scenes("single", groups, f"single pictures named as {pattern!r}")
 
 
 def _in_folder(folder: Path) -> Scenes:

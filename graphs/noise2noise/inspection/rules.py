@@ -18,8 +18,6 @@ STRAYING = 0.03
 """Of the brightness: at a mean of half of white, an error below that of 30 dB."""
 CORRELATED = 0.15
 """Between neighbours; below it, methods for independent pixels lose little."""
-SURVIVAL = 1.3
-"""See :class:`NoiseOfOne`; below it there is no sign that neighbours are correlated."""
 SHARED = 0.15
 CLIPPED = 0.001
 RESCALED = 0.3
@@ -50,14 +48,15 @@ def _method(scene: Findings) -> Remark:
             "target of the others, then clean all of them with 'blockwright denoise -m'",
         )
     noise = scene.noise
-    if isinstance(noise, NoiseOfOne) and noise.survival > SURVIVAL:
+    if isinstance(noise, NoiseOfOne) and noise.is_correlated:
         return Remark(
             "method",
             "zero-shot, with care",
-            "one shot of a scene, whose noise may be correlated between neighbouring pixels (or it "
-            "is fine texture): 'blockwright denoise' on one picture, or 'blockwright train' on a "
-            "folder of such, learns from neighbouring pixels and keeps what they share; make the "
-            "picture half as large first, or take a second shot",
+            "one shot of a scene, whose noise may be correlated between neighbouring pixels, its "
+            f"standard deviation up to {max(noise.shared_sigma):.3g} (or it is fine texture): "
+            "'blockwright denoise' on one picture, or 'blockwright train' on a folder of such, "
+            "learns from neighbouring pixels and keeps what they share; make the picture half as "
+            "large first, or take a second shot",
         )
     return Remark(
         "method",

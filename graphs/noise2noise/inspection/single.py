@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import theilslopes
+import pywt
+from scipy.stats import norm, theilslopes
 from skimage.restoration import estimate_sigma
 
 BLOCK = 32
 FEWEST_BLOCKS = 8
+LEVELS = 3
+SURVIVAL = 1.3
+"""See :class:`NoiseOfOne`; below it there is no sign that neighbours are correlated."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,20 @@ class NoiseOfOne:
         dark_variance, slope: the variance as a straight line over the brightness.
         survival: how much of sigma is left when each 2x2 pixels are averaged, over the half that is
             left of noise independent from pixel to pixel: about 1, or more if it is correlated.
+        shared_sigma: standard deviation with what neighbours share, by channel: what of noise is
+            seen from the finest details to those of some pixels, where texture counts the more.
     """
 
     sigma: tuple[float, ...]
     dark_variance: float
     slope: float
     survival: float
+    shared_sigma: tuple[float, ...]
+
+    @property
+    def is_correlated(self) -> bool:
+        """Whether neighbouring pixels seem to share some of it; fine texture looks the same."""
+        return self.survival > SURVIVAL
 
 
 def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
@@ -41,7 +53,8 @@ def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
     seen = sigma > 0
     survival = float((2 * averaged[seen] / sigma[seen]).mean()) if seen.any() else 1.0
     dark_variance, slope = _variance_line(shot)
-    return NoiseOfOne(tuple(sigma.tolist()), dark_variance, slope, survival)
+    shared = tuple(_shared_sigma(channel.astype(np.float64)) for channel in shot)
+    return NoiseOfOne(tuple(sigma.tolist()), dark_variance, slope, survival, shared)
 
 
 def _sigma(picture: np.ndarray) -> np.ndarray:
@@ -51,6 +64,22 @@ def _sigma(picture: np.ndarray) -> np.ndarray:
 def _sigma_of(channel: np.ndarray) -> float:
     """Zero where all is one value, of which the estimate would be no number or a rounding error."""
     return float(estimate_sigma(channel)) if np.ptp(channel) else 0.0
+
+
+def _shared_sigma(channel: np.ndarray) -> float:
+    """By the medians of the wavelet coefficients of several scales, each for its share of pixels.
+
+    Of the scales beyond the last, noise is taken to have as much as there.
+    """
+    levels = min(LEVELS, pywt.dwtn_max_level(channel.shape, "db2"))
+    _, *details = pywt.wavedec2(channel, "db2", "periodization", levels)
+    scales = [np.mean([_variance(band) for band in bands]) for bands in reversed(details)]
+    shares = [3 / 4**level for level in range(1, levels + 1)]
+    return float(np.dot(shares, scales) + scales[-1] / 4**levels) ** 0.5
+
+
+def _variance(band: np.ndarray) -> float:
+    return float(np.median(np.abs(band)) / norm.ppf(0.75)) ** 2
 
 
 def _averaged(shot: np.ndarray) -> np.ndarray:

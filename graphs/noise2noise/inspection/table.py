@@ -10,6 +10,7 @@ from rich.table import Table
 from graphs.noise2noise.inspection.advice import Advice
 from graphs.noise2noise.inspection.differences import NoiseOfPair
 from graphs.noise2noise.inspection.findings import Findings
+from graphs.noise2noise.inspection.single import NoiseOfOne
 
 NAMED = 3
 """Scenes named in a piece of advice before the rest are counted."""
@@ -51,7 +52,9 @@ def advice_text(advice: Sequence[Advice], scenes: int, width: int = 88) -> str:
 
 def _cells(scene: Findings) -> tuple[str, ...]:
     noise = scene.noise
-    sigma = "" if noise is None else " ".join(f"{value:.3g}" for value in noise.sigma)
+    sigma = "" if noise is None else _listed(noise.sigma)
+    if isinstance(noise, NoiseOfOne) and noise.is_correlated:
+        sigma += f" to {_listed(noise.shared_sigma)}"
     slope = "" if noise is None else f"{noise.slope:.3g}"
     lags = shared = shift = straying = "-"
     if isinstance(noise, NoiseOfPair):
@@ -75,6 +78,10 @@ def _cells(scene: Findings) -> tuple[str, ...]:
         straying,
         clipped,
     )
+
+
+def _listed(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.3g}" for value in values)
 
 
 def _names(item: Advice) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from graphs.noise2noise.images import Raster
-from graphs.noise2noise.inspection.rules import SURVIVAL
 from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.inspection.single import noise_of_one
 
@@ -30,21 +30,28 @@ class NoiseLevel:
     Attributes:
         sigma: standard deviation by channel, in the numbers of the file.
         white: the largest number that the file's dtype can hold; None for floats.
-        correlated: whether neighbouring pixels seem to share some of their noise.
+        shared: the same with what neighbouring pixels share of it; None where they seem to share
+            nothing.
         rising: whether it is much stronger where it is bright, as that of few photons is.
     """
 
     sigma: tuple[float, ...]
     white: int | None
-    correlated: bool
+    shared: tuple[float, ...] | None
     rising: bool
 
     def __str__(self) -> str:
-        sigma = ", ".join(f"{value:.3g}" for value in self.sigma)
         white = "" if self.white is None else f" (white is {self.white})"
-        shared = ", shared by neighbouring pixels" if self.correlated else ""
         rising = ", rising with brightness" if self.rising else ""
-        return f"standard deviation about {sigma}{white}{shared}{rising}"
+        shared = ""
+        if self.shared is not None:
+            shared = f", or up to {_listed(self.shared)} with what neighbouring pixels share"
+        return f"standard deviation about {_listed(self.sigma)}{white}{shared}{rising}"
+
+    @property
+    def correlated(self) -> bool:
+        """Whether neighbouring pixels seem to share some of it."""
+        return self.shared is not None
 
 
 def noise_level(raster: Raster) -> NoiseLevel | None:
@@ -60,4 +67,9 @@ def noise_level(raster: Raster) -> NoiseLevel | None:
     dark, bright = found.dark_variance + found.slope * np.quantile(shot, (0.05, 0.95))
     white = None if raster.dtype.kind == "f" else int(np.iinfo(raster.dtype).max)
     rising = bool(found.slope > 0 and bright > RISE * max(dark, 0.0))
-    return NoiseLevel(found.sigma, white, found.survival > SURVIVAL, rising)
+    shared = found.shared_sigma if found.is_correlated else None
+    return NoiseLevel(found.sigma, white, shared, rising)
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)

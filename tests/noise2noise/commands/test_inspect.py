@@ -60,6 +60,16 @@ def test_the_files_of_one_scene(tmp_path: Path) -> None:
     assert scene["lowest"] == 0
 
 
+def test_single_pictures_each_with_a_reference(tmp_path: Path) -> None:
+    for i, name in enumerate(("x", "y")):
+        save(tmp_path / f"in_{name}.png", noisy(cat(40, 48), i))
+        save(tmp_path / f"clean_{name}.png", cat(40, 48))
+    options = ("--pattern", "in_{scene}.png", "-r", tmp_path / "clean_{scene}.png")
+    found = inspected(tmp_path, *options)
+    assert [(scene["name"], scene["shots"]) for scene in found["scenes"]] == [("x", 1), ("y", 1)]
+    assert all(scene["reference"] for scene in found["scenes"])
+
+
 def test_a_pattern_and_references_by_it(tmp_path: Path) -> None:
     for sample in ("x", "y_z"):
         for i in range(2):

@@ -13,7 +13,7 @@ from graphs.noise2noise.data.holding_out import hold_out
 from graphs.noise2noise.data.reading import Readings, read_scenes
 from graphs.noise2noise.data.scenes import find_scenes
 from graphs.noise2noise.errors import InputError
-from tests.noise2noise.scenes import bytes_of, save, shots
+from tests.noise2noise.scenes import bytes_of, cat, save, shots
 
 
 def read(*paths: Path, pattern: str | None = None, clean: bool = False) -> Readings:
@@ -56,6 +56,19 @@ def test_a_folder_named_twice(tmp_path: Path) -> None:
     said = f"{tmp_path / 'b' / '..' / 'a'} is named twice: a shot teaches nothing about itself"
     (tmp_path / "b").mkdir()
     assert message(tmp_path / "a", tmp_path / "b" / ".." / "a") == said
+
+
+def test_a_pattern_of_single_pictures(tmp_path: Path) -> None:
+    for name in ("in_a.png", "in_b.png", "clean_a.png", "clean_b.png"):
+        save(tmp_path / name, cat(40, 48))
+    found = find_scenes([tmp_path], "in_{scene}.png")
+    assert found.kind == "single"
+    assert found.groups == [[tmp_path / "in_a.png"], [tmp_path / "in_b.png"]]
+    save(tmp_path / "more" / "in_a.png", cat(40, 48))
+    assert message(tmp_path, tmp_path / "more", pattern="in_{scene}.png") == (
+        f"{tmp_path}/in_a.png and {tmp_path}/more/in_a.png are one scene by the pattern "
+        "'in_{scene}.png', which has no {shot} to tell them apart"
+    )
 
 
 def test_a_pattern_groups_shots(tmp_path: Path) -> None:
@@ -162,7 +175,8 @@ def test_what_is_not_there_or_does_not_fit(tmp_path: Path) -> None:
     assert message(first, second / "0.png") == "expected folders or files to train on, not both"
     one = second / "0.png"
     assert message(one) == f"{one} holds one picture; expected a stack of two or more shots"
-    assert message(first, pattern="{scene}.png").startswith("expected a pattern with one {scene}")
+    for pattern in ("{shot}.png", "{scene}{scene}.png", "{scene}{shot}{shot}.png"):
+        assert message(first, pattern=pattern).startswith("expected a pattern with one {scene}")
     assert message(first, pattern="{scene}-{shot}.png").endswith("named as '{scene}-{shot}.png'")
     save(first / "x-1.png", grey(0))
     assert message(first, pattern="{scene}-{shot}.png").startswith(f"{first}/x-1.png is the only")

@@ -12,8 +12,10 @@ import tifffile
 from PIL import Image
 
 from graphs.noise2noise.inspection.advice import advise
+from graphs.noise2noise.inspection.differences import noise_of_pair
 from graphs.noise2noise.inspection.findings import Findings, inspect_scene
 from graphs.noise2noise.inspection.scene import Scene
+from graphs.noise2noise.inspection.single import noise_of_one
 
 BESIDE = Path(__file__).parents[4] / "shared" / "data"
 DATA = Path(os.environ.get("BLOCKWRIGHT_DATA", BESIDE))
@@ -111,6 +113,19 @@ def test_burst_of_a_camera(crop: str) -> None:
     assert found.drift == pytest.approx(3, abs=0.5)
     assert {"Noise2Noise", "noise correlated between neighbours", "colour balance"} <= topics(found)
     assert "misalignment" not in topics(found)
+    alone = noise_of_one(planes(DATA / "static-burst-s95" / f"{crop}_IMG_6879.png"))
+    assert alone.is_correlated
+    assert alone.shared_sigma == pytest.approx((6.2, 6.1, 7.5), rel=0.25)
+
+
+@pytest.mark.parametrize("sample", ["BPAE_B", "BPAE_G", "BPAE_R"])
+def test_one_shot_of_a_wide_field_tells_its_noise_about_as_two_do(sample: str) -> None:
+    folder = DATA / "fmd-fluorescence"
+    first, *_, other = (planes(p) for p in sorted(folder.glob(f"WideField_{sample}_raw*.png")))
+    alone = noise_of_one(first)
+    assert alone.is_correlated
+    assert alone.shared_sigma == pytest.approx(noise_of_pair(first, other).sigma, rel=0.1)
+    assert alone.sigma[0] < 0.4 * alone.shared_sigma[0]
 
 
 def test_frames_of_a_moving_sample() -> None:

@@ -99,7 +99,18 @@ def test_a_single_picture() -> None:
     found = noise_of_one(shot)
     assert found.sigma == pytest.approx((20, 20, 20), rel=0.1)
     assert found.survival == pytest.approx(1, abs=0.15)
-    assert noise_of_one(shots(blurred, count=1)[0]).survival > 1.5
+    assert not found.is_correlated
+
+
+def test_a_single_picture_whose_neighbours_share_noise() -> None:
+    assert noise_of_one(shots(blurred, count=1)[0]).is_correlated
+    smooth = np.tile(np.linspace(5, 250, 320), (3, 320, 1))
+    found = noise_of_one(shots(blurred, count=1, clean=smooth)[0])
+    assert found.is_correlated
+    assert max(found.sigma) < 5  # the finest details hardly show it
+    assert found.shared_sigma == pytest.approx((12, 12, 12), rel=0.1)
+    found = noise_of_one(shots(white, count=1, clean=smooth)[0])
+    assert found.shared_sigma == pytest.approx((12, 12, 12), rel=0.1)
 
 
 def test_a_single_picture_of_photons() -> None:
@@ -152,7 +163,7 @@ def test_a_reference_made_of_the_shots() -> None:
 @pytest.mark.filterwarnings("error")
 def test_black_without_any_noise() -> None:
     black = noise_of_one(np.zeros((1, 128, 128), np.uint8))
-    assert black == NoiseOfOne((0.0,), 0.0, 0.0, 1.0)
+    assert black == NoiseOfOne((0.0,), 0.0, 0.0, 1.0, (0.0,))
     constant = noise_of_one(np.full((1, 128, 128), 7, np.uint8))
     assert (constant.sigma, constant.survival) == ((0.0,), 1.0)
 
