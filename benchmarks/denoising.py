@@ -6,9 +6,9 @@
 
 Trained on 64x64 squares of BSDS500's training photographs, scored on whole pictures of Set14 and
 CBSD68 (grey ones as RGB), with unclipped noise: Gaussian of sigma 25, Poisson of lambda 30,
-Bernoulli of p 0.5; or a range of Gaussian noise, scored at some strengths. Each training is kept in a folder of ``benchmarks/runs``; the same command goes
-on with one that was cut short, and only scores one that is done. Needs the image sets beside the
-checkout or at BLOCKWRIGHT_DATA.
+Bernoulli of p 0.5; or a range of Gaussian noise, scored at some strengths. Each training is kept in
+a folder of ``benchmarks/runs``; the same command goes on with one that was cut short, and only
+scores one that is done. Needs the image sets beside the checkout or at BLOCKWRIGHT_DATA.
 """
 
 from __future__ import annotations
