@@ -174,7 +174,7 @@ def top_level_imports(path: Path) -> Iterator[str]:
             yield node.module
 
 
-PUBLISHED_AS = {"PIL": "pillow", "skimage": "scikit-image"}
+PUBLISHED_AS = {"PIL": "pillow", "pywt": "pywavelets", "skimage": "scikit-image"}
 """Names of packages where they differ from what is imported."""
 
 WITH_TORCH = {"triton"}
