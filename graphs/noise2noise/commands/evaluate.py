@@ -102,7 +102,9 @@ def _evaluate(
     from graphs.noise2noise.networks import load_network
     from graphs.noise2noise.quality.evaluation import evaluate
     from graphs.noise2noise.restoring import Restorer
+    from graphs.noise2noise.training.threads import settle_threads
 
+    settle_threads(None)
     loaded = load_network(model)
     restore = Restorer(loaded.network, loaded.architecture.channels)
     console = progress_console()

@@ -28,9 +28,11 @@ def report(
     from graphs.noise2noise.files import require_free
     from graphs.noise2noise.report.run_report import write_run_report
     from graphs.noise2noise.training.run_folder import RunFolder
+    from graphs.noise2noise.training.threads import settle_threads
 
     with explaining():
         folder = RunFolder(run)
         require_free(folder.report, overwrite)
+        settle_threads(None)
         write_run_report(folder)
         print_result({"report": folder.report}, str(folder.report), as_json=as_json)

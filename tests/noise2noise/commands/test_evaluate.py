@@ -106,3 +106,11 @@ def test_refusals(folder: Path) -> None:
     assert complaint("evaluate", none, "-r", none) == f"there is no file {none}"
     said = complaint("evaluate", a, "-r", folder / "clean", "-m", none)
     assert said == f"there is no file of weights {none}"
+
+
+def test_on_a_busy_machine_one_thread_may_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | None] = []
+    monkeypatch.setattr("graphs.noise2noise.training.threads.settle_threads", asked.append)
+    result = blockwright("evaluate", folder / "a", "-r", folder / "clean", "--no-baselines")
+    assert result.exit_code == 0, result.output
+    assert asked == [None]
