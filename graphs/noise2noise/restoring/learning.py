@@ -21,7 +21,7 @@ LEAST, MOST = -1.0, 2.0
 """Values beyond which pixels are broken ones or stars, a few of which would be all that counts."""
 
 ENOUGH_STEPS = 6000
-"""After so many, more help little."""
+"""For each scene; after so many, more help little."""
 
 WIDTH, DEPTH = 32, 3
 """Of the network that learns from a single picture: one convolution more than its authors' and
@@ -46,7 +46,8 @@ def training_on(
     side = min(CROP, *(min(scene.shape[2:]) for scene in scenes))
     pictures = [picture for scene in scenes for picture in scene]
     net = _network(method, scenes[0].shape[1], seed)
-    plan = Plan(seconds=seconds, most_steps=ENOUGH_STEPS, batch=4, lr=2e-3)
+    most_steps = ENOUGH_STEPS * len(scenes)
+    plan = Plan(seconds=seconds, most_steps=most_steps, batch=4, lr=2e-3)
     source: Source
     if method == "zero-shot":
         source, plan = Squares(pictures, side // 2 * 2), replace(plan, batch=1)
