@@ -31,7 +31,7 @@ from engine import compile
 from graphs.builder import GraphBuilder
 from graphs.model import extend_to_multiple
 from graphs.module import Module
-from graphs.noise2noise.data.noise import Noise, parse_noise
+from graphs.noise2noise.data.noise import Gaussian, Noise, parse_noise
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import SyntheticShots, Targets
 from graphs.noise2noise.networks import SHIPPED, Architecture, load_network, save_network
@@ -191,7 +191,7 @@ def main() -> None:
         rows = scored_rows(contest, row, Denoiser(net, architecture.multiple))
         _write(options.results, rows, architecture)
         print(json.dumps(rows), flush=True)
-        if options.ship and contest == Contest(options.noises[-1], "noisy"):
+        if options.ship and targets == "noisy" and isinstance(NOISES[noise], Gaussian):
             save_network(SHIPPED, net, architecture, {"trained for": str(NOISES[noise])})
             console.print(f"shipped as {SHIPPED.name}")
 
@@ -224,7 +224,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--ship",
         action="store_true",
-        help="make the network of the last noise and noisy targets the default of denoise",
+        help="make the network of Gaussian noise and noisy targets the default of denoise",
     )
     return parser.parse_args()
 

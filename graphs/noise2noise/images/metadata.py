@@ -40,7 +40,7 @@ class Metadata:
 
     Attributes:
         info: ``exif``, ``icc_profile``, ``dpi``, ``xmp``, ``comment`` and ``extra``, by Pillow's
-            names: what formats have in common, and a JPEG file's segments of Photoshop.
+            names for JPEG: what formats have in common, and a JPEG file's segments of Photoshop.
         png_chunks: a PNG file's chunks that are neither header nor pixels.
         tiff: a TIFF file's layout.
     """

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import spool
+from graphs.noise2noise.images import spool, texts
 from graphs.noise2noise.images.damage import in_words
 from graphs.noise2noise.images.metadata import Metadata
 from graphs.noise2noise.images.pillow import opened
@@ -54,6 +54,7 @@ def read(path: Path) -> Raster:
         if getattr(image, "n_frames", 1) > 1:
             raise InputError(f"{path} is animated; expected one picture")
         info = {key: image.info[key] for key in _CARRIED if key in image.info}
+        info |= texts.of_png(image.info)
         try:
             pixels = _pixels(file, header)
             metadata = Metadata(info, png_chunks=_carried_chunks(file))
@@ -108,7 +109,7 @@ def _chunks_of(metadata: Metadata) -> bytes:
     """The chunks that Pillow makes of another file's metadata."""
     info = {key: metadata.info[key] for key in _CARRIED if key in metadata.info}
     pixel = io.BytesIO()
-    Image.new("L", (1, 1)).save(pixel, "PNG", **info)
+    Image.new("L", (1, 1)).save(pixel, "PNG", pnginfo=texts.for_png(metadata.info), **info)
     return _carried_chunks(pixel)
 
 

@@ -12,6 +12,7 @@ import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.images import texts
 from graphs.noise2noise.images.damage import in_words
 from graphs.noise2noise.images.exif import (
     FIELDS,
@@ -77,7 +78,8 @@ def read(path: Path) -> Raster:
             series = file.series[0]
             page = series.keyframe
             alpha = "S" in series.axes and _OPACITY.issuperset(page.extrasamples[-1:] or [None])
-            metadata = Metadata(_info(page), tiff=_layout(file, page))
+            info = _info(page) | texts.of_tiff(file, page)
+            metadata = Metadata(info, tiff=_layout(file, page))
             pixels = _pixels(path, series)
             heard.require_none()
             return Raster(pixels, _distinct(series.axes), alpha, metadata)
@@ -231,6 +233,8 @@ def _options_for(raster: Raster) -> dict[str, Any]:
     colours = 3 if raster.channels == 3 and samples > 1 else 1
     extra = ["unassalpha"] * raster.alpha
     extra = ["unspecified"] * (samples - colours - len(extra)) + extra
+    said = texts.for_tiff(raster.metadata.info)
+    fields = fields_of(raster.metadata.info.get("exif", b""))
     return {
         "byteorder": "<",
         "photometric": "rgb" if colours == 3 else "minisblack",
@@ -238,10 +242,12 @@ def _options_for(raster: Raster) -> dict[str, Any]:
         "extrasamples": extra or None,
         "resolution": raster.metadata.info.get("dpi"),
         "iccprofile": raster.metadata.info.get("icc_profile"),
+        "description": said["description"],
         "extratags": [
             (code, "s" if isinstance(value, bytes) else "H", 1, value, True)
-            for code, value in fields_of(raster.metadata.info.get("exif", b"")).items()
-        ],
+            for code, value in fields.items()
+        ]
+        + said["extratags"],
         "metadata": {"axes": raster.axes},
         "software": False,
     }

@@ -346,3 +346,54 @@ def test_other_fields_of_tiff(tmp_path: Path) -> None:
             for file in (before, after)
         ]
         assert values[0] == values[1]
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rating>5</rating></x:xmpmeta>'
+
+
+def said_in(path: Path) -> tuple[bytes | str | None, bytes | None]:
+    """The comment and the XMP of a file, as other programs find them."""
+    if path.suffix == ".tif":
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            xmp = page.tags.valueof(700)
+            return page.description, xmp and bytes(xmp)
+    with Image.open(path) as image:
+        image.load()
+        comment = image.info.get("comment", image.info.get("Comment"))
+        return comment, image.info.get("xmp")
+
+
+@pytest.mark.parametrize("first", ["jpg", "png", "tif"])
+@pytest.mark.parametrize("second", ["jpg", "png", "tif"])
+def test_comment_and_xmp_cross_kinds_of_files(first: str, second: str, tmp_path: Path) -> None:
+    """They are put there as other programs do, and found there by others."""
+    source, pixels = tmp_path / f"a.{first}", bytes_of(16, 24, 3)
+    comment = "Größe: 5 µm"
+    if first == "tif":
+        tag = (700, "B", len(XMP), XMP, True)
+        tifffile.imwrite(
+            source, pixels, description=comment.encode(), metadata=None, extratags=[tag]
+        )
+    elif first == "png":
+        text = PngInfo()
+        text.add_itxt("Comment", comment)
+        text.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        Image.fromarray(pixels).save(source, pnginfo=text)
+    else:
+        Image.fromarray(pixels).save(source, comment=comment.encode(), xmp=XMP)
+    found, xmp = said_in(rewrite(source, f"b.{second}"))
+    assert (found.decode() if isinstance(found, bytes) else found) == comment
+    assert xmp == XMP
+    back, xmp = said_in(rewrite(tmp_path / f"b.{second}", f"c.{first}"))
+    assert (back.decode() if isinstance(back, bytes) else back) == comment
+    assert xmp == XMP
+
+
+def test_what_programs_note_for_themselves_is_no_comment(tmp_path: Path) -> None:
+    stack = bytes_of(16, 24)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True)
+    tifffile.imwrite(tmp_path / "b.tif", stack, metadata={"axes": "YX"})
+    tifffile.imwrite(tmp_path / "c.tif", stack, ome=True)
+    for name in "abc":
+        assert said_in(rewrite(tmp_path / f"{name}.tif", f"{name}.jpg")) == (None, None)
