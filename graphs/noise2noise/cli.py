@@ -45,7 +45,7 @@ class OneSentence(TyperGroup):
             error.show()
         else:
             command = context.command_path if context else "blockwright"
-            said = said[:1].lower() + said[1:]
+            said = said[:1].lower() + said[1:].replace(". Did you mean", ", did you mean")
             typer.echo(f"blockwright: {said}; see '{command} --help'", err=True)
         raise SystemExit(error.exit_code)
 

@@ -63,8 +63,9 @@ def evaluate(
     PSNR is 10 log10(peak^2 / mse) of each picture, over all its pixels and channels, and the mean
     over pictures; SSIM as well. Without clean pictures a second noisy shot of each does: PSNR is
     then estimated, with an interval of 95 %, provided that the noise of the two is independent. Of
-    the classical methods that strength is taken which has the least error on these very pictures. A
-    course's val_data.pkl has its clean pictures with it.
+    the classical methods that strength is taken which has the least error on these very pictures.
+    Of a course's pickle the second pictures serve: as clean ones, or as other shots if they are
+    about as noisy as the first.
 
     \b
     Examples:

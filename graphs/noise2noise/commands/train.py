@@ -101,7 +101,7 @@ def train(
         int | None,
         typer.Option(
             help="After so many validations without a new best, a tenth of the rate; after as many "
-            "more, the end.  [default: 20]"
+            "more, the end; 0 for never.  [default: 20]"
         ),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads to compute with.")] = None,

@@ -48,6 +48,8 @@ def read_course_pickle(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
             f"{path}: its two tensors differ in shape, {tuple(first.shape)} and "
             f"{tuple(second.shape)}"
         )
+    if not first.numel():
+        raise InputError(f"{path} has no pixels: its tensors are {tuple(first.shape)}")
     return first, second
 
 

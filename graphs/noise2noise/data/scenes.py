@@ -57,11 +57,11 @@ def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool =
             raise InputError(f"there is no file or folder {path}")
     folders = [path for path in paths if path.is_dir()]
     if folders and len(folders) < len(paths):
-        raise InputError("expected folders or files to train on, not both")
+        raise InputError("expected folders or files, not both")
     if clean:
-        return _clean(paths)
+        return _clean(paths, pattern)
     if twice := next((p for i, p in enumerate(paths) if any(map(p.samefile, paths[:i]))), None):
-        raise InputError(f"{twice} is named twice: a shot teaches nothing about itself")
+        raise InputError(f"{twice} is named twice")
     if pattern is not None:
         return _by_pattern(paths, pattern)
     if len(folders) > 1:
@@ -97,9 +97,8 @@ def name_of_scene(files: Sequence[Path], pattern: str | None = None) -> str:
         match = name_expression(pattern).fullmatch(first.name)
         assert match is not None, "files were found by this pattern"
         return match["scene"]
-    if len({file.stem for file in files}) == 1:
-        return first.stem
-    return first.parent.resolve().name
+    is_burst = len(files) > 1 and len({file.parent for file in files}) == 1
+    return first.parent.resolve().name if is_burst else first.stem
 
 
 def holds_folders(folder: Path) -> bool:
@@ -109,13 +108,13 @@ def holds_folders(folder: Path) -> bool:
     return bool(_inner(folder)) and not any(is_picture_name(file) for file in folder.iterdir())
 
 
-def bursts_in(folder: Path) -> list[list[Path]]:
-    """The pictures of each folder in a folder.
+def bursts_in(folder: Path) -> dict[str, list[Path]]:
+    """The pictures of each folder in a folder, by that one's name.
 
     Raises:
         InputError: one has none.
     """
-    return [list(list_pictures(part).values()) for part in _inner(folder)]
+    return {part.name: _pictures(part) for part in _inner(folder)}
 
 
 def share_names(folders: Sequence[Path]) -> bool:
@@ -124,12 +123,11 @@ def share_names(folders: Sequence[Path]) -> bool:
     return len(set(names)) < len(names)
 
 
-def _clean(paths: Sequence[Path]) -> Scenes:
-    files = [
-        file
-        for path in paths
-        for file in (list_pictures(path).values() if path.is_dir() else [path])
-    ]
+def _clean(paths: Sequence[Path], pattern: str | None) -> Scenes:
+    if pattern is not None:
+        files = [file for _, file in _named(paths, pattern)]
+    else:
+        files = [file for path in paths for file in _pictures(path)]
     return Scenes("clean", [[file] for file in files], "clean pictures to put noise on")
 
 
@@ -151,20 +149,32 @@ def _by_name(folders: Sequence[Path]) -> Scenes:
 
 def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
     """Group by what stands at ``{scene}``; what stands at ``{shot}`` tells the shots apart."""
-    expression = name_expression(pattern)
     groups: dict[str, list[Path]] = {}
-    for path in paths:
-        files = list_pictures(path).values() if path.is_dir() else [path]
-        for file in files:
-            if match := expression.fullmatch(file.name):
-                groups.setdefault(match["scene"], []).append(file)
-    if not groups:
-        raise InputError(f"no picture in {paths[0]} is named as {pattern!r}")
+    for scene, file in _named(paths, pattern):
+        groups.setdefault(scene, []).append(file)
     if "{shot}" not in pattern:
         return _single_by_pattern(list(groups.values()), pattern)
     if alone := next((group[0] for group in groups.values() if len(group) < 2), None):
         raise InputError(f"{alone} is the only shot of its scene by the pattern {pattern!r}")
     return Scenes("shots", list(groups.values()), f"shots grouped by the pattern {pattern!r}")
+
+
+def _named(paths: Sequence[Path], pattern: str) -> list[tuple[str, Path]]:
+    """The files that follow a pattern, with what stands at ``{scene}``; of files given, all do."""
+    expression = name_expression(pattern)
+    found = []
+    for path in paths:
+        matches = [(expression.fullmatch(file.name), file) for file in _pictures(path)]
+        if not path.is_dir() and matches[0][0] is None:
+            raise InputError(f"{path} is not named as {pattern!r}")
+        found += [(match["scene"], file) for match, file in matches if match]
+    if not found:
+        raise InputError(f"no picture in {paths[0]} is named as {pattern!r}")
+    return found
+
+
+def _pictures(path: Path) -> list[Path]:
+    return list(list_pictures(path).values()) if path.is_dir() else [path]
 
 
 def _single_by_pattern(groups: Sequence[Sequence[Path]], pattern: str) -> Scenes:
@@ -178,9 +188,10 @@ def _single_by_pattern(groups: Sequence[Sequence[Path]], pattern: str) -> Scenes
 
 def _in_folder(folder: Path) -> Scenes:
     if holds_folders(folder):
-        groups = bursts_in(folder)
-        if alone := next((group[0] for group in groups if len(group) < 2), None):
-            raise InputError(f"{alone} is the only shot in its folder; expected two or more")
+        groups = list(bursts_in(folder).values())
+        for first, *others in groups:
+            if not others and read_raster(first).frames < 2:
+                raise InputError(f"{first} is the only shot in its folder; expected two or more")
         return Scenes("shots", groups, "a folder of bursts, one in each folder inside")
     files = list(list_pictures(folder).values())
     stacked = [file for file in files if read_raster(file).frames > 1]

@@ -51,6 +51,8 @@ def find_scene_files(
     found = [SceneFiles(name_of_scene(group, pattern), group) for group in groups]
     if reference is None:
         return found
+    if is_course(paths):
+        raise InputError(f"{paths[0]} is a pickle of noisy pairs, which has no reference")
     if len(found) > 1 and not reference.is_dir() and SCENE not in str(reference):
         raise InputError(
             f"{reference} is one reference for {len(found)} scenes; expected a folder, or a path "
@@ -68,7 +70,7 @@ def read_scene(found: SceneFiles) -> Scene:
         InputError: a file cannot be read, is too small, or differs from the others.
     """
     if is_course(found.files):
-        return Scene(found.name, _side_by_side(found.files[0]))
+        return Scene(found.name, _side_by_side(found.files))
     frames = [(file, frame) for file in found.files for frame in range(read_raster(file).frames)]
     every = -(-len(frames) // MOST_SHOTS)
     shots = [_planes(file, frame) for file, frame in frames[::every]]
@@ -81,13 +83,16 @@ def read_scene(found: SceneFiles) -> Scene:
     return Scene(found.name, np.stack(shots), reference)
 
 
-def _side_by_side(pickle: Path) -> np.ndarray:
+def _side_by_side(pickles: Sequence[Path]) -> np.ndarray:
     """(2, C, rows * H, columns * W) of pairs that are (C, H, W), a square of them."""
-    pairs = np.stack([shots.numpy() for shots in read_course_pickle(pickle)])
-    side = min(int(len(pairs[0]) ** 0.5), MOST_PAIRED)
-    chosen = np.linspace(0, pairs.shape[1] - 1, side * side).astype(int)
-    _, _, channels, height, width = pairs.shape
-    grid = pairs[:, chosen].reshape(2, side, side, channels, height, width)
+    read = [np.stack([shots.numpy() for shots in read_course_pickle(path)]) for path in pickles]
+    for path, pairs in zip(pickles, read, strict=True):
+        _require_alike(path, pairs[0, 0], pickles[0], read[0][0, 0])
+    every = np.concatenate(read, axis=1)
+    side = min(int(every.shape[1] ** 0.5), MOST_PAIRED)
+    chosen = np.linspace(0, every.shape[1] - 1, side * side).astype(int)
+    _, _, channels, height, width = every.shape
+    grid = every[:, chosen].reshape(2, side, side, channels, height, width)
     return grid.transpose(0, 3, 1, 4, 2, 5).reshape(2, channels, side * height, side * width)
 
 

@@ -53,8 +53,14 @@ def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
     seen = sigma > 0
     survival = float((2 * averaged[seen] / sigma[seen]).mean()) if seen.any() else 1.0
     dark_variance, slope = _variance_line(shot)
-    shared = tuple(_shared_sigma(channel.astype(np.float64)) for channel in shot)
-    return NoiseOfOne(tuple(sigma.tolist()), dark_variance, slope, survival, shared)
+    shared = np.array([_shared_sigma(channel.astype(np.float64)) for channel in shot])
+    return NoiseOfOne(
+        sigma=tuple(sigma.tolist()),
+        dark_variance=dark_variance,
+        slope=slope,
+        survival=survival,
+        shared_sigma=tuple(np.maximum(sigma, shared).tolist()),
+    )
 
 
 def _sigma(picture: np.ndarray) -> np.ndarray:
@@ -79,6 +85,10 @@ def _shared_sigma(channel: np.ndarray) -> float:
 
 
 def _variance(band: np.ndarray) -> float:
+    """By the median of what is not zero, as scikit-image does: black parts have no noise."""
+    band = band[band != 0]
+    if not len(band):
+        return 0.0
     return float(np.median(np.abs(band)) / norm.ppf(0.75)) ** 2
 
 

@@ -6,14 +6,18 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Picture, list_pictures, read_picture
+from graphs.noise2noise.inspection.single import noise_of_one
 from graphs.noise2noise.quality.evaluation import Sample
 
 LEAST_SIDE = 16
+TRIED = 64
+"""About how many pictures tell how noisy a pickle's are."""
 
 
 def read_samples(
@@ -29,7 +33,8 @@ def read_samples(
     Args:
         noisy: a file, or a folder; the others are then files or folders too. In folders, files
             belong together whose names are alike but for their suffixes. Of a course's pickle, the
-            first tensor; the second is the reference, or if ``second`` names the pickle, that.
+            first tensor; the second is the reference, or if it is about as noisy or ``second``
+            names the pickle, another shot.
         reference: clean pictures, or else
         second: other noisy shots.
         others: results of other programs, called by the name of their folder or file.
@@ -41,7 +46,7 @@ def read_samples(
             channels; a second shot is a copy; or there is nothing to score against, or too much.
     """
     if is_course([noisy]) and reference is None and second is None:
-        reference = noisy
+        reference, second = (None, noisy) if _is_noisy_twice(noisy) else (noisy, None)
     if (reference is None) == (second is None):
         raise InputError(
             "expected either clean pictures, by --reference, or other noisy shots, by --second"
@@ -72,8 +77,18 @@ def read_samples(
     ]
 
 
+def _is_noisy_twice(path: Path) -> bool:
+    """Whether the second shots in a course's pickle are about as noisy as the first."""
+    sigmas = []
+    for shots in read_course_pickle(path):
+        some = shots[:: 1 + len(shots) // TRIED].numpy()
+        sigmas.append(np.mean([noise_of_one(shot).sigma for shot in some]))
+    return bool(sigmas[1] > sigmas[0] / 2)
+
+
 def _course_samples(path: Path, *, is_clean: bool, peak: float) -> Iterator[Sample]:
     shots = [tensor.float() / 255 for tensor in read_course_pickle(path)]
+    _require_side(path, shots[0][0])
     for number, (noisy, other) in enumerate(zip(*shots, strict=True)):
         name = f"{path.stem} {number}"
         if is_clean:
@@ -112,9 +127,7 @@ def _sample(
     path: Path, partner: Path, results: Mapping[str, Path], *, is_clean: bool, peak: float | None
 ) -> Sample:
     picture = read_picture(path)
-    height, width = picture.pixels.shape[1:]
-    if min(height, width) < LEAST_SIDE:
-        raise InputError(f"{path}: {width}x{height} pixels; expected at least {LEAST_SIDE} a side")
+    _require_side(path, picture.pixels)
     other = _matching(partner, path, picture)
     if not is_clean and torch.equal(other, picture.pixels):
         raise InputError(
@@ -138,6 +151,12 @@ def _sample(
         limits=None if is_float else (0.0, 1.0),
         others={title: _matching(file, path, picture) for title, file in results.items()},
     )
+
+
+def _require_side(path: Path, pixels: torch.Tensor) -> None:
+    height, width = pixels.shape[1:]
+    if min(height, width) < LEAST_SIDE:
+        raise InputError(f"{path}: {width}x{height} pixels; expected at least {LEAST_SIDE} a side")
 
 
 def _matching(path: Path, noisy_path: Path, noisy: Picture) -> torch.Tensor:

@@ -117,12 +117,18 @@ def _learned(job: Job) -> Iterator[_Work]:
     lessons = lessons_on(tasks, job.options.method, seconds, job.options.seed)
     for number, lesson in enumerate(lessons, start=1):
         if len(lessons) > 1:
-            job.say(f"{number} of {len(lessons)} kinds of pictures, {lesson.files}:")
+            job.say(f"{number} of {len(lessons)} kinds of pictures, {lesson.kind}:")
         _tell(job, lesson.choice, with_noise=number == 1)
         if lesson.is_doubtful:
             job.say(
                 "the pictures do not look like shots of one scene: if they are not, what is made "
                 "of them is worth nothing"
+            )
+        for scene in lesson.unlike[:1]:
+            others = f", nor those of {len(lesson.unlike) - 1} more" if lesson.unlike[1:] else ""
+            job.say(
+                f"the shots of {scene.captures[0].path}'s scene do not look alike{others}: no "
+                "shot is a target for another there"
             )
         terminal = job.console if job.console.is_terminal else Console(quiet=True)
         watch(lesson.training.run(), terminal)

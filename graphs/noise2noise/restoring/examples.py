@@ -20,7 +20,7 @@ LEAST_SIDE = 16
 def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[torch.Tensor]:
     """What a network learns from: (k, C, H, W) each.
 
-    Repeats are the shots of each scene that has two or more; if none has, all are of one scene.
+    Repeats are the shots of each scene that has some; where none seems to, what is taken for them.
 
     Raises:
         InputError: a picture is too small, or they differ in channels or dtype, repeats in size; or
@@ -34,7 +34,8 @@ def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[
             _require_same(name, captures[0], capture)
     if method != "repeats":
         return [capture.pictures(scale) for capture in captures]
-    repeated = [scene for scene in scenes if scene.shots > 1] or [Scene(captures)]
+    repeated = [scene for scene in scenes if scene.is_repeated]
+    repeated = repeated or [scene for scene in scenes if scene.shots > 1] or [Scene(captures)]
     return [_shots(scene, scale) for scene in repeated]
 
 

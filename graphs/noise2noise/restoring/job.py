@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from graphs.noise2noise.data.scenes import holds_folders
@@ -15,6 +16,9 @@ from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 from graphs.noise2noise.restoring.options import Options
 from graphs.noise2noise.restoring.outputs import is_one_file, targets_for
 from graphs.noise2noise.restoring.scenes import Capture, Group, Scene, groups_of, merged
+
+Kind = tuple[int, np.dtype]
+"""Channels and numbers of pictures."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,22 @@ class Task:
     targets: Sequence[Path]
     average: bool
 
+    def by_kind(self) -> dict[Kind, Task]:
+        """Its files apart where they differ in channels or in their numbers."""
+        kinds: dict[Kind, list[int]] = {}
+        for i, raster in enumerate(self.scene.rasters):
+            kinds.setdefault((raster.channels, raster.dtype), []).append(i)
+        if len(kinds) == 1:
+            return dict.fromkeys(kinds, self)
+        return {
+            kind: Task(
+                Scene([self.scene.captures[i] for i in members]),
+                [self.targets[i] for i in members],
+                self.average,
+            )
+            for kind, members in kinds.items()
+        }
+
     def results(self) -> Iterator[tuple[Path, Sequence[Raster]]]:
         """Each file to write, and what it is made from."""
         rasters = self.scene.rasters
@@ -52,12 +72,16 @@ class Task:
         """
         if self.average and not self.scene.is_one:
             raise InputError(
-                f"the {len(self.scene.captures)} files do not show one scene, so "
-                f"{self.targets[0]} cannot be their mean; name a folder for the results, and no "
-                "--average"
+                f"{self._what} do not show one scene, so {self.targets[0]} cannot be their mean; "
+                "name a folder for the results, and no --average"
             )
         for target, (raster, *_) in self.results():
             require_fit(target, raster.first_frame() if self.average else raster)
+
+    @property
+    def _what(self) -> str:
+        files = [capture.path for capture in self.scene.captures]
+        return f"the {len(files)} files" if len(files) > 1 else f"the pictures in {files[0]}"
 
 
 @dataclass(frozen=True)
@@ -85,12 +109,12 @@ class Job:
         Raises:
             InputError: they do not go together, or their results cannot be written there.
         """
-        _require_outside(paths, output)
         groups = groups_of(paths, options.pattern)
         count = sum(len(group.files) for group in groups)
         average = options.average or (is_one_file(output) and count > 1)
+        _require_outside(paths, output, average)
         first = Capture.of(groups[0].files[0]).raster
-        if average and count == len(groups) > 1 and first.frames == 1:
+        if average and count == len(groups) > 1 and not _has_stacks(groups):
             groups = [merged(groups)]
         targets = targets_for(groups, output, average=average, overwrite=options.overwrite)
         options = replace(options, average=average)
@@ -117,11 +141,18 @@ class Job:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _require_outside(paths: Sequence[Path], output: Path) -> None:
-    """Results among bursts would be taken for one of them the next time."""
-    for path in paths:
-        if holds_folders(path) and output.resolve().is_relative_to(path.resolve()):
+def _has_stacks(groups: Sequence[Group]) -> bool:
+    """Whether a file is a scene by itself, so that all are."""
+    return any(Capture.of(file).raster.frames > 1 for group in groups for file in group.files)
+
+
+def _require_outside(paths: Sequence[Path], output: Path, average: bool) -> None:
+    """What would be taken for one of the bursts, or for one of the shots, the next time."""
+    folder = (output.parent if is_one_file(output) else output).resolve()
+    for path in filter(Path.is_dir, paths):
+        is_among_bursts = holds_folders(path) and folder.is_relative_to(path.resolve())
+        if is_among_bursts or (average and folder == path.resolve()):
             raise InputError(
-                f"the output {output} lies in {path}, each of whose folders is a burst; name a "
+                f"the output {output} lies in {path}, whose pictures it is made from; name a "
                 "folder elsewhere"
             )

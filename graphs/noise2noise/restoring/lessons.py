@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from graphs.module import Module
 from graphs.noise2noise.images import Raster, Scale
 from graphs.noise2noise.restoring.examples import examples_of
-from graphs.noise2noise.restoring.job import Task
+from graphs.noise2noise.restoring.job import Kind, Task
 from graphs.noise2noise.restoring.learning import training_on
 from graphs.noise2noise.restoring.methods import Choice, Method, choose
 from graphs.noise2noise.restoring.noise_level import NoiseLevel
 from graphs.noise2noise.restoring.scales import common_scale
+from graphs.noise2noise.restoring.scenes import Scene
 from graphs.noise2noise.training.training import Training
 
 
@@ -41,10 +42,17 @@ class Lesson:
         return self.tasks[0].scene.rasters[0].channels
 
     @property
-    def files(self) -> str:
-        """The first file, and how many more."""
-        first, *others = [c.path.name for task in self.tasks for c in task.scene.captures]
-        return f"{first} and {len(others)} more" if others else first
+    def kind(self) -> str:
+        """Of the pictures, in words."""
+        raster = self.tasks[0].scene.rasters[0]
+        channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+        return f"{channels} of {raster.dtype.name}"
+
+    @property
+    def unlike(self) -> list[Scene]:
+        """Scenes whose files do not look like shots of one."""
+        scenes = [task.scene for task in self.tasks]
+        return [scene for scene in scenes if len(scene.captures) > 1 and not scene.is_one]
 
     def scale_of(self, raster: Raster, noise: NoiseLevel | None) -> Scale:
         """The same for all of them."""
@@ -65,10 +73,10 @@ def lessons_on(
     Raises:
         InputError: see :func:`examples_of`.
     """
-    kinds: dict[object, list[Task]] = {}
+    kinds: dict[Kind, list[Task]] = {}
     for task in tasks:
-        raster = task.scene.rasters[0]
-        kinds.setdefault((raster.channels, raster.dtype), []).append(task)
+        for kind, part in task.by_kind().items():
+            kinds.setdefault(kind, []).append(part)
     return [_lesson(kind, method, seconds / len(kinds), seed) for kind in kinds.values()]
 
 

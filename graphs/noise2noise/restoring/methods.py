@@ -26,11 +26,13 @@ def choose(scenes: Sequence[Scene]) -> tuple[Learned, str]:
     """A way to denoise pictures for which there is no trained network, and why that."""
     shots = sum(scene.shots for scene in scenes)
     rasters = [raster for scene in scenes for raster in scene.rasters]
-    if all(raster.is_repeated for raster in rasters):
+    repeated = [scene for scene in scenes if scene.is_repeated]
+    if len(repeated) == len(scenes) and len(rasters) == len(scenes):
         stacks = "a stack" if len(rasters) == 1 else f"{len(rasters)} stacks"
         return "repeats", f"{shots} shots in {stacks}: each is a target for the others"
-    if len(rasters) > len(scenes) and all(scene.is_one for scene in scenes):
-        of = "one scene" if len(scenes) == 1 else f"{len(scenes)} scenes"
+    if repeated and len(rasters) > len(scenes):
+        shots = sum(scene.shots for scene in repeated)
+        of = "one scene" if len(repeated) == 1 else f"{len(repeated)} scenes"
         return "repeats", f"{shots} shots of {of}: each is a target for the others of its scene"
     if len(scenes) > 1 and show_one_scene(rasters):
         return "repeats", f"{shots} shots of one scene: each is a target for the others"

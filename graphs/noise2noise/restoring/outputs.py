@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -21,9 +21,7 @@ def is_one_file(output: Path) -> bool:
 def targets_for(
     groups: Sequence[Group], output: Path, *, average: bool, overwrite: bool
 ) -> list[list[Path]]:
-    """The files of each group's results: ``output``, or in that folder one of each picture's name.
-
-    Shots of scenes that were found by their names keep their folders, too.
+    """The files of each group's results: ``output``, or in that folder.
 
     Args:
         groups: the files to denoise.
@@ -35,7 +33,10 @@ def targets_for(
         InputError: two results would be one file, one exists already, or it is no kind of file to
             write or no place to write to.
     """
-    places = [Path(group.name) for group in groups] if average else _places(groups)
+    if average:
+        places = [Path(group.name) for group in groups]
+    else:
+        places = [place for group in groups for place in group.places]
     if not is_one_file(output):
         targets = _in_folder(groups, places, output)
     elif len(places) > 1:
@@ -48,17 +49,6 @@ def targets_for(
     return [list(islice(rest, 1 if average else len(group.files))) for group in groups]
 
 
-def _places(groups: Sequence[Group]) -> list[Path]:
-    files = [file for group in groups for file in group.files]
-    if len(files) == len(groups):
-        return [Path(file.name) for file in files]
-    folders = [file.parent.resolve() for file in files]
-    common = os.path.commonpath(folders)
-    return [
-        folder.relative_to(common) / file.name for folder, file in zip(folders, files, strict=True)
-    ]
-
-
 def _in_folder(groups: Sequence[Group], places: Sequence[Path], output: Path) -> list[Path]:
     known = ", ".join(SUFFIXES)
     if output.suffix and not output.is_dir():
@@ -67,6 +57,6 @@ def _in_folder(groups: Sequence[Group], places: Sequence[Path], output: Path) ->
     if other := next((path for path in files if path.suffix.lower() not in SUFFIXES), None):
         raise InputError(f"{other} does not end in one of {known}, as its result would have to")
     require_folder(output)
-    if twice := next((place for place in places if places.count(place) > 1), None):
+    if twice := next((place for place, count in Counter(places).items() if count > 1), None):
         raise InputError(f"two of the pictures are named {twice}: their results would be one file")
     return [output / place for place in places]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -16,6 +18,7 @@ from graphs.noise2noise.data.scenes import (
     name_of_scene,
     share_names,
 )
+from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, list_pictures, read_raster
 from graphs.noise2noise.restoring.likeness import show_one_scene
 
@@ -30,10 +33,12 @@ class Group:
     Attributes:
         name: of a picture that is made from all of them.
         files: at least one.
+        places: where in a folder of results that of each file lies.
     """
 
     name: str
     files: Sequence[Path]
+    places: Sequence[Path]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +89,18 @@ class Scene:
         """How many pictures there are in all files."""
         return sum(raster.frames for raster in self.rasters)
 
-    @property
+    @cached_property
     def is_one(self) -> bool:
-        """Whether its files look as, or are said to be, shots of one scene."""
-        said = all(raster.is_repeated for raster in self.rasters)
-        return len(self.captures) == 1 or said or show_one_scene(self.rasters)
+        """Whether its pictures can be shots of one scene: alike in kind and in what they show."""
+        if any(DIFFERENT in raster.axes for raster in self.rasters):
+            return False
+        return len(self.captures) == 1 or show_one_scene([r.first_frame() for r in self.rasters])
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether its pictures are, so far as is known, several shots of one scene."""
+        said = len(self.captures) > 1 or self.rasters[0].is_repeated
+        return self.shots > 1 and said and self.is_one
 
 
 def groups_of(paths: Sequence[Path], pattern: str | None = None) -> list[Group]:
@@ -102,22 +114,42 @@ def groups_of(paths: Sequence[Path], pattern: str | None = None) -> list[Group]:
     Raises:
         InputError: a folder has no pictures, or shots have no partners.
     """
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"there is no file {path}")
     folders = [path for path in paths if path.is_dir()]
-    groups: Sequence[Sequence[Path]]
-    if pattern is not None or share_names(folders):
-        groups = find_scenes(paths, pattern).groups
-    elif len(paths) == 1 and holds_folders(paths[0]):
-        groups = bursts_in(paths[0])
-    else:
-        groups = [[file] for path in paths for file in _files(path)]
-    return [Group(name_of_scene(files, pattern) + files[0].suffix, files) for files in groups]
+    if pattern is not None:
+        found = find_scenes(paths, pattern).groups
+        return [_group(name_of_scene(files, pattern), files) for files in found]
+    if share_names(folders):
+        found, labels = find_scenes(paths).groups, _labels(folders)
+        return [_group(files[0].stem, files, labels) for files in found]
+    if len(paths) == 1 and holds_folders(paths[0]):
+        bursts = bursts_in(paths[0])
+        return [_group(name, files, [Path(name)] * len(files)) for name, files in bursts.items()]
+    files = [
+        file
+        for path in paths
+        for file in (list_pictures(path).values() if path.is_dir() else [path])
+    ]
+    return [Group(file.name, [file], [Path(file.name)]) for file in files]
 
 
 def merged(groups: Sequence[Group]) -> Group:
     """All files as shots of one scene."""
     files = [file for group in groups for file in group.files]
-    return Group(name_of_scene(files) + files[0].suffix, files)
+    return _group(name_of_scene(files), files)
 
 
-def _files(path: Path) -> list[Path]:
-    return list(list_pictures(path).values()) if path.is_dir() else [path]
+def _group(name: str, files: Sequence[Path], folders: Sequence[Path] | None = None) -> Group:
+    folders = folders or [Path()] * len(files)
+    places = [folder / file.name for folder, file in zip(folders, files, strict=True)]
+    return Group(name + files[0].suffix, files, places)
+
+
+def _labels(folders: Sequence[Path]) -> list[Path]:
+    """What tells folders apart: their names, or where some are alike, the paths that lead there."""
+    whole = [Path(os.path.abspath(folder)) for folder in folders]
+    if len({folder.name for folder in whole}) == len(whole):
+        return [Path(folder.name) for folder in whole]
+    return [folder.relative_to(os.path.commonpath(whole)) for folder in whole]

@@ -82,7 +82,8 @@ def go_on(folder: RunFolder, console: Console) -> Outcome:
     """
     if not folder.config.is_file():
         raise InputError(f"there is no run in {folder.path}: it has no config.toml")
-    settings = Configuration.settings_in(folder.config)
+    # A run of a version that had patience only if asked to goes on without.
+    settings = {"patience": 0} | Configuration.settings_in(folder.config)
     configuration = Configuration.from_mapping(settings, f"{folder.config}: ").settled()
     with explaining_shortage(configuration):
         session = prepare(configuration)

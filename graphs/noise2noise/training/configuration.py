@@ -60,7 +60,7 @@ class Configuration:
         validation: the share of the pictures that is held out to validate on; 0 for none.
         validate_every: steps between validations; each writes a checkpoint.
         patience: validations without a new best after which the rate is lowered, and as many more
-            after which the training ends.
+            after which the training ends; 0 for no end before its time.
         threads: to compute with.
         seed: of everything random.
 

@@ -23,7 +23,7 @@ class Position:
             latest milestone that had not diverged, ``best_loss`` being the lowest so far.
         slowdown: what the plan's learning rate is multiplied by, having diverged or been stuck.
         diverged: how often it has.
-        lowered: the step at which it was last stuck; 0 if it never was.
+        lowered: the step at which that was last lowered; 0 if it never was.
     """
 
     step: int = 0

@@ -156,7 +156,7 @@ def _plan(c: Settled) -> Plan:
         lr=c.lr,
         schedule=c.schedule,
         validate_every=c.validate_every,
-        patience=c.patience,
+        patience=c.patience or None,
     )
 
 

@@ -208,7 +208,7 @@ class Training:
             is_milestone=True,
             score=score,
             is_best=is_best,
-            warning=self._heed_patience() or warning,
+            warning=warning or self._heed_patience(),
         )
 
     def _comparable(self, loss: float | None) -> float | None:
@@ -228,7 +228,10 @@ class Training:
 
     def _go_back(self, slower: float) -> None:
         self._weights.go_back()
-        self.position = replace(self.position, slowdown=self.position.slowdown * slower)
+        position = self.position
+        self.position = replace(
+            position, slowdown=position.slowdown * slower, lowered=position.step
+        )
 
     def _share(self) -> float:
         if is_over(self.position, self._plan):
@@ -245,7 +248,6 @@ class Training:
         if not is_stuck(position, self._plan):
             return None
         self._go_back(patience.SLOWER)
-        self.position = replace(self.position, lowered=position.step)
         return lowering_text(position)
 
     def _require_learned(self) -> None:

@@ -19,7 +19,7 @@ CLEAN = torch.stack([cat()[:, y : y + 32, x : x + 32] for y in (0, 32, 64) for x
 
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphs.noise2noise.restoring.learning.ENOUGH_STEPS", 200)
+    monkeypatch.setattr("graphs.noise2noise.restoring.learning.ENOUGH_STEPS", 80)
     monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")
 
 
@@ -93,6 +93,41 @@ def test_evaluate_by_the_other_shots(pairs: Path, val: Path) -> None:
     assert estimated["low"] - 1 < truth["psnr"] < estimated["high"] + 1
     said = complaint("evaluate", pairs, "--reference", val)
     assert said == f"{pairs} is a pickle of pairs, scored by itself and without others"
+
+
+def test_evaluate_tells_other_shots_from_clean_ones(pairs: Path, val: Path) -> None:
+    for path, basis in ((pairs, "estimated from noisy pairs"), (val, "mean over pictures")):
+        found = json.loads(succeeded("evaluate", path, "--no-baselines", "--json"))
+        assert found["psnr"] == basis
+
+
+def test_several_pickles_are_inspected_together(pairs: Path, tmp_path: Path) -> None:
+    more = pickled(tmp_path / "more.pkl", np.tile(shots(30), (2, 1, 1, 1)), shots(40).repeat(2, 0))
+    (scene,) = json.loads(succeeded("inspect", pairs, more, "--json"))["scenes"]
+    assert (scene["height"], scene["width"]) == (160, 160)  # 25 of 27
+    said = complaint("inspect", pairs, "-r", tmp_path)
+    assert said == f"{pairs} is a pickle of noisy pairs, which has no reference"
+
+
+@pytest.mark.parametrize("command", ["inspect", "evaluate", "denoise", "train"])
+def test_pickles_without_pictures(command: str, tmp_path: Path) -> None:
+    none = np.zeros((0, 3, 32, 32), np.uint8)
+    path = pickled(tmp_path / "none.pkl", none, none)
+    options = {"inspect": (), "evaluate": ()}.get(command, ("-o", tmp_path / "out.npy"))
+    said = complaint(command, path, *options)
+    assert said == f"{path} has no pixels: its tensors are (0, 3, 32, 32)"
+
+
+def test_pickles_of_tiny_pictures(tmp_path: Path) -> None:
+    tiny = np.zeros((4, 3, 8, 8), np.uint8)
+    path = pickled(tmp_path / "tiny.pkl", tiny, tiny)
+    said = complaint("evaluate", path, "-r", path)
+    assert said == f"{path}: 8x8 pixels; expected at least 16 a side"
+
+
+def test_different_pictures_have_no_mean(val: Path, tmp_path: Path) -> None:
+    said = complaint("denoise", val, "-o", tmp_path / "out.tif", "--average")
+    assert said.startswith(f"the pictures in {val} do not show one scene, so ")
 
 
 def test_denoise(val: Path, tmp_path: Path) -> None:

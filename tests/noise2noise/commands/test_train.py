@@ -223,6 +223,19 @@ def test_it_ends_by_itself_where_nothing_gets_better(tmp_path: Path) -> None:
     assert (run / "best.safetensors").read_bytes() == before
 
 
+def test_patience_can_be_without_end(tmp_path: Path) -> None:
+    first, second = shots(tmp_path)
+    options = ("--steps", 30, "--validate-every", 1, "--lr", 1e-9)
+    run = tmp_path / "run"
+    trained(run, first, second, *SMALL, *options, "--patience", 0)
+    assert len(read_metrics(run / "metrics.csv")) == 31
+    # The default is 20: a run of an earlier version, which knows none, has no end before its time.
+    config = run / "config.toml"
+    config.write_text(config.read_text().replace("patience = 0\n", "").replace("= 30", "= 60"))
+    assert blockwright("train", "--resume", run).exit_code == 0
+    assert len(read_metrics(run / "metrics.csv")) == 61
+
+
 def test_without_validation_the_last_weights_are_kept(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     best = trained(tmp_path / "run", first, second, "--validation", 0, *SMALL)

@@ -53,9 +53,29 @@ def test_two_or_more_folders_by_name(tmp_path: Path) -> None:
 
 def test_a_folder_named_twice(tmp_path: Path) -> None:
     save(tmp_path / "a" / "0.png", grey(0))
-    said = f"{tmp_path / 'b' / '..' / 'a'} is named twice: a shot teaches nothing about itself"
+    said = f"{tmp_path / 'b' / '..' / 'a'} is named twice"
     (tmp_path / "b").mkdir()
     assert message(tmp_path / "a", tmp_path / "b" / ".." / "a") == said
+
+
+def test_a_pattern_is_followed_by_every_file_that_is_named(tmp_path: Path) -> None:
+    files = [save(tmp_path / name, cat(40, 48)) for name in ("x_0.png", "x_1.png", "other.png")]
+    assert message(*files, pattern="{scene}_{shot}.png") == (
+        f"{files[2]} is not named as '{{scene}}_{{shot}}.png'"
+    )
+    found = find_scenes([tmp_path], "x_{scene}.png", clean=True)
+    assert found.files == files[:2]
+    with pytest.raises(InputError, match=r"no picture in .* is named as 'y"):
+        find_scenes([tmp_path], "y_{scene}.png", clean=True)
+
+
+def test_a_stack_in_each_folder(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "stack.npy", np.stack([grey(k) for k in range(5)]))
+    found = find_scenes([tmp_path])
+    assert found.kind == "shots"
+    assert [len(read(tmp_path).scenes), *map(len, read(tmp_path).scenes)] == [2, 5, 5]
 
 
 def test_a_pattern_of_single_pictures(tmp_path: Path) -> None:
@@ -172,7 +192,7 @@ def test_what_is_not_there_or_does_not_fit(tmp_path: Path) -> None:
     assert message() == "expected pictures to train on: folders or files"
     none = tmp_path / "none"
     assert message(first, none) == f"there is no file or folder {none}"
-    assert message(first, second / "0.png") == "expected folders or files to train on, not both"
+    assert message(first, second / "0.png") == "expected folders or files, not both"
     one = second / "0.png"
     assert message(one) == f"{one} holds one picture; expected a stack of two or more shots"
     for pattern in ("{shot}.png", "{scene}{scene}.png", "{scene}{shot}{shot}.png"):

@@ -113,6 +113,16 @@ def test_a_single_picture_whose_neighbours_share_noise() -> None:
     assert found.shared_sigma == pytest.approx((12, 12, 12), rel=0.1)
 
 
+@pytest.mark.parametrize("black", [0.3, 0.5, 0.7])
+def test_what_neighbours_share_on_a_black_background(black: float) -> None:
+    smooth = np.tile(np.linspace(40, 250, 320), (1, 320, 1))
+    shot = shots(white, count=1, clean=smooth)[0]
+    shot[:, : int(black * 320)] = 0
+    found = noise_of_one(shot)
+    assert found.shared_sigma == pytest.approx((12,), rel=0.2)
+    assert found.shared_sigma >= found.sigma
+
+
 def test_a_single_picture_of_photons() -> None:
     smooth = np.tile(np.linspace(5, 250, 320), (1, 320, 1))
     (shot,) = shots(photons, count=1, clean=smooth)

@@ -42,7 +42,12 @@ class OneSteepBatch:
         return {**batch, "target": batch["target"] + self.value} if steep else batch
 
 
-def training(value: float, validated: bool = True, shots: torch.Tensor | None = None) -> Training:
+def training(
+    value: float,
+    validated: bool = True,
+    shots: torch.Tensor | None = None,
+    patience: int | None = None,
+) -> Training:
     """One that a single gradient of so steep targets throws off."""
     net = ARCHITECTURE.build(3)
     picture = cat(48, 48)
@@ -51,7 +56,14 @@ def training(value: float, validated: bool = True, shots: torch.Tensor | None = 
     return Training(
         net,
         source,
-        Plan(steps=STEPS, batch=2, validate_every=EVERY, lr=0.01, schedule="constant"),
+        Plan(
+            steps=STEPS,
+            batch=2,
+            validate_every=EVERY,
+            lr=0.01,
+            schedule="constant",
+            patience=patience,
+        ),
         optimizer=Adam(lr=0.01),
         objective=objective,
         validate=Validation(objective, source.plain, batch=4, seed=1) if validated else None,
@@ -99,6 +111,15 @@ def test_thrown_off_and_back(value: float, validated: bool) -> None:
     assert any(state.is_best for state in seen if state.steps > back.steps)
     assert all(torch.isfinite(value).all() for value in one.state().values())
     assert all(step != back.steps for step, _ in one.scores)
+
+
+def test_patience_begins_anew_where_it_has_diverged() -> None:
+    """The rate is halved and not also made a tenth, though there was nothing better for as long."""
+    told = {state.steps: state for state in milestones(training(1e6, patience=1)) if state.warning}
+    back = told.pop(15)
+    assert str(back.warning).endswith("it goes back to step 10, and on at half the learning rate.")
+    assert back.rate == 0.005
+    assert min(told, default=STEPS) > 15 + EVERY
 
 
 def test_a_training_that_goes_well_is_left_alone() -> None:
