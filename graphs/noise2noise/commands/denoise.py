@@ -69,9 +69,9 @@ def denoise(
     folders; with --average there is one picture for each scene.
 
     Zero-shot and neighbours take the noise of neighbouring pixels for independent. The weights that
-    come along, trained on Gaussian noise, clean single pictures of 8 bits, grey or RGB, whose noise
-    looks like that: not too little, and as strong where it is dark as where it is bright; with
-    --method model, all pictures.
+    come along, trained on Gaussian noise, clean pictures of 8 bits, grey or RGB, of which there is
+    one shot and whose noise looks like that: not too little, and as strong where it is dark as
+    where it is bright; with --method model, all pictures.
 
     \b
     Examples:

@@ -10,18 +10,21 @@ from pathlib import Path
 from rich.console import Console
 
 from graphs.noise2noise.images import Raster, Scale
-from graphs.noise2noise.networks import load_network
+from graphs.noise2noise.networks import Loaded, load_network
 from graphs.noise2noise.restoring import shipped
 from graphs.noise2noise.restoring.job import Job, Task
-from graphs.noise2noise.restoring.lessons import lessons_on
-from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice
+from graphs.noise2noise.restoring.lessons import Lesson, lessons_on
+from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, choose
 from graphs.noise2noise.restoring.noise_level import NoiseLevel
 from graphs.noise2noise.restoring.options import Options
 from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.restoring.scales import as_read, as_seen, lies_far
+from graphs.noise2noise.restoring.scenes import Capture
 from graphs.noise2noise.restoring.write import write_frames, write_mean
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.threads import settle_threads
+
+WEIGHTS = "the weights that come along"
 
 TRAINING_SHARE = 0.9
 """Of the time; the rest is for cleaning and writing."""
@@ -62,8 +65,8 @@ def denoise_files(
     start = time.perf_counter()
     settle_threads(None)
     job = Job.of(paths, output, options, console)
-    reason = _reason_for_model(job)
-    for work in _learned(job) if reason is None else [_with_model(job, reason)]:
+    by_weights = options.model is not None or options.method == "model"
+    for work in _by_weights_asked_for(job) if by_weights else _by_what_fits(job):
         for target, noise in _write(job, work):
             yield Denoised(target, work.choice, noise, time.perf_counter() - start)
 
@@ -78,80 +81,102 @@ class _Work:
     scale_of: Callable[[Raster, NoiseLevel | None], Scale]
 
 
-def _reason_for_model(job: Job) -> str | None:
-    """Why to take weights that have been trained before; None if not."""
-    options, first = job.options, job.first
-    if options.model is not None:
-        return f"with {options.model}"
-    if options.method == "model":
-        return "the weights that come along"
-    is_open = options.method is None and [len(group.files) for group in job.groups] == [1]
-    if is_open and shipped.scale_for(first.raster, first.noise):
-        return "the weights that come along: they know such noise"
-    return None
-
-
-def _with_model(job: Job, reason: str) -> _Work:
-    options, first = job.options, job.first
+def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
+    options = job.options
     loaded = load_network(options.model)
     for task in job.tasks():
         task.require_possible()
-    choice = Choice("model", reason)
-    _tell(job, choice)
-    if options.model and lies_far(first.raster, loaded.architecture):
+    choice = Choice("model", f"with {options.model}" if options.model else WEIGHTS)
+    _tell(job, choice, job.first)
+    if options.model and lies_far(job.first.raster, loaded.architecture):
         job.say(
-            f"the numbers of {job.first_file.name} lie far beyond those that the network was "
+            f"the numbers of {job.first.path.name} lie far beyond those that the network was "
             "trained on: what it makes of them may be worth nothing"
         )
-    restore = Restorer(loaded.network, loaded.architecture.channels, max_bytes=options.max_bytes)
     # Weights know the values that files have when read; those that come along, of 8 bits alone.
-    return _Work(choice, job.tasks(), restore, as_read if options.model else as_seen)
+    scale_of = as_read if options.model else as_seen
+    yield _Work(choice, job.tasks(), _restorer(job, loaded), scale_of)
 
 
-def _learned(job: Job) -> Iterator[_Work]:
-    """By a network of its own for each kind of pictures; nothing is wrong with any of them."""
+def _by_what_fits(job: Job) -> Iterator[_Work]:
+    """By the weights that come along where they know such noise; for the others it is learned."""
     tasks = list(job.tasks())
     for task in tasks:
         task.require_possible()
+    known = [task for task in tasks if _is_known(task)] if _is_open(job, tasks) else []
+    others = [task for task in tasks if task not in known]
     seconds = TRAINING_SHARE * job.options.seconds
-    lessons = lessons_on(tasks, job.options.method, seconds, job.options.seed)
-    for number, lesson in enumerate(lessons, start=1):
-        if len(lessons) > 1:
-            job.say(f"{number} of {len(lessons)} kinds of pictures, {lesson.kind}:")
-        _tell(job, lesson.choice, with_noise=number == 1)
-        if lesson.is_doubtful:
-            job.say(
-                "the pictures do not look like shots of one scene: if they are not, what is made "
-                "of them is worth nothing"
-            )
-        for scene in lesson.unlike[:1]:
-            others = f", nor those of {len(lesson.unlike) - 1} more" if lesson.unlike[1:] else ""
-            job.say(
-                f"the shots of {scene.captures[0].path}'s scene do not look alike{others}: no "
-                "shot is a target for another there"
-            )
-        terminal = job.console if job.console.is_terminal else Console(quiet=True)
-        watch(lesson.training.run(), terminal)
-        restore = Restorer(lesson.network, lesson.channels, max_bytes=job.options.max_bytes)
-        yield _Work(lesson.choice, lesson.tasks, restore, lesson.scale_of)
+    # Before anything is written, so that nothing is if a picture cannot be learned from.
+    lessons = lessons_on(others, job.options.method, seconds, job.options.seed)
+    if known:
+        choice = Choice("model", f"{WEIGHTS}: they know such noise")
+        _tell(job, choice, known[0].scene.captures[0], _part(job, known))
+        yield _Work(choice, known, _restorer(job, load_network()), as_seen)
+    for lesson in lessons:
+        yield _learned(job, lesson)
+
+
+def _is_open(job: Job, tasks: Sequence[Task]) -> bool:
+    """Whether no method was asked for, and no shots of a scene tell more than any weights."""
+    return job.options.method is None and choose([task.scene for task in tasks])[0] != "repeats"
+
+
+def _is_known(task: Task) -> bool:
+    """Whether the weights that come along know noise as that of all its pictures."""
+    captures = task.scene.captures
+    return all(shipped.scale_for(capture.raster, capture.noise) for capture in captures)
+
+
+def _learned(job: Job, lesson: Lesson) -> _Work:
+    part = _part(job, lesson.tasks)
+    first = lesson.tasks[0].scene.captures[0]
+    _tell(job, lesson.choice, first, part and f"{part}, {lesson.kind}")
+    if lesson.is_doubtful:
+        job.say(
+            "the pictures do not look like shots of one scene: if they are not, what is made "
+            "of them is worth nothing"
+        )
+    for scene in lesson.unlike[:1]:
+        others = f", nor those of {len(lesson.unlike) - 1} more" if lesson.unlike[1:] else ""
+        job.say(
+            f"the shots of {scene.captures[0].path}'s scene do not look alike{others}: no "
+            "shot is a target for another there"
+        )
+    watch(lesson.training.run(), job.console if job.console.is_terminal else Console(quiet=True))
+    restore = Restorer(lesson.network, lesson.channels, max_bytes=job.options.max_bytes)
+    return _Work(lesson.choice, lesson.tasks, restore, lesson.scale_of)
+
+
+def _restorer(job: Job, loaded: Loaded) -> Restorer:
+    channels = loaded.architecture.channels
+    return Restorer(loaded.network, channels, max_bytes=job.options.max_bytes)
 
 
 def _write(job: Job, work: _Work) -> Iterator[tuple[Path, NoiseLevel | None]]:
     for task in work.tasks:
-        for target, rasters in task.results():
-            measured = job.measured(rasters[0])
-            scale = work.scale_of(measured.raster, measured.noise)
+        for target, captures in task.results():
+            first = captures[0]
+            scale = work.scale_of(first.raster, first.noise)
             if task.average:
+                rasters = [capture.raster for capture in captures]
                 write_mean(target, rasters, work.restore, scale, job.console)
             else:
-                write_frames(target, rasters[0], work.restore, scale, job.console)
-            yield target, measured.noise
+                write_frames(target, first.raster, work.restore, scale, job.console)
+            yield target, first.noise
 
 
-def _tell(job: Job, choice: Choice, *, with_noise: bool = True) -> None:
-    noise = job.first.noise if with_noise else None
-    if noise is not None:
-        job.say(f"{job.first_file.name}: noise of {noise}")
+def _part(job: Job, tasks: Sequence[Task]) -> str:
+    """How many of the files, if not all of them."""
+    count, total = sum(len(task.scene.captures) for task in tasks), job.files
+    return f"{count} of {total} files" if count < total else ""
+
+
+def _tell(job: Job, choice: Choice, first: Capture, part: str = "") -> None:
+    """Say what is done and why, for some of the files if not for all."""
+    if part:
+        job.say(f"{part}:")
+    if first.noise is not None:
+        job.say(f"{first.path.name}: noise of {first.noise}")
     job.say(f"method: {choice.method}, {choice.reason}")
-    if noise is not None and noise.correlated and choice.method in BY_PIXEL:
+    if first.noise is not None and first.noise.correlated and choice.method in BY_PIXEL:
         job.say("what neighbouring pixels share will stay; several shots of a scene would help")

@@ -11,27 +11,13 @@ from rich.console import Console
 
 from graphs.noise2noise.data.scenes import holds_folders
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import Raster, require_fit
-from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
+from graphs.noise2noise.images import require_fit
 from graphs.noise2noise.restoring.options import Options
 from graphs.noise2noise.restoring.outputs import is_one_file, targets_for
 from graphs.noise2noise.restoring.scenes import Capture, Group, Scene, groups_of, merged
 
 Kind = tuple[int, np.dtype]
 """Channels and numbers of pictures."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A file's pixels, and their noise, which takes a while to estimate."""
-
-    raster: Raster
-    noise: NoiseLevel | None
-
-    @classmethod
-    def of(cls, raster: Raster) -> Measured:
-        """Estimate it."""
-        return cls(raster, noise_level(raster))
 
 
 @dataclass(frozen=True)
@@ -58,10 +44,10 @@ class Task:
             for kind, members in kinds.items()
         }
 
-    def results(self) -> Iterator[tuple[Path, Sequence[Raster]]]:
+    def results(self) -> Iterator[tuple[Path, Sequence[Capture]]]:
         """Each file to write, and what it is made from."""
-        rasters = self.scene.rasters
-        made_from = [rasters] if self.average else [[raster] for raster in rasters]
+        captures = self.scene.captures
+        made_from = [captures] if self.average else [[capture] for capture in captures]
         return zip(self.targets, made_from, strict=True)
 
     def require_possible(self) -> None:
@@ -75,7 +61,8 @@ class Task:
                 f"{self._what} do not show one scene, so {self.targets[0]} cannot be their mean; "
                 "name a folder for the results, and no --average"
             )
-        for target, (raster, *_) in self.results():
+        for target, (capture, *_) in self.results():
+            raster = capture.raster
             require_fit(target, raster.first_frame() if self.average else raster)
 
     @property
@@ -86,18 +73,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Job:
-    """All that is to be done; the first file has been read.
+    """All that is to be done.
 
     Attributes:
         groups: the files.
-        first: of them.
+        first: of them, read.
         targets: for the results of each group.
         options: as they were given, but that ``average`` follows from the output, too.
         console: for what there is to say.
     """
 
     groups: Sequence[Group]
-    first: Measured
+    first: Capture
     targets: Sequence[Sequence[Path]]
     options: Options
     console: Console
@@ -113,28 +100,24 @@ class Job:
         count = sum(len(group.files) for group in groups)
         average = options.average or (is_one_file(output) and count > 1)
         _require_outside(paths, output, average)
-        first = Capture.of(groups[0].files[0]).raster
+        first = Capture.of(groups[0].files[0])
         if average and count == len(groups) > 1 and not _has_stacks(groups):
             groups = [merged(groups)]
         targets = targets_for(groups, output, average=average, overwrite=options.overwrite)
         options = replace(options, average=average)
-        return cls(groups, Measured.of(first), targets, options, console)
+        return cls(groups, first, targets, options, console)
 
     @property
-    def first_file(self) -> Path:
-        """The file that has been read."""
-        return self.groups[0].files[0]
+    def files(self) -> int:
+        """How many there are."""
+        return sum(len(group.files) for group in self.groups)
 
     def tasks(self) -> Iterator[Task]:
         """Every group, read as it is asked for."""
-        first: Capture | None = Capture(self.first_file, self.first.raster)
+        first: Capture | None = self.first
         for group, targets in zip(self.groups, self.targets, strict=True):
             yield Task(Scene.of(group, first), targets, self.options.average)
             first = None
-
-    def measured(self, raster: Raster) -> Measured:
-        """With its noise, that of the first being known."""
-        return self.first if raster is self.first.raster else Measured.of(raster)
 
     def say(self, line: str) -> None:
         """Tell a sentence."""

@@ -21,6 +21,7 @@ from graphs.noise2noise.data.scenes import (
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, list_pictures, read_raster
 from graphs.noise2noise.restoring.likeness import show_one_scene
+from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 
 DIFFERENT = "M"
 """The axis of pictures that are no shots of one scene, by tifffile's letters a mosaic."""
@@ -59,6 +60,11 @@ class Capture:
             shots, _ = read_course_pickle(path)
             return cls(path, Raster(shots.numpy(), DIFFERENT + "CYX"))
         return cls(path, read_raster(path))
+
+    @cached_property
+    def noise(self) -> NoiseLevel | None:
+        """Of the first picture, which takes a while to estimate; None if that is too small."""
+        return noise_level(self.raster)
 
     def pictures(self, scale: Scale) -> torch.Tensor:
         """All of them, (k, C, H, W)."""

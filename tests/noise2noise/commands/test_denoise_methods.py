@@ -183,7 +183,8 @@ def test_shots_in_files(tmp_path: Path) -> None:
     assert psnr(after, cat(48, 48)) > psnr(before, cat(48, 48)) + 3
 
 
-def test_different_pictures(tmp_path: Path) -> None:
+def test_different_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphs.noise2noise.restoring.shipped.SHIPPED", tmp_path / "none")
     sources = [
         save(tmp_path / "a.png", noisy(cat(40, 48))),
         save(tmp_path / "b.png", noisy(cat(48, 40).flip(1, 2).sqrt(), seed=1)),

@@ -27,6 +27,11 @@ def _long_enough_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphs.noise2noise.restoring.learning.ENOUGH_STEPS", 60)
 
 
+@pytest.fixture
+def _without_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("graphs.noise2noise.restoring.shipped.SHIPPED", tmp_path / "none")
+
+
 def denoised(*arguments: object) -> str:
     result = blockwright("denoise", *arguments)
     assert result.exit_code == 0, result.output
@@ -203,7 +208,7 @@ def test_a_burst_of_several_kinds(tmp_path: Path) -> None:
     folder = bursts(tmp_path / "in")
     save(folder / "cat" / "grey.png", noisy(SCENES["cat"], 60)[0])
     told = denoised(folder, "-o", tmp_path / "out")
-    assert "1 of 2 kinds of pictures" in told
+    assert "6 of 7 files, 3 channels of uint8:\n" in told
     assert len(files(tmp_path / "out")) == 7
 
 
@@ -225,6 +230,7 @@ def test_a_mean_is_not_put_among_its_shots(tmp_path: Path) -> None:
     assert names(folder) == ["0.png", "1.png", "2.png"]
 
 
+@pytest.mark.usefixtures("_without_weights")
 def test_names_in_common_that_show_different_scenes(tmp_path: Path) -> None:
     for day, clean in SCENES.items():
         save(tmp_path / day / "1.png", noisy(clean))
@@ -260,13 +266,14 @@ def test_the_mean_of_each_stack(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_long_enough_to_learn")
+@pytest.mark.usefixtures("_without_weights")
 def test_pictures_of_several_kinds_are_learned_from_kind_by_kind(tmp_path: Path) -> None:
     save(tmp_path / "in" / "a.png", noisy(SCENES["cat"]))
     save(tmp_path / "in" / "b.png", noisy(SCENES["tac"], seed=1))
     save(tmp_path / "in" / "c.png", noisy(SCENES["cat"], seed=2)[0])
     told = denoised(tmp_path / "in", "-o", tmp_path / "out")
-    assert "1 of 2 kinds of pictures, 3 channels of uint8:\n" in told
-    assert "2 of 2 kinds of pictures, 1 channel of uint8:\nmethod: zero-shot, a single" in told
+    assert "2 of 3 files, 3 channels of uint8:\n" in told
+    assert "1 of 3 files, 1 channel of uint8:\nc.png: noise of standard" in told
     assert names(tmp_path / "out") == ["a.png", "b.png", "c.png"]
     for name in names(tmp_path / "in"):
         before, after = (load(tmp_path / folder / name) for folder in ("in", "out"))
@@ -275,4 +282,22 @@ def test_pictures_of_several_kinds_are_learned_from_kind_by_kind(tmp_path: Path)
     small = save(tmp_path / "in" / "d.png", cat(8, 40)[0])
     said = complaint("denoise", tmp_path / "in", "-o", tmp_path / "none")
     assert said == f"{small} is 8 pixels high or wide; to learn from, it takes 16"
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_weights_clean_what_they_know_and_the_rest_is_learned(tmp_path: Path) -> None:
+    save(tmp_path / "in" / "a.png", noisy(SCENES["cat"]))
+    save(tmp_path / "in" / "b.png", noisy(SCENES["tac"], seed=1))
+    deep = (noisy(SCENES["cat"], seed=2)[0] * 60000).numpy().astype(np.uint16)
+    tifffile.imwrite(tmp_path / "in" / "c.tif", deep)
+    told = denoised(tmp_path / "in", "-o", tmp_path / "out")
+    assert "2 of 3 files:\na.png: noise of" in told
+    assert "method: model, the weights that come along: they know such noise\n" in told
+    assert "1 of 3 files, 1 channel of uint16:\nc.tif: noise of" in told
+    assert "method: zero-shot, a single picture" in told
+    for name, clean in (("a.png", SCENES["cat"]), ("b.png", SCENES["tac"])):
+        before, after = (load(tmp_path / folder / name) for folder in ("in", "out"))
+        assert psnr(after, clean) > psnr(before, clean) + 5
+    small = save(tmp_path / "in" / "d.png", cat(8, 40)[0])
+    assert complaint("denoise", tmp_path / "in", "-o", tmp_path / "none").startswith(str(small))
     assert not (tmp_path / "none").exists()
