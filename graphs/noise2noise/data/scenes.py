@@ -101,6 +101,15 @@ def name_of_scene(files: Sequence[Path], pattern: str | None = None) -> str:
     return first.parent.resolve().name if is_burst else first.stem
 
 
+def files_in(path: Path) -> list[Path]:
+    """The pictures of a folder, or a file itself.
+
+    Raises:
+        InputError: the folder has none.
+    """
+    return list(list_pictures(path).values()) if path.is_dir() else [path]
+
+
 def holds_folders(folder: Path) -> bool:
     """Whether there are folders in a folder, and no pictures beside them."""
     if not folder.is_dir():
@@ -114,7 +123,7 @@ def bursts_in(folder: Path) -> dict[str, list[Path]]:
     Raises:
         InputError: one has none.
     """
-    return {part.name: _pictures(part) for part in _inner(folder)}
+    return {part.name: files_in(part) for part in _inner(folder)}
 
 
 def share_names(folders: Sequence[Path]) -> bool:
@@ -127,7 +136,7 @@ def _clean(paths: Sequence[Path], pattern: str | None) -> Scenes:
     if pattern is not None:
         files = [file for _, file in _named(paths, pattern)]
     else:
-        files = [file for path in paths for file in _pictures(path)]
+        files = [file for path in paths for file in files_in(path)]
     return Scenes("clean", [[file] for file in files], "clean pictures to put noise on")
 
 
@@ -164,17 +173,13 @@ def _named(paths: Sequence[Path], pattern: str) -> list[tuple[str, Path]]:
     expression = name_expression(pattern)
     found = []
     for path in paths:
-        matches = [(expression.fullmatch(file.name), file) for file in _pictures(path)]
+        matches = [(expression.fullmatch(file.name), file) for file in files_in(path)]
         if not path.is_dir() and matches[0][0] is None:
             raise InputError(f"{path} is not named as {pattern!r}")
         found += [(match["scene"], file) for match, file in matches if match]
     if not found:
         raise InputError(f"no picture in {paths[0]} is named as {pattern!r}")
     return found
-
-
-def _pictures(path: Path) -> list[Path]:
-    return list(list_pictures(path).values()) if path.is_dir() else [path]
 
 
 def _single_by_pattern(groups: Sequence[Sequence[Path]], pattern: str) -> Scenes:

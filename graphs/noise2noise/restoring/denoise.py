@@ -105,9 +105,10 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
         task.require_possible()
     known = [task for task in tasks if _is_known(task)] if _is_open(job, tasks) else []
     others = [task for task in tasks if task not in known]
-    seconds = TRAINING_SHARE * job.options.seconds
+    method, seconds = job.options.method, TRAINING_SHARE * job.options.seconds
+    assert method != "model", "which learns nothing"
     # Before anything is written, so that nothing is if a picture cannot be learned from.
-    lessons = lessons_on(others, job.options.method, seconds, job.options.seed)
+    lessons = lessons_on(others, method, seconds, job.options.seed)
     if known:
         choice = Choice("model", f"{WEIGHTS}: they know such noise")
         _tell(job, choice, known[0].scene.captures[0], _part(job, known))

@@ -10,7 +10,7 @@ from graphs.noise2noise.images import Raster, Scale
 from graphs.noise2noise.restoring.examples import examples_of
 from graphs.noise2noise.restoring.job import Kind, Task
 from graphs.noise2noise.restoring.learning import training_on
-from graphs.noise2noise.restoring.methods import Choice, Method, choose
+from graphs.noise2noise.restoring.methods import Choice, Learned, choose
 from graphs.noise2noise.restoring.noise_level import NoiseLevel
 from graphs.noise2noise.restoring.scales import common_scale
 from graphs.noise2noise.restoring.scenes import Scene
@@ -60,7 +60,7 @@ class Lesson:
 
 
 def lessons_on(
-    tasks: Sequence[Task], method: Method | None, seconds: float, seed: int
+    tasks: Sequence[Task], method: Learned | None, seconds: float, seed: int
 ) -> list[Lesson]:
     """Split pictures into those that one network can learn from, and prepare that.
 
@@ -80,14 +80,13 @@ def lessons_on(
     return [_lesson(kind, method, seconds / len(kinds), seed) for kind in kinds.values()]
 
 
-def _lesson(tasks: Sequence[Task], asked: Method | None, seconds: float, seed: int) -> Lesson:
+def _lesson(tasks: Sequence[Task], asked: Learned | None, seconds: float, seed: int) -> Lesson:
     scenes = [task.scene for task in tasks]
     fitting, reason = choose(scenes)
-    method = fitting
-    if asked is not None and asked != "model":
-        method, reason = asked, "as asked for"
+    method = asked or fitting
     scale = common_scale([raster for scene in scenes for raster in scene.rasters])
     examples = examples_of(scenes, scale, method)
     network, training = training_on(method, examples, seconds, seed=seed)
     is_doubtful = method == "repeats" != fitting
-    return Lesson(tasks, Choice(method, reason), is_doubtful, scale, network, training)
+    choice = Choice(method, reason if asked is None else "as asked for")
+    return Lesson(tasks, choice, is_doubtful, scale, network, training)

@@ -13,13 +13,14 @@ import torch
 from graphs.noise2noise.data.course import is_course, read_course_pickle
 from graphs.noise2noise.data.scenes import (
     bursts_in,
+    files_in,
     find_scenes,
     holds_folders,
     name_of_scene,
     share_names,
 )
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import Raster, Scale, list_pictures, read_raster
+from graphs.noise2noise.images import Raster, Scale, read_raster
 from graphs.noise2noise.restoring.likeness import show_one_scene
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 
@@ -133,11 +134,7 @@ def groups_of(paths: Sequence[Path], pattern: str | None = None) -> list[Group]:
     if len(paths) == 1 and holds_folders(paths[0]):
         bursts = bursts_in(paths[0])
         return [_group(name, files, [Path(name)] * len(files)) for name, files in bursts.items()]
-    files = [
-        file
-        for path in paths
-        for file in (list_pictures(path).values() if path.is_dir() else [path])
-    ]
+    files = [file for path in paths for file in files_in(path)]
     return [Group(file.name, [file], [Path(file.name)]) for file in files]
 
 
