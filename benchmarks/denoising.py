@@ -2,13 +2,12 @@
 
     python -m benchmarks.denoising --minutes 110 --noises gaussian --targets noisy --ship
     python -m benchmarks.denoising --steps 20000 --threads 2    # all six, the same steps for each
-    python -m benchmarks.denoising --minutes 50 --noises range --targets noisy --start W --ship
 
 Trained on 64x64 squares of BSDS500's training photographs, scored on whole pictures of Set14 and
 CBSD68 (grey ones as RGB), with unclipped noise: Gaussian of sigma 25, Poisson of lambda 30,
-Bernoulli of p 0.5; or a range of Gaussian noise, scored at some strengths. Each training is kept in
-a folder of ``benchmarks/runs``; the same command goes on with one that was cut short, and only
-scores one that is done. Needs the image sets beside the checkout or at BLOCKWRIGHT_DATA.
+Bernoulli of p 0.5. Each training is kept in a folder of ``benchmarks/runs``; the same command goes
+on with one that was cut short, and only scores one that is done. Needs the image sets beside the
+checkout or at BLOCKWRIGHT_DATA.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ from engine import compile
 from graphs.builder import GraphBuilder
 from graphs.model import extend_to_multiple
 from graphs.module import Module
-from graphs.noise2noise.data.noise import Gaussian, Noise, parse_noise
+from graphs.noise2noise.data.noise import Noise, parse_noise
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import SyntheticShots, Targets
-from graphs.noise2noise.networks import SHIPPED, Architecture, load_network, save_network
+from graphs.noise2noise.networks import SHIPPED, Architecture, save_network
 from graphs.noise2noise.quality.metrics import psnr
 from graphs.noise2noise.training.objectives import shots_objective
 from graphs.noise2noise.training.plan import Plan
@@ -52,12 +51,7 @@ NOISES: Mapping[str, Noise] = {
     "gaussian": parse_noise("gaussian:25"),
     "poisson": parse_noise("poisson:30"),
     "bernoulli": parse_noise("bernoulli:0.5"),
-    "range": parse_noise("gaussian:5-50"),
 }
-PAPERS = ("gaussian", "poisson", "bernoulli")
-STRENGTHS = (5, 10, 15, 25, 50)
-"""Standard deviations at which a range of noise is scored."""
-
 TARGETS: tuple[Targets, ...] = ("noisy", "clean")
 TEST_SETS = ("set14", "cbsd68")
 CROP, BATCH, LR = 64, 8, 1e-3
@@ -97,13 +91,10 @@ def train(
     plan: Plan,
     folder: RunFolder,
     console: Console,
-    start: Path | None = None,
 ) -> tuple[Module, Row]:
     """Train, go on with it, or find it done; returns the last network and what it took."""
     noise = NOISES[contest.noise]
     net = architecture.build(seed=0)
-    if start is not None:
-        net.load_state(load_network(start).network.state())
     training_set = SyntheticShots(photos[:-HELD_OUT], noise, CROP, contest.targets)
     held_out = SyntheticShots(photos[-HELD_OUT:], noise, CROP)
     by_noisy = shots_objective(net, architecture.channels, noise.loss)
@@ -157,18 +148,6 @@ def scores(noise: Noise, restored: Callable[[torch.Tensor], torch.Tensor]) -> Ro
     return row
 
 
-def scored_rows(contest: Contest, row: Row, restored: Denoiser) -> dict[str, Row]:
-    """A row for the noisy pictures and one for the results; of a range, for each strength."""
-    noises = {contest.noise: NOISES[contest.noise]}
-    if contest.noise == "range":
-        noises = {f"sigma {sigma}": parse_noise(f"gaussian:{sigma}") for sigma in STRENGTHS}
-    rows: dict[str, Row] = {}
-    for name, noise in noises.items():
-        rows[f"{name}, noisy"] = scores(noise, lambda noisy: noisy)
-        rows[f"{name}, {contest.targets} targets"] = row | scores(noise, restored)
-    return rows
-
-
 def main() -> None:
     """Train, score, and write the results after each training."""
     options = _options()
@@ -179,7 +158,7 @@ def main() -> None:
         seconds=60 * options.minutes,
         steps=options.steps,
         batch=BATCH,
-        lr=options.lr,
+        lr=LR,
         validate_every=VALIDATE_EVERY,
     )
     photos = photographs("bsds500-train")
@@ -187,11 +166,12 @@ def main() -> None:
         contest = Contest(noise, targets)
         console.print(contest.name)
         folder = RunFolder(options.runs / f"{noise}-{targets}")
-        net, row = train(contest, photos, architecture, plan, folder, console, options.start)
-        rows = scored_rows(contest, row, Denoiser(net, architecture.multiple))
-        _write(options.results, rows, architecture)
-        print(json.dumps(rows), flush=True)
-        if options.ship and targets == "noisy" and isinstance(NOISES[noise], Gaussian):
+        net, row = train(contest, photos, architecture, plan, folder, console)
+        row |= scores(NOISES[noise], Denoiser(net, architecture.multiple))
+        noisy_row = scores(NOISES[noise], lambda noisy: noisy)
+        _write(options.results, {f"{noise}, noisy": noisy_row, contest.name: row}, architecture)
+        print(json.dumps({contest.name: row}), flush=True)
+        if options.ship and contest == Contest("gaussian", "noisy"):
             save_network(SHIPPED, net, architecture, {"trained for": str(NOISES[noise])})
             console.print(f"shipped as {SHIPPED.name}")
 
@@ -212,19 +192,17 @@ def _options() -> argparse.Namespace:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, default=20.0, help="for each training")
     length.add_argument("--steps", type=int, help="for each training, instead")
-    parser.add_argument("--noises", nargs="+", choices=NOISES, default=list(PAPERS))
+    parser.add_argument("--noises", nargs="+", choices=NOISES, default=list(NOISES))
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--width", type=int, default=48, help="channels of the U-Net")
     parser.add_argument("--depth", type=int, default=5, help="halvings of the U-Net")
-    parser.add_argument("--lr", type=float, default=LR, help="the highest learning rate")
-    parser.add_argument("--start", type=Path, help="weights to begin with")
     parser.add_argument("--threads", type=int, help="default: one or all, what is faster")
     parser.add_argument("--runs", type=Path, default=RUNS, help="where trainings are kept")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument(
         "--ship",
         action="store_true",
-        help="make the network of Gaussian noise and noisy targets the default of denoise",
+        help="make the network of gaussian noise and noisy targets the default of denoise",
     )
     return parser.parse_args()
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from benchmarks import denoising, report_study
-from graphs.noise2noise.networks import Architecture, load_network, save_network
+from graphs.noise2noise.networks import load_network
 from tests.noise2noise.scenes import cat
 
 
@@ -48,28 +48,6 @@ def test_the_papers_table_is_filled_run_by_run(
     # What was done was not done again.
     assert all(path.stat().st_mtime_ns == time for path, time in checkpoints.items())
     assert len(capsys.readouterr().out.splitlines()) == 3
-
-
-def test_a_range_of_noise_from_weights_to_begin_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(denoising, "photographs", photographs)
-    monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
-    shipped, start = tmp_path / "shipped.safetensors", tmp_path / "start.safetensors"
-    monkeypatch.setattr(denoising, "SHIPPED", shipped)
-    architecture = Architecture(network="unet", width=2, depth=1)
-    begun = architecture.build(seed=7)
-    save_network(start, begun, architecture)
-    options = ("--width", 2, "--depth", 1, "--threads", 1, "--steps", 1, "--lr", 1e-9, "--ship")
-    files = ("--runs", tmp_path / "runs", "--results", tmp_path / "results.json")
-    noises = ("--noises", "range", "--targets", "noisy")
-    run(monkeypatch, *options, *files, *noises, "--start", start)
-    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
-    names = [f"sigma {sigma}" for sigma in denoising.STRENGTHS]
-    assert list(rows) == [f"{n}, {what}" for n in names for what in ("noisy", "noisy targets")]
-    assert rows["sigma 10, noisy"]["set14"] == pytest.approx(28.1, abs=0.1)
-    trained = load_network(shipped).network.state()
-    assert all(torch.allclose(trained[n], v, atol=1e-6) for n, v in begun.state().items())
 
 
 def test_the_reports_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
