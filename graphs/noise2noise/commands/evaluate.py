@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 
 def evaluate(
     noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="A picture, or a folder of them.")],
+    pattern: Annotated[
+        str | None, typer.Option(help="How names are made, as '{scene}_raw{shot}.png'.")
+    ] = None,
     reference: Annotated[
-        Path | None, typer.Option("--reference", "-r", help="The clean ones, of the same names.")
+        Path | None,
+        typer.Option(
+            "--reference",
+            "-r",
+            help="The clean ones, of the same names, or with a pattern a path with {scene} in it.",
+        ),
     ] = None,
     second: Annotated[
         Path | None,
@@ -64,6 +72,7 @@ def evaluate(
     over pictures; SSIM as well. Without clean pictures a second noisy shot of each does: PSNR is
     then estimated, with an interval of 95 %, provided that the noise of the two is independent. Of
     the classical methods that strength is taken which has the least error on these very pictures.
+    With a pattern the shots of each scene are scored by one another, or all by its reference.
     Of a course's pickle the second pictures serve: as clean ones, or as other shots if they are
     about as noisy as the first.
 
@@ -71,6 +80,7 @@ def evaluate(
     Examples:
       blockwright evaluate noisy --reference clean -m run -o scores
       blockwright evaluate shots-a --second shots-b -m model.safetensors
+      blockwright evaluate cells --pattern '{scene}_raw{shot}.png' -r 'cells/{scene}_gt.png'
       blockwright evaluate val_data.pkl -m run
       blockwright evaluate cell.tif --reference average.tif --fit --json
     """
@@ -83,7 +93,12 @@ def evaluate(
         for path in files.values():
             require_free(path, overwrite)
         samples = read_samples(
-            noisy, reference=reference, second=second, others=others or (), peak=peak
+            noisy,
+            pattern=pattern,
+            reference=reference,
+            second=second,
+            others=others or (),
+            peak=peak,
         )
         evaluation = _evaluate(samples, model, fit=fit, baselines=baselines)
         if output is not None:

@@ -12,6 +12,9 @@ from graphs.noise2noise.data.course import is_course
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import is_picture_name, list_pictures, read_raster
 
+SCENE, SHOT = "{scene}", "{shot}"
+"""What stands in patterns for the names of scenes and shots."""
+
 Kind = Literal["shots", "single", "clean", "course"]
 
 
@@ -79,7 +82,7 @@ def name_expression(pattern: str) -> re.Pattern[str]:
     Raises:
         InputError: the pattern has not one ``{scene}`` and at most one ``{shot}``.
     """
-    if pattern.count("{scene}") != 1 or pattern.count("{shot}") > 1:
+    if pattern.count(SCENE) != 1 or pattern.count(SHOT) > 1:
         raise InputError(
             "expected a pattern with one {scene} and one {shot}, as '{scene}_raw{shot}.png', or of "
             f"single pictures with {{scene}} alone; got {pattern!r}"
@@ -99,6 +102,29 @@ def name_of_scene(files: Sequence[Path], pattern: str | None = None) -> str:
         return match["scene"]
     is_burst = len(files) > 1 and len({file.parent for file in files}) == 1
     return first.parent.resolve().name if is_burst else first.stem
+
+
+def reference_of(scene: str, reference: Path) -> Path:
+    """The reference of a scene of that name.
+
+    Args:
+        scene: its name.
+        reference: a file, a folder of files named as scenes, or a path with ``{scene}`` in it.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = reference
+    if SCENE in str(reference):
+        path = Path(str(reference).replace(SCENE, scene))
+    elif reference.is_dir():
+        alike = [file for file in sorted(reference.iterdir()) if file.stem == scene]
+        if not alike:
+            raise InputError(f"the scene {scene} has no reference of that name in {reference}")
+        path = alike[0]
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    return path
 
 
 def files_in(path: Path) -> list[Path]:
@@ -161,7 +187,7 @@ def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
     groups: dict[str, list[Path]] = {}
     for scene, file in _named(paths, pattern):
         groups.setdefault(scene, []).append(file)
-    if "{shot}" not in pattern:
+    if SHOT not in pattern:
         return _single_by_pattern(list(groups.values()), pattern)
     if alone := next((group[0] for group in groups.values() if len(group) < 2), None):
         raise InputError(f"{alone} is the only shot of its scene by the pattern {pattern!r}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
-from graphs.noise2noise.data.scenes import find_scenes, name_of_scene
+from graphs.noise2noise.data.scenes import SCENE, find_scenes, name_of_scene, reference_of
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import is_picture_name, read_raster
 from graphs.noise2noise.inspection.scene import Scene
@@ -18,7 +18,6 @@ MOST_SHOTS = 32
 LEAST_SIDE = 16
 MOST_PAIRED = 16
 """Pairs of a course's pickle that are put side by side, in either direction."""
-SCENE = "{scene}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,9 @@ def find_scene_files(
             f"{reference} is one reference for {len(found)} scenes; expected a folder, or a path "
             f"with {SCENE} in it"
         )
-    return [SceneFiles(scene.name, scene.files, _reference_of(scene, reference)) for scene in found]
+    return [
+        SceneFiles(scene.name, scene.files, reference_of(scene.name, reference)) for scene in found
+    ]
 
 
 def read_scene(found: SceneFiles) -> Scene:
@@ -115,18 +116,3 @@ def _require_alike(file: Path, shot: np.ndarray, first_file: Path, first: np.nda
 
 def _is_single(path: Path) -> bool:
     return path.is_file() and is_picture_name(path) and read_raster(path).frames == 1
-
-
-def _reference_of(scene: SceneFiles, reference: Path) -> Path:
-    if SCENE in str(reference):
-        path = Path(str(reference).replace(SCENE, scene.name))
-    elif reference.is_dir():
-        alike = [file for file in sorted(reference.iterdir()) if file.stem == scene.name]
-        if not alike:
-            raise InputError(f"the scene {scene.name} has no reference of that name in {reference}")
-        path = alike[0]
-    else:
-        path = reference
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    return path

@@ -10,10 +10,13 @@ import numpy as np
 import torch
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
+from graphs.noise2noise.data.scenes import SHOT, find_scenes, name_of_scene, reference_of
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Picture, list_pictures, read_picture
 from graphs.noise2noise.inspection.single import noise_of_one
 from graphs.noise2noise.quality.evaluation import Sample
+
+Pair = tuple[Path, Path]
 
 LEAST_SIDE = 16
 TRIED = 64
@@ -23,6 +26,7 @@ TRIED = 64
 def read_samples(
     noisy: Path,
     *,
+    pattern: str | None = None,
     reference: Path | None = None,
     second: Path | None = None,
     others: Sequence[Path] = (),
@@ -35,6 +39,8 @@ def read_samples(
             belong together whose names are alike but for their suffixes. Of a course's pickle, the
             first tensor; the second is the reference, or if it is about as noisy or ``second``
             names the pickle, another shot.
+        pattern: of the names in the folder, as ``{scene}_raw{shot}.png``. The reference is then
+            what :func:`reference_of` takes; without one, another shot of each scene serves.
         reference: clean pictures, or else
         second: other noisy shots.
         others: results of other programs, called by the name of their folder or file.
@@ -47,7 +53,8 @@ def read_samples(
     """
     if is_course([noisy]) and reference is None and second is None:
         reference, second = (None, noisy) if _is_noisy_twice(noisy) else (noisy, None)
-    if (reference is None) == (second is None):
+    by_shots = pattern is not None and reference is None and second is None
+    if not by_shots and (reference is None) == (second is None):
         raise InputError(
             "expected either clean pictures, by --reference, or other noisy shots, by --second"
         )
@@ -55,26 +62,52 @@ def read_samples(
         raise InputError("results of other programs are scored by clean pictures: add --reference")
     if peak is not None and not 0 < peak < math.inf:
         raise InputError(f"expected a finite peak above 0, got {peak}")
-    against = reference or second
-    assert against is not None
     is_clean = reference is not None
     if is_course([noisy]):
-        if against != noisy or others:
+        if (reference or second) != noisy or others:
             raise InputError(f"{noisy} is a pickle of pairs, scored by itself and without others")
         return list(_course_samples(noisy, is_clean=is_clean, peak=(peak or 255) / 255))
-    pictures = _files(noisy)
-    partners = _partners(noisy, pictures, against)
+    if pattern is None:
+        pairs = _by_name(noisy, reference or second)
+    else:
+        pairs = dict(_by_pattern(noisy, pattern, reference, second))
+    pictures = {name: path for name, (path, _) in pairs.items()}
     results = {other.stem: _partners(noisy, pictures, other) for other in others}
     return [
         _sample(
             path,
-            partners[name],
+            partner,
             {title: files[name] for title, files in results.items()},
             is_clean=is_clean,
             peak=peak,
         )
-        for name, path in pictures.items()
+        for name, (path, partner) in pairs.items()
     ]
+
+
+def _by_name(noisy: Path, against: Path | None) -> dict[str, Pair]:
+    assert against is not None
+    pictures = _files(noisy)
+    partners = _partners(noisy, pictures, against)
+    return {name: (path, partners[name]) for name, path in pictures.items()}
+
+
+def _by_pattern(
+    noisy: Path, pattern: str, reference: Path | None, second: Path | None
+) -> Iterator[tuple[str, Pair]]:
+    """Every shot with the reference of its scene, or the first two shots of every scene."""
+    if second is not None or (reference is None and SHOT not in pattern):
+        raise InputError(
+            f"expected --reference, or a pattern whose {SHOT} are scored by one another; got "
+            f"{pattern!r}" + (" and --second" if second is not None else "")
+        )
+    for files in find_scenes([noisy], pattern).groups:
+        if reference is None:
+            yield files[0].stem, (files[0], files[1])
+            continue
+        clean = reference_of(name_of_scene(files, pattern), reference)
+        for file in files:
+            yield file.stem, (file, clean)
 
 
 def _is_noisy_twice(path: Path) -> bool:

@@ -114,3 +114,30 @@ def test_on_a_busy_machine_one_thread_may_do(folder: Path, monkeypatch: pytest.M
     result = blockwright("evaluate", folder / "a", "-r", folder / "clean", "--no-baselines")
     assert result.exit_code == 0, result.output
     assert asked == [None]
+
+
+def test_a_pattern(tmp_path: Path) -> None:
+    for i, name in enumerate(("x", "y")):
+        for shot in range(3):
+            save(tmp_path / f"{name}_raw{shot}.png", noisy(cat(40, 48 + i), 3 * i + shot))
+        save(tmp_path / f"{name}_gt.png", cat(40, 48 + i))
+    options = ("--pattern", "{scene}_raw{shot}.png", "--no-baselines", "--json")
+    result = blockwright("evaluate", tmp_path, *options, "-r", tmp_path / "{scene}_gt.png")
+    found = json.loads(result.stdout)
+    pictures = [score["picture"] for score in found["scores"] if score["method"] == "noisy"]
+    assert pictures == [f"{name}_raw{shot}.png" for name in "xy" for shot in range(3)]
+    assert found["means"][0]["psnr"] == pytest.approx(20.3, abs=0.5)
+    found = json.loads(blockwright("evaluate", tmp_path, *options).stdout)
+    assert found["psnr"] == "estimated from noisy pairs"
+    assert len(found["scores"]) == 4
+    single = ("--pattern", "{scene}_raw0.png")
+    said = complaint("evaluate", tmp_path, *single)
+    assert said == (
+        "expected --reference, or a pattern whose {shot} are scored by one another; got "
+        "'{scene}_raw0.png'"
+    )
+    said = complaint("evaluate", tmp_path, *options, "-s", tmp_path)
+    assert said.endswith("got '{scene}_raw{shot}.png' and --second")
+    (tmp_path / "y_gt.png").unlink()
+    said = complaint("evaluate", tmp_path, *single, "-r", tmp_path / "{scene}_gt.png")
+    assert said == f"there is no file {tmp_path / 'y_gt.png'}"
