@@ -160,7 +160,7 @@ def share_names(folders: Sequence[Path]) -> bool:
 
 def _clean(paths: Sequence[Path], pattern: str | None) -> Scenes:
     if pattern is not None:
-        files = [file for _, file in _named(paths, pattern)]
+        files = [file for _, file in named_as(paths, pattern)]
     else:
         files = [file for path in paths for file in files_in(path)]
     return Scenes("clean", [[file] for file in files], "clean pictures to put noise on")
@@ -185,7 +185,7 @@ def _by_name(folders: Sequence[Path]) -> Scenes:
 def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
     """Group by what stands at ``{scene}``; what stands at ``{shot}`` tells the shots apart."""
     groups: dict[str, list[Path]] = {}
-    for scene, file in _named(paths, pattern):
+    for scene, file in named_as(paths, pattern):
         groups.setdefault(scene, []).append(file)
     if SHOT not in pattern:
         return _single_by_pattern(list(groups.values()), pattern)
@@ -194,8 +194,12 @@ def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
     return Scenes("shots", list(groups.values()), f"shots grouped by the pattern {pattern!r}")
 
 
-def _named(paths: Sequence[Path], pattern: str) -> list[tuple[str, Path]]:
-    """The files that follow a pattern, with what stands at ``{scene}``; of files given, all do."""
+def named_as(paths: Sequence[Path], pattern: str) -> list[tuple[str, Path]]:
+    """The files that follow a pattern, each with what stands at ``{scene}`` in its name.
+
+    Raises:
+        InputError: there are none, or one that is named itself does not.
+    """
     expression = name_expression(pattern)
     found = []
     for path in paths:

@@ -19,6 +19,8 @@ from graphs.noise2noise.images.spool import spooled
 _CARRIED = ("exif", "icc_profile", "dpi", "xmp", "comment", "extra")
 _LARGEST = 65500
 _MOST_EXIF = 65533
+_MOST = {"comment": 65533, "xmp": 65504}
+"""Bytes for which there is room in a JPEG file; what is longer is left out."""
 _OPTIONS = {"quality": 95, "subsampling": 0}
 
 
@@ -61,7 +63,11 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
     shape = like.size if grey else (*like.size, 3)
     pixels = spooled(path.parent, shape, like.dtype)
     yield Raster(pixels, "YX" if grey else "YXS")
-    info = {key: value for key, value in like.metadata.info.items() if key in _CARRIED}
+    info = {
+        key: value
+        for key, value in like.metadata.info.items()
+        if key in _CARRIED and (key not in _MOST or len(value) <= _MOST[key])
+    }
     # Not to the file itself: where the disk fills up, Pillow may not say so.
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", **_OPTIONS, **info)

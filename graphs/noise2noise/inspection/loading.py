@@ -89,6 +89,7 @@ def _side_by_side(pickles: Sequence[Path]) -> np.ndarray:
     read = [np.stack([shots.numpy() for shots in read_course_pickle(path)]) for path in pickles]
     for path, pairs in zip(pickles, read, strict=True):
         _require_alike(path, pairs[0, 0], pickles[0], read[0][0, 0])
+        _require_side(path, pairs[0, 0])
     every = np.concatenate(read, axis=1)
     side = min(int(every.shape[1] ** 0.5), MOST_PAIRED)
     chosen = np.linspace(0, every.shape[1] - 1, side * side).astype(int)
@@ -100,10 +101,14 @@ def _side_by_side(pickles: Sequence[Path]) -> np.ndarray:
 def _planes(file: Path, frame: int) -> np.ndarray:
     raster = read_raster(file)
     planes = np.asarray(raster.planes(frame))
+    _require_side(file, planes)
+    return planes
+
+
+def _require_side(file: Path, planes: np.ndarray) -> None:
     height, width = planes.shape[1:]
     if min(height, width) < LEAST_SIDE:
         raise InputError(f"{file}: {width}x{height} pixels; expected at least {LEAST_SIDE} a side")
-    return planes
 
 
 def _require_alike(file: Path, shot: np.ndarray, first_file: Path, first: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
-from graphs.noise2noise.data.scenes import SHOT, find_scenes, name_of_scene, reference_of
+from graphs.noise2noise.data.scenes import SHOT, find_scenes, named_as, reference_of
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Picture, list_pictures, read_picture
 from graphs.noise2noise.inspection.single import noise_of_one
@@ -64,13 +64,15 @@ def read_samples(
         raise InputError(f"expected a finite peak above 0, got {peak}")
     is_clean = reference is not None
     if is_course([noisy]):
-        if (reference or second) != noisy or others:
-            raise InputError(f"{noisy} is a pickle of pairs, scored by itself and without others")
+        if (reference or second) != noisy or others or pattern is not None:
+            raise InputError(
+                f"{noisy} is a pickle of pairs, scored by itself, without a pattern or others"
+            )
         return list(_course_samples(noisy, is_clean=is_clean, peak=(peak or 255) / 255))
     if pattern is None:
         pairs = _by_name(noisy, reference or second)
     else:
-        pairs = dict(_by_pattern(noisy, pattern, reference, second))
+        pairs = _by_pattern(noisy, pattern, reference, second)
     pictures = {name: path for name, (path, _) in pairs.items()}
     results = {other.stem: _partners(noisy, pictures, other) for other in others}
     return [
@@ -94,25 +96,30 @@ def _by_name(noisy: Path, against: Path | None) -> dict[str, Pair]:
 
 def _by_pattern(
     noisy: Path, pattern: str, reference: Path | None, second: Path | None
-) -> Iterator[tuple[str, Pair]]:
+) -> dict[str, Pair]:
     """Every shot with the reference of its scene, or the first two shots of every scene."""
     if second is not None or (reference is None and SHOT not in pattern):
         raise InputError(
             f"expected --reference, or a pattern whose {SHOT} are scored by one another; got "
             f"{pattern!r}" + (" and --second" if second is not None else "")
         )
-    for files in find_scenes([noisy], pattern).groups:
-        if reference is None:
-            yield files[0].stem, (files[0], files[1])
-            continue
-        clean = reference_of(name_of_scene(files, pattern), reference)
-        for file in files:
-            yield file.stem, (file, clean)
+    if reference is None:
+        found = [(files[0], files[1]) for files in find_scenes([noisy], pattern).groups]
+    else:
+        named = named_as([noisy], pattern)
+        found = [(file, reference_of(scene, reference)) for scene, file in named]
+    pairs: dict[str, Pair] = {}
+    for file, other in found:
+        if file.stem in pairs:
+            raise InputError(f"{pairs[file.stem][0]} and {file} have one name")
+        pairs[file.stem] = file, other
+    return pairs
 
 
 def _is_noisy_twice(path: Path) -> bool:
     """Whether the second shots in a course's pickle are about as noisy as the first."""
     sigmas = []
+    _require_side(path, read_course_pickle(path)[0][0])
     for shots in read_course_pickle(path):
         some = shots[:: 1 + len(shots) // TRIED].numpy()
         sigmas.append(np.mean([noise_of_one(shot).sigma for shot in some]))

@@ -12,8 +12,8 @@ from rich.console import Console
 from graphs.noise2noise.images import Raster, Scale
 from graphs.noise2noise.networks import Loaded, load_network
 from graphs.noise2noise.restoring import shipped
-from graphs.noise2noise.restoring.job import Job, Task
-from graphs.noise2noise.restoring.lessons import Lesson, lessons_on
+from graphs.noise2noise.restoring.job import Job, Kind, Task
+from graphs.noise2noise.restoring.lessons import Lesson, lesson_on
 from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, choose
 from graphs.noise2noise.restoring.noise_level import NoiseLevel
 from graphs.noise2noise.restoring.options import Options
@@ -103,12 +103,17 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
     tasks = list(job.tasks())
     for task in tasks:
         task.require_possible()
-    known = [task for task in tasks if _is_known(task)] if _is_open(job, tasks) else []
-    others = [task for task in tasks if task not in known]
-    method, seconds = job.options.method, TRAINING_SHARE * job.options.seconds
+    method = job.options.method
     assert method != "model", "which learns nothing"
+    kinds = _by_kind(tasks, apart=method != "repeats")
+    known = [task for kind in kinds if method is None for task in _known(kind)]
+    rest = [[task for task in kind if task not in known] for kind in kinds]
+    others = [kind for kind in rest if kind]
     # Before anything is written, so that nothing is if a picture cannot be learned from.
-    lessons = lessons_on(others, method, seconds, job.options.seed)
+    seconds = TRAINING_SHARE * job.options.seconds / max(len(others), 1)
+    lessons = [lesson_on(kind, method, seconds, job.options.seed) for kind in others]
+    if method is None:
+        _tell_of_unlike(job, tasks)
     if known:
         choice = Choice("model", f"{WEIGHTS}: they know such noise")
         _tell(job, choice, known[0].scene.captures[0], _part(job, known))
@@ -117,9 +122,19 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
         yield _learned(job, lesson)
 
 
-def _is_open(job: Job, tasks: Sequence[Task]) -> bool:
-    """Whether no method was asked for, and no shots of a scene tell more than any weights."""
-    return job.options.method is None and choose([task.scene for task in tasks])[0] != "repeats"
+def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
+    """What one network can learn from; the shots of a scene that look unlike may go apart."""
+    kinds: dict[Kind, list[Task]] = {}
+    for task in tasks:
+        for kind, part in task.parts(apart=apart and not task.scene.is_one):
+            kinds.setdefault(kind, []).append(part)
+    return list(kinds.values())
+
+
+def _known(tasks: Sequence[Task]) -> list[Task]:
+    """Those for the weights that come along, if no shots of a scene tell more than any weights."""
+    method, _ = choose([task.scene for task in tasks])
+    return [] if method == "repeats" else [task for task in tasks if _is_known(task)]
 
 
 def _is_known(task: Task) -> bool:
@@ -136,12 +151,6 @@ def _learned(job: Job, lesson: Lesson) -> _Work:
         job.say(
             "the pictures do not look like shots of one scene: if they are not, what is made "
             "of them is worth nothing"
-        )
-    for scene in lesson.unlike[:1]:
-        others = f", nor those of {len(lesson.unlike) - 1} more" if lesson.unlike[1:] else ""
-        job.say(
-            f"the shots of {scene.captures[0].path}'s scene do not look alike{others}: no "
-            "shot is a target for another there"
         )
     watch(lesson.training.run(), job.console if job.console.is_terminal else Console(quiet=True))
     restore = Restorer(lesson.network, lesson.channels, max_bytes=job.options.max_bytes)
@@ -164,6 +173,17 @@ def _write(job: Job, work: _Work) -> Iterator[tuple[Path, NoiseLevel | None]]:
             else:
                 write_frames(target, first.raster, work.restore, scale, job.console)
             yield target, first.noise
+
+
+def _tell_of_unlike(job: Job, tasks: Sequence[Task]) -> None:
+    scenes = [task.scene for task in tasks]
+    unlike = [scene for scene in scenes if len(scene.captures) > 1 and not scene.is_one]
+    if unlike:
+        more = f", nor do those of {len(unlike) - 1} more" if unlike[1:] else ""
+        job.say(
+            f"{unlike[0].captures[0].path} and the other shots of its scene do not look alike"
+            f"{more}: they are taken for different pictures"
+        )
 
 
 def _part(job: Job, tasks: Sequence[Task]) -> str:

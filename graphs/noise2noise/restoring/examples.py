@@ -35,7 +35,11 @@ def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[
     if method != "repeats":
         return [capture.pictures(scale) for capture in captures]
     repeated = [scene for scene in scenes if scene.is_repeated]
-    repeated = repeated or [scene for scene in scenes if scene.shots > 1] or [Scene(captures)]
+    repeated = (
+        repeated
+        or [scene for scene in scenes if scene.shots > 1]
+        or [Scene(captures, is_told=False)]
+    )
     return [_shots(scene, scale) for scene in repeated]
 
 

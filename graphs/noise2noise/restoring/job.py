@@ -28,21 +28,16 @@ class Task:
     targets: Sequence[Path]
     average: bool
 
-    def by_kind(self) -> dict[Kind, Task]:
-        """Its files apart where they differ in channels or in their numbers."""
-        kinds: dict[Kind, list[int]] = {}
+    def parts(self, *, apart: bool) -> Iterator[tuple[Kind, Task]]:
+        """Its files apart where they differ in channels or in their numbers, or one by one."""
+        members: dict[tuple[Kind, int], list[int]] = {}
         for i, raster in enumerate(self.scene.rasters):
-            kinds.setdefault((raster.channels, raster.dtype), []).append(i)
-        if len(kinds) == 1:
-            return dict.fromkeys(kinds, self)
-        return {
-            kind: Task(
-                Scene([self.scene.captures[i] for i in members]),
-                [self.targets[i] for i in members],
-                self.average,
-            )
-            for kind, members in kinds.items()
-        }
+            kind = raster.channels, raster.dtype
+            members.setdefault((kind, i if apart else 0), []).append(i)
+        for (kind, _), chosen in members.items():
+            scene = Scene([self.scene.captures[i] for i in chosen], self.scene.is_told)
+            targets = self.targets if self.average else [self.targets[i] for i in chosen]
+            yield kind, Task(scene, targets, self.average)
 
     def results(self) -> Iterator[tuple[Path, Sequence[Capture]]]:
         """Each file to write, and what it is made from."""
@@ -101,7 +96,8 @@ class Job:
         average = options.average or (is_one_file(output) and count > 1)
         _require_outside(paths, output, average)
         first = Capture.of(groups[0].files[0])
-        if average and count == len(groups) > 1 and not _has_stacks(groups):
+        is_told = any(group.is_told for group in groups)
+        if average and len(groups) > 1 and not is_told and not _has_stacks(groups):
             groups = [merged(groups)]
         targets = targets_for(groups, output, average=average, overwrite=options.overwrite)
         options = replace(options, average=average)

@@ -34,7 +34,8 @@ def choose(scenes: Sequence[Scene]) -> tuple[Learned, str]:
         shots = sum(scene.shots for scene in repeated)
         of = "one scene" if len(repeated) == 1 else f"{len(repeated)} scenes"
         return "repeats", f"{shots} shots of {of}: each is a target for the others of its scene"
-    if len(scenes) > 1 and show_one_scene(rasters):
+    is_open = len(scenes) > 1 and not any(scene.is_told for scene in scenes)
+    if is_open and show_one_scene(rasters):
         return "repeats", f"{shots} shots of one scene: each is a target for the others"
     if shots == 1:
         return "zero-shot", "a single picture: all there is to learn from are its own pixels"

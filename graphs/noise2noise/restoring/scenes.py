@@ -36,11 +36,13 @@ class Group:
         name: of a picture that is made from all of them.
         files: at least one.
         places: where in a folder of results that of each file lies.
+        is_told: whether it was told, by a pattern or by folders, that this is a scene by itself.
     """
 
     name: str
     files: Sequence[Path]
     places: Sequence[Path]
+    is_told: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +77,17 @@ class Capture:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A group's files that have been read."""
+    """A group's files that have been read, and whether it was told that they are a scene."""
 
     captures: Sequence[Capture]
+    is_told: bool
 
     @classmethod
     def of(cls, group: Group, first: Capture | None = None) -> Scene:
         """Read a group's files, but the first if it is given."""
         captures = [first] if first else []
         captures += map(Capture.of, group.files[len(captures) :])
-        return cls(captures)
+        return cls(captures, group.is_told)
 
     @property
     def rasters(self) -> list[Raster]:
@@ -135,7 +138,7 @@ def groups_of(paths: Sequence[Path], pattern: str | None = None) -> list[Group]:
         bursts = bursts_in(paths[0])
         return [_group(name, files, [Path(name)] * len(files)) for name, files in bursts.items()]
     files = [file for path in paths for file in files_in(path)]
-    return [Group(file.name, [file], [Path(file.name)]) for file in files]
+    return [Group(file.name, [file], [Path(file.name)], is_told=False) for file in files]
 
 
 def merged(groups: Sequence[Group]) -> Group:

@@ -16,7 +16,7 @@ SLOWER = 0.1
 
 def is_stuck(position: Position, plan: Plan) -> bool:
     """Whether there has been no new best for as long as there is patience."""
-    waited = position.step - max(position.best_step, position.lowered)
+    waited = position.step - max(position.best_step, position.returned)
     return plan.patience is not None and waited >= plan.patience * plan.validate_every
 
 

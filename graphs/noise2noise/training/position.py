@@ -23,7 +23,8 @@ class Position:
             latest milestone that had not diverged, ``best_loss`` being the lowest so far.
         slowdown: what the plan's learning rate is multiplied by, having diverged or been stuck.
         diverged: how often it has.
-        lowered: the step at which that was last lowered; 0 if it never was.
+        returned: the step at which it last went back to its best; 0 if it never did.
+        lowered: the step at which it last did for being stuck.
     """
 
     step: int = 0
@@ -36,6 +37,7 @@ class Position:
     best_step: int = 0
     slowdown: float = 1.0
     diverged: int = 0
+    returned: int = 0
     lowered: int = 0
 
 

@@ -230,7 +230,7 @@ class Training:
         self._weights.go_back()
         position = self.position
         self.position = replace(
-            position, slowdown=position.slowdown * slower, lowered=position.step
+            position, slowdown=position.slowdown * slower, returned=position.step
         )
 
     def _share(self) -> float:
@@ -248,6 +248,7 @@ class Training:
         if not is_stuck(position, self._plan):
             return None
         self._go_back(patience.SLOWER)
+        self.position = replace(self.position, lowered=position.step)
         return lowering_text(position)
 
     def _require_learned(self) -> None:

@@ -92,7 +92,7 @@ def test_evaluate_by_the_other_shots(pairs: Path, val: Path) -> None:
     truth = json.loads(succeeded("evaluate", val, *options))["means"][1]
     assert estimated["low"] - 1 < truth["psnr"] < estimated["high"] + 1
     said = complaint("evaluate", pairs, "--reference", val)
-    assert said == f"{pairs} is a pickle of pairs, scored by itself and without others"
+    assert said == f"{pairs} is a pickle of pairs, scored by itself, without a pattern or others"
 
 
 def test_evaluate_tells_other_shots_from_clean_ones(pairs: Path, val: Path) -> None:
@@ -121,8 +121,8 @@ def test_pickles_without_pictures(command: str, tmp_path: Path) -> None:
 def test_pickles_of_tiny_pictures(tmp_path: Path) -> None:
     tiny = np.zeros((4, 3, 8, 8), np.uint8)
     path = pickled(tmp_path / "tiny.pkl", tiny, tiny)
-    said = complaint("evaluate", path, "-r", path)
-    assert said == f"{path}: 8x8 pixels; expected at least 16 a side"
+    for command in (("evaluate", path, "-r", path), ("evaluate", path), ("inspect", path)):
+        assert complaint(*command) == f"{path}: 8x8 pixels; expected at least 16 a side"
 
 
 def test_different_pictures_have_no_mean(val: Path, tmp_path: Path) -> None:

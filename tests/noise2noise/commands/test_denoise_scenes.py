@@ -145,7 +145,8 @@ def test_stacks_of_one_name_that_show_different_scenes(tmp_path: Path) -> None:
         stack(tmp_path / day / "cell.tif", clean.mean(0))
     folders = [tmp_path / day for day in SCENES]
     told = denoised(*folders, "-o", tmp_path / "out")
-    assert "do not look alike: no shot is a target for another there" in told
+    assert "do not look alike: they are taken for different pictures" in told
+    assert "method: repeats, 6 shots in 2 stacks" in told
     for day, clean in SCENES.items():
         result = tifffile.imread(tmp_path / "out" / day / "cell.tif") / 255
         before = tifffile.imread(tmp_path / day / "cell.tif") / 255
@@ -200,7 +201,7 @@ def test_a_scene_that_does_not_fit_spoils_no_other(tmp_path: Path) -> None:
     save(second / "more.png", noisy(SCENES["tac"], 51))
     told = denoised(first, second, "-o", tmp_path / "out")
     assert "method: repeats, 4 shots of 2 scenes" in told
-    assert f"the shots of {first / 'more.png'}'s scene do not look alike: no shot is a" in told
+    assert f"{first / 'more.png'} and the other shots of its scene do not look alike: they" in told
     assert len(files(tmp_path / "out")) == 6
 
 
@@ -301,3 +302,32 @@ def test_the_weights_clean_what_they_know_and_the_rest_is_learned(tmp_path: Path
     small = save(tmp_path / "in" / "d.png", cat(8, 40)[0])
     assert complaint("denoise", tmp_path / "in", "-o", tmp_path / "none").startswith(str(small))
     assert not (tmp_path / "none").exists()
+
+
+def test_scenes_that_are_told_apart_are_not_made_one(tmp_path: Path) -> None:
+    """However alike they look."""
+    for seed, name in enumerate("ab"):
+        save(tmp_path / "plates" / f"{name}.png", noisy(SCENES["cat"], seed))
+        save(tmp_path / "bursts" / name / "img.png", noisy(SCENES["cat"], seed))
+    for folder, options in (("plates", ("--pattern", "{scene}.png")), ("bursts", ())):
+        told = denoised(tmp_path / folder, "-o", tmp_path / f"{folder}-out", "--average", *options)
+        assert files(tmp_path / f"{folder}-out") == ["a.png", "b.png"]
+        assert "one scene" not in told
+
+
+def test_weights_clean_what_they_know_beside_bursts_of_another_kind(tmp_path: Path) -> None:
+    folder = bursts(tmp_path / "in")
+    save(folder / "grey" / "0.png", noisy(SCENES["cat"], 70)[0])
+    told = denoised(folder, "-o", tmp_path / "out")
+    assert "1 of 7 files:\n0.png: noise of" in told
+    assert "method: model, the weights that come along: they know such noise\n6 of 7 files" in told
+    assert "method: repeats, 6 shots of 2 scenes" in told
+
+
+def test_pictures_that_are_said_to_be_repeats_are_learned_from_as_such(tmp_path: Path) -> None:
+    for day, clean in SCENES.items():
+        save(tmp_path / day / "1.png", noisy(clean))
+    folders = [tmp_path / day for day in SCENES]
+    told = denoised(*folders, "-o", tmp_path / "out", "--method", "repeats")
+    assert "do not look like shots of one scene: if they are not" in told
+    assert "taken for different pictures" not in told

@@ -141,3 +141,17 @@ def test_a_pattern(tmp_path: Path) -> None:
     (tmp_path / "y_gt.png").unlink()
     said = complaint("evaluate", tmp_path, *single, "-r", tmp_path / "{scene}_gt.png")
     assert said == f"there is no file {tmp_path / 'y_gt.png'}"
+
+
+def test_a_pattern_with_references_for_scenes_of_one_shot(tmp_path: Path) -> None:
+    for name, shots in (("x", 2), ("y", 1)):
+        for shot in range(shots):
+            save(tmp_path / f"{name}_{shot}.png", noisy(cat(40, 48), shot))
+        save(tmp_path / "clean" / f"{name}.png", cat(40, 48))
+    options = ("--pattern", "{scene}_{shot}.png", "-r", tmp_path / "clean", "--no-baselines")
+    found = json.loads(blockwright("evaluate", tmp_path, *options, "--json").stdout)
+    assert len(found["scores"]) == 2 * 3
+    save(tmp_path / "x_0.jpg", noisy(cat(40, 48)))
+    options = ("--pattern", "{scene}_{shot}", *options[2:])
+    said = complaint("evaluate", tmp_path, *options)
+    assert said == f"{tmp_path / 'x_0.jpg'} and {tmp_path / 'x_0.png'} have one name"

@@ -397,3 +397,16 @@ def test_what_programs_note_for_themselves_is_no_comment(tmp_path: Path) -> None
     tifffile.imwrite(tmp_path / "c.tif", stack, ome=True)
     for name in "abc":
         assert said_in(rewrite(tmp_path / f"{name}.tif", f"{name}.jpg")) == (None, None)
+
+
+@pytest.mark.parametrize("key", ["Comment", "XML:com.adobe.xmp"])
+def test_what_jpeg_has_no_room_for_is_left_out(key: str, tmp_path: Path) -> None:
+    text = PngInfo()
+    text.add_itxt(key, "x" * 70_000)
+    Image.fromarray(bytes_of(16, 24, 3)).save(tmp_path / "a.png", pnginfo=text)
+    assert said_in(rewrite(tmp_path / "a.png", "b.jpg")) == (None, None)
+    found = said_in(rewrite(tmp_path / "a.png", "c.tif"))
+    assert max(len(value) for value in found if value) == 70_000
+    most = {"comment": b"c" * 65533, "xmp": b"x" * 65504}
+    Image.fromarray(bytes_of(16, 24, 3)).save(tmp_path / "d.jpg", **most)
+    assert said_in(rewrite(tmp_path / "d.jpg", "e.jpg")) == (most["comment"], most["xmp"])

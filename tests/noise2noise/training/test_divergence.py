@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from graphs.noise2noise.networks import Architecture, load_network
 from graphs.noise2noise.training.checkpoints import list_checkpoints, read_checkpoint
 from graphs.noise2noise.training.divergence import has_diverged
 from graphs.noise2noise.training.objectives import shots_objective
+from graphs.noise2noise.training.patience import is_over, is_stuck
 from graphs.noise2noise.training.plan import Plan
-from graphs.noise2noise.training.position import Progress
+from graphs.noise2noise.training.position import Position, Progress
 from graphs.noise2noise.training.run import keep, resume
 from graphs.noise2noise.training.run_folder import RunFolder, read_metrics
 from graphs.noise2noise.training.training import Training
@@ -120,6 +122,17 @@ def test_patience_begins_anew_where_it_has_diverged() -> None:
     assert str(back.warning).endswith("it goes back to step 10, and on at half the learning rate.")
     assert back.rate == 0.005
     assert min(told, default=STEPS) > 15 + EVERY
+
+
+def test_a_divergence_does_not_count_as_the_lower_rate_that_comes_before_the_end() -> None:
+    plan = Plan(steps=99, validate_every=10, patience=2)
+    diverged = Position(step=40, best_step=10, returned=20, slowdown=0.5)
+    assert is_stuck(diverged, plan)
+    assert not is_over(diverged, plan)
+    lowered = replace(diverged, returned=40, lowered=40)
+    assert not is_stuck(lowered, plan)
+    assert is_over(replace(lowered, step=60), plan)
+    assert not is_over(replace(lowered, step=60, best_step=50), plan)
 
 
 def test_a_training_that_goes_well_is_left_alone() -> None:
