@@ -179,15 +179,19 @@ def _eager(loss: Step) -> Step:
 
 def time_steps(batch: int, device: str, compute: str, rounds: int) -> dict[str, Timing]:
     """Time one training step of every contestant, each checked first."""
+    use_tf32 = compute == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = use_tf32
     # Of PyTorch's convolutions too, which else round to TF32 unasked.
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = compute == "tf32"
-    steps = contestants(batch, device, compute)
-    losses = {name: float(step()) for name, step in steps.items()}
-    expected = losses["PyTorch eager, NCHW"]
-    for name, loss in losses.items():
-        if not abs(loss - expected) <= TOLERANCES[compute] * expected:
-            raise SystemExit(f"wrong in {compute}: {name} has loss {loss}, PyTorch has {expected}")
-    return interleaved(steps, rounds, calls=5, warmup=10)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=use_tf32):
+        steps = contestants(batch, device, compute)
+        losses = {name: float(step()) for name, step in steps.items()}
+        expected = losses["PyTorch eager, NCHW"]
+        for name, loss in losses.items():
+            if not abs(loss - expected) <= TOLERANCES[compute] * expected:
+                raise SystemExit(
+                    f"wrong in {compute}: {name} has loss {loss}, PyTorch has {expected}"
+                )
+        return interleaved(steps, rounds, calls=5, warmup=10)
 
 
 def time_schedule(device: str, compute: str, epochs: int, pairs: int = PAIRS) -> float:
