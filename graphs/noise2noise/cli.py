@@ -36,18 +36,19 @@ class OneSentence(TyperGroup):
             # The class of these errors is no public name; what is no such error goes on.
             if not hasattr(error, "format_message"):
                 raise
-            self._refuse(error)
+            _refuse(error)
         raise SystemExit(status or 0)
 
-    def _refuse(self, error: Any) -> NoReturn:
-        said, context = error.format_message().strip().rstrip("."), getattr(error, "ctx", None)
-        if "\n" in said:  # no refusal but the help, of a command without any arguments
-            error.show()
-        else:
-            command = context.command_path if context else "blockwright"
-            said = said[:1].lower() + said[1:].replace(". Did you mean", ", did you mean")
-            typer.echo(f"blockwright: {said}; see '{command} --help'", err=True)
-        raise SystemExit(error.exit_code)
+
+def _refuse(error: Any) -> NoReturn:
+    said, context = error.format_message().strip().rstrip("."), getattr(error, "ctx", None)
+    if "\n" in said:  # no refusal but the help, of a command without any arguments
+        error.show()
+    else:
+        command = context.command_path if context else "blockwright"
+        said = said[:1].lower() + said[1:].replace(". Did you mean", ", did you mean")
+        typer.echo(f"blockwright: {said}; see '{command} --help'", err=True)
+    raise SystemExit(error.exit_code)
 
 
 app = typer.Typer(

@@ -133,8 +133,10 @@ def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
 
 def _known(tasks: Sequence[Task]) -> list[Task]:
     """Those for the weights that come along, if no shots of a scene tell more than any weights."""
-    method, _ = choose([task.scene for task in tasks])
-    return [] if method == "repeats" else [task for task in tasks if _is_known(task)]
+    known = [task for task in tasks if _is_known(task)]
+    # Asked only then, for it looks at all pixels; the noise is told of every result anyway.
+    is_repeats = bool(known) and choose([task.scene for task in tasks])[0] == "repeats"
+    return [] if is_repeats else known
 
 
 def _is_known(task: Task) -> bool:

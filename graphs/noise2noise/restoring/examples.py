@@ -22,16 +22,17 @@ def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[
 
     Repeats are the shots of each scene that has some; where none seems to, what is taken for them.
 
+    Args:
+        scenes: of pictures of one kind, of as many channels and one dtype.
+        scale: to the values that the network takes.
+        method: what is learned.
+
     Raises:
-        InputError: a picture is too small, or they differ in channels or dtype, repeats in size; or
-            repeats are copies.
+        InputError: a picture is too small, or repeats differ in size or are copies.
     """
     captures = [capture for scene in scenes for capture in scene.captures]
     for capture in captures:
         _require_enough(capture)
-    for capture in captures[1:]:
-        for name in ("channels", "dtype"):
-            _require_same(name, captures[0], capture)
     if method != "repeats":
         return [capture.pictures(scale) for capture in captures]
     repeated = [scene for scene in scenes if scene.is_repeated]
@@ -46,7 +47,7 @@ def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[
 def _shots(scene: Scene, scale: Scale) -> torch.Tensor:
     first, *others = scene.captures
     for other in others:
-        _require_same("size", first, other)
+        _require_same_size(first, other)
     if scene.shots < 2:
         raise InputError(f"{first.path} is a single shot; repeats are two or more")
     _require_no_copies(scene)
@@ -62,11 +63,11 @@ def _require_enough(capture: Capture) -> None:
         )
 
 
-def _require_same(name: str, first: Capture, other: Capture) -> None:
-    values = [getattr(capture.raster, name) for capture in (first, other)]
-    if values[0] != values[1]:
+def _require_same_size(first: Capture, other: Capture) -> None:
+    sizes = [capture.raster.size for capture in (first, other)]
+    if sizes[0] != sizes[1]:
         raise InputError(
-            f"{first.path} and {other.path} differ in {name}, {values[0]} and {values[1]}: "
+            f"{first.path} and {other.path} differ in size, {sizes[0]} and {sizes[1]}: "
             "they cannot be learned from together"
         )
 
