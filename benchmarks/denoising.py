@@ -1,6 +1,6 @@
 """The Noise2Noise paper's Table 1: the U-Net trained by noisy targets, and by clean ones.
 
-    python -m benchmarks.denoising --minutes 110 --noises gaussian --targets noisy --ship
+    python -m benchmarks.denoising --minutes 100 --noises gaussian --targets noisy
     python -m benchmarks.denoising --steps 20000 --threads 2    # all six, the same steps for each
 
 Trained on 64x64 squares of BSDS500's training photographs, scored on whole pictures of Set14 and
@@ -33,7 +33,7 @@ from graphs.module import Module
 from graphs.noise2noise.data.noise import Noise, parse_noise
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import SyntheticShots, Targets
-from graphs.noise2noise.networks import SHIPPED, Architecture, save_network
+from graphs.noise2noise.networks import Architecture
 from graphs.noise2noise.quality.metrics import psnr
 from graphs.noise2noise.training.objectives import shots_objective
 from graphs.noise2noise.training.plan import Plan
@@ -171,9 +171,6 @@ def main() -> None:
         noisy_row = scores(NOISES[noise], lambda noisy: noisy)
         _write(options.results, {f"{noise}, noisy": noisy_row, contest.name: row}, architecture)
         print(json.dumps({contest.name: row}), flush=True)
-        if options.ship and contest == Contest("gaussian", "noisy"):
-            save_network(SHIPPED, net, architecture, {"trained for": str(NOISES[noise])})
-            console.print(f"shipped as {SHIPPED.name}")
 
 
 def _write(path: Path, rows: Mapping[str, Row], architecture: Architecture) -> None:
@@ -199,11 +196,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="default: one or all, what is faster")
     parser.add_argument("--runs", type=Path, default=RUNS, help="where trainings are kept")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument(
-        "--ship",
-        action="store_true",
-        help="make the network of gaussian noise and noisy targets the default of denoise",
-    )
     return parser.parse_args()
 
 

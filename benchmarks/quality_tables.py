@@ -27,6 +27,18 @@ def denoising(results: Results) -> str:
     return markdown_table(["", "Set14", "CBSD68", "steps", "command"], rows)
 
 
+def shipped(results: Results) -> str:
+    """A row for each case: the mean PSNR of every method."""
+    cases = results["cases"]
+    methods = list(next(iter(cases.values()))["psnr"])
+    rows = [
+        [name, str(case["pictures"]), *(f"{case['psnr'][method]:.2f}" for method in methods)]
+        for name, case in cases.items()
+    ]
+    table = markdown_table(["", "pictures", *methods], rows)
+    return f"{table}\n\nMean PSNR in dB; `{results['command']}`."
+
+
 def zero_shot(results: Results) -> str:
     """A row for each contestant: PSNR, and seconds a picture."""
     means = results["means"]

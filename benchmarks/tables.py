@@ -180,6 +180,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "roofline": ("roofline", roofline),
     "denoising": ("denoising", quality_tables.denoising),
     "denoising, shipped": ("denoising_shipped", quality_tables.denoising),
+    "shipped": ("shipped", quality_tables.shipped),
     "zero-shot": ("zero_shot", quality_tables.zero_shot),
     "zero-shot, beside PyTorch": ("xeon/zero_shot", quality_tables.zero_shot),
     "zero-shot, published": ("zero_shot_published", quality_tables.zero_shot),

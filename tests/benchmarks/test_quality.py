@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import denoising, report_study
-from graphs.noise2noise.networks import load_network
+from benchmarks import denoising, report_study, shipped
+from graphs.noise2noise.data.noise import parse_noise
+from graphs.noise2noise.networks import Architecture, load_network, save_network
 from tests.noise2noise.scenes import cat
 
 
@@ -29,16 +30,14 @@ def test_the_papers_table_is_filled_run_by_run(
 ) -> None:
     monkeypatch.setattr(denoising, "photographs", photographs)
     monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
-    monkeypatch.setattr(denoising, "SHIPPED", tmp_path / "shipped.safetensors")
     small = ("--width", 2, "--depth", 1, "--threads", 1, "--steps", 3)
     files = ("--runs", tmp_path / "runs", "--results", tmp_path / "results.json")
-    options = (*small, *files, "--ship")
+    options = (*small, *files)
     run(monkeypatch, *options, "--noises", "gaussian", "--targets", "noisy")
     first = json.loads((tmp_path / "results.json").read_text())["rows"]
     assert list(first) == ["gaussian, noisy", "gaussian, noisy targets"]
     assert first["gaussian, noisy"]["set14"] == pytest.approx(20.17, abs=0.1)
     assert first["gaussian, noisy targets"]["steps"] == 3
-    assert load_network(tmp_path / "shipped.safetensors").architecture.width == 2
     checkpoints = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("step-*.safetensors")}
     run(monkeypatch, *options, "--noises", "gaussian", "bernoulli", "--targets", "noisy")
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
@@ -48,6 +47,29 @@ def test_the_papers_table_is_filled_run_by_run(
     # What was done was not done again.
     assert all(path.stat().st_mtime_ns == time for path, time in checkpoints.items())
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_the_weights_that_come_along_are_trained_and_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, start = tmp_path / "weights.safetensors", tmp_path / "start.safetensors"
+    small = Architecture(network="unet", width=2, depth=1)
+    save_network(start, small.build(), small)
+    monkeypatch.setattr(shipped, "photographs", photographs)
+    monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
+    monkeypatch.setattr(shipped, "CASES", {"Gaussian": parse_noise("gaussian:25")})
+    monkeypatch.setattr(shipped, "DATA", tmp_path)
+    for module in ("graphs.noise2noise.restoring.shipped", "benchmarks.shipped"):
+        monkeypatch.setattr(f"{module}.SHIPPED", weights)
+    files = ("--runs", tmp_path / "runs", "--results", tmp_path)
+    options = ("--minutes", 0.01, "--threads", 1, "--start", start, *files)
+    monkeypatch.setattr(sys, "argv", ["shipped", *map(str, options)])
+    shipped.main()
+    assert load_network(weights).architecture == small
+    cases = json.loads((tmp_path / "shipped.json").read_text())["cases"]
+    assert list(cases) == ["Gaussian", "Gaussian, sigma 25, unclipped"]
+    assert cases["Gaussian"]["psnr"]["noisy"] == pytest.approx(20.3, abs=0.3)
+    assert {"Blockwright", "non-local means"} < set(cases["Gaussian"]["psnr"])
 
 
 def test_the_reports_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

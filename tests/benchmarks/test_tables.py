@@ -145,6 +145,6 @@ def test_quality_is_shown_beside_the_rivals(tmp_path: Path) -> None:
 
 
 def test_commands_leave_out_where_things_are_put(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = ["folder/denoising.py", "--runs", "/x", "--steps", "5", "--results=/y", "--ship"]
+    given = ["folder/denoising.py", "--runs", "/x", "--steps", "5", "--results=/y", "--alone"]
     monkeypatch.setattr(sys, "argv", given)
-    assert command_line() == "python -m benchmarks.denoising --steps 5 --ship"
+    assert command_line() == "python -m benchmarks.denoising --steps 5 --alone"

@@ -58,6 +58,7 @@ def denoise(
     cleaned, into a stack. What is done follows from what there is, and is told on standard error:
 
     \b
+      even noise               model: the weights that come along, in seconds
       a single picture         zero-shot: learns from its own pixels
       shots of one scene,      repeats: learns to predict each from the others;
       as files or as a stack   into one file it writes their mean, cleaned
@@ -68,10 +69,12 @@ def denoise(
     folders each of which is a burst, or names that follow a --pattern. Their results keep their
     folders; with --average there is one picture for each scene.
 
-    Zero-shot and neighbours take the noise of neighbouring pixels for independent. The weights that
-    come along, trained on Gaussian noise, clean pictures of 8 bits, grey or RGB, of which there is
-    one shot and whose noise looks like that: not too little, and as strong where it is dark as
-    where it is bright; with --method model, all pictures.
+    Noise is even if every pixel has as much of it and of its own, or so much more where it is
+    bright as photons bring about; of such, the weights know all but very weak noise and very few
+    photons, on pictures of one channel or three, in files of one picture. They clean single
+    pictures, different ones, and the mean of shots of a scene; where each shot is to be cleaned,
+    the others tell more. Zero-shot and neighbours, too, take the noise of neighbouring pixels for
+    independent.
 
     \b
     Examples:

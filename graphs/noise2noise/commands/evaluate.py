@@ -72,6 +72,7 @@ def evaluate(
     over pictures; SSIM as well. Without clean pictures a second noisy shot of each does: PSNR is
     then estimated, with an interval of 95 %, provided that the noise of the two is independent. Of
     the classical methods that strength is taken which has the least error on these very pictures.
+    Without a model the weights that come along see pictures as 'blockwright denoise' shows them.
     With a pattern the shots of each scene are scored by one another, or all by its reference.
     Of a course's pickle the second pictures serve: as clean ones, or as other shots if they are
     about as noisy as the first.
@@ -116,21 +117,26 @@ def _evaluate(
     samples: list[Sample], model: Path | None, *, fit: bool, baselines: bool
 ) -> Evaluation:
     from graphs.noise2noise.networks import load_network
-    from graphs.noise2noise.quality.evaluation import evaluate
+    from graphs.noise2noise.quality.evaluation import Method, evaluate
     from graphs.noise2noise.restoring import Restorer
+    from graphs.noise2noise.restoring.shipped import cleaned
     from graphs.noise2noise.training.threads import settle_threads
 
     settle_threads(None)
     loaded = load_network(model)
     restore = Restorer(loaded.network, loaded.architecture.channels)
     console = progress_console()
-    name = "Blockwright" if model is None else model.stem
+    methods: dict[str, Method]
+    if model is None:
+        methods = {"Blockwright": lambda noisy: cleaned(noisy, restore)}
+    else:
+        methods = {model.stem: restore}
     if not console.is_terminal:
-        return evaluate(samples, {name: restore}, fit=fit, baselines=baselines)
+        return evaluate(samples, methods, fit=fit, baselines=baselines)
     with console.status("Trying the strengths of the classical methods ...") as status:
         return evaluate(
             samples,
-            {name: restore},
+            methods,
             fit=fit,
             baselines=baselines,
             advance=lambda picture: status.update(f"Scoring {picture} ..."),

@@ -228,7 +228,7 @@ def _in_folder(folder: Path) -> Scenes:
             if not others and read_raster(first).frames < 2:
                 raise InputError(f"{first} is the only shot in its folder; expected two or more")
         return Scenes("shots", groups, "a folder of bursts, one in each folder inside")
-    files = list(list_pictures(folder).values())
+    files = files_in(folder)
     stacked = [file for file in files if read_raster(file).frames > 1]
     if not stacked:
         return Scenes("single", [[file] for file in files], "a folder of single noisy pictures")

@@ -13,25 +13,29 @@ from graphs.noise2noise.images.files import (
     write_picture,
 )
 from graphs.noise2noise.images.picture import Picture, pictures_of
-from graphs.noise2noise.images.raster import Raster
-from graphs.noise2noise.images.scale import Scale
+from graphs.noise2noise.images.raster import Raster, are_equal, mean_of
+from graphs.noise2noise.images.scale import RootScale, Scale, signed_roots
 from graphs.noise2noise.images.spool import release
 
 __all__ = [
     "SUFFIXES",
     "Picture",
     "Raster",
+    "RootScale",
     "Scale",
+    "are_equal",
     "creating",
     "from_bytes",
     "is_picture_name",
     "list_pictures",
+    "mean_of",
     "pictures_of",
     "read_picture",
     "read_pictures",
     "read_raster",
     "release",
     "require_fit",
+    "signed_roots",
     "to_bytes",
     "write_picture",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images.metadata import Metadata
-from graphs.noise2noise.images.spool import release
+from graphs.noise2noise.images.scale import nearest
+from graphs.noise2noise.images.spool import release, spooled
 
 REPEATS = frozenset("TIQR")
 """Axes along which one scene is taken again: time, image, repetition, and those without a name."""
@@ -109,6 +110,38 @@ class Raster:
         arranged = self.pixels.transpose([self.axes.index(axis) for axis in order])
         chosen = arranged[np.unravel_index(frame, self._frame_sizes)]
         return chosen if self._channel_axis else chosen[None]
+
+
+def mean_of(rasters: Sequence[Raster]) -> Raster:
+    """The mean of all frames of rasters of one kind and size, in the numbers of the first.
+
+    Raises:
+        OSError: it is large, and the disk has no room for it.
+    """
+    kind = rasters[0].first_frame()
+    mean = kind.with_pixels(spooled(None, kind.pixels.shape, kind.dtype))
+    mean.opacity()[...] = kind.opacity()
+    frames = [raster.planes(frame) for raster in rasters for frame in range(raster.frames)]
+    for top in range(0, mean.size[0], ROWS_AT_ONCE):
+        rows = slice(top, top + ROWS_AT_ONCE)
+        total = np.zeros(mean.planes()[:, rows].shape)
+        for planes in frames:
+            total += planes[:, rows]
+            release(planes)
+        mean.planes()[:, rows] = nearest(total / len(frames), mean.dtype)
+        release(mean.pixels)
+    return mean
+
+
+def are_equal(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two frames' planes (C, H, W) are equal in every pixel."""
+    for top in range(0, first.shape[1], ROWS_AT_ONCE):
+        a, b = (planes[:, top : top + ROWS_AT_ONCE] for planes in (first, second))
+        if not np.array_equal(a, b):
+            return False
+        release(first)
+        release(second)
+    return first.shape == second.shape
 
 
 def require_numbers(raster: Raster, name: str) -> None:

@@ -38,9 +38,49 @@ class Scale:
     def from_unit(self, values: torch.Tensor, dtype: np.dtype) -> np.ndarray:
         """The nearest numbers that a dtype can hold."""
         precise = values.numpy().astype(np.result_type(dtype, np.float32))
-        scaled = precise * (self.high - self.low) + self.low
-        if dtype.kind == "f":
-            limits = np.finfo(dtype)
-            return scaled.clip(float(limits.min), float(limits.max)).astype(dtype)
-        whole = np.iinfo(dtype)
-        return scaled.round().clip(whole.min, whole.max).astype(dtype)
+        return nearest(precise * (self.high - self.low) + self.low, dtype)
+
+
+@dataclass(frozen=True)
+class RootScale(Scale):
+    """A straight line for the roots of values, whose noise is even where that of photons rises.
+
+    The mean of a square is the square of the mean and the variance: so much is lost where noise is
+    removed from roots, and is added again. Not where hardly any light is: of no photons or one, the
+    root is the number itself, and so are the means. Source: Anscombe, "The transformation of
+    Poisson, binomial and negative-binomial data", Biometrika 1948, but for what is added.
+
+    Attributes:
+        zero: what of a value is no light; below it roots are negative.
+        sigma: standard deviation of the noise of the roots: half the root of what one photon is.
+    """
+
+    zero: float = 0.0
+    sigma: float = 0.0
+
+    def to_unit(self, values: np.ndarray) -> torch.Tensor:
+        """The file's numbers as float32."""
+        return super().to_unit(signed_roots(self.zero, values))
+
+    def from_unit(self, values: torch.Tensor, dtype: np.dtype) -> np.ndarray:
+        """The nearest numbers that a dtype can hold."""
+        precise = values.numpy().astype(np.result_type(dtype, np.float32))
+        roots = precise * (self.high - self.low) + self.low
+        size = np.abs(roots)
+        light = np.where(size < self.sigma, 2 * self.sigma * size, size**2 + self.sigma**2)
+        return nearest(np.copysign(light, roots) + self.zero, dtype)
+
+
+def signed_roots(zero: float, values: np.ndarray) -> np.ndarray:
+    """The roots of what of values is above a zero; negative those of what is below."""
+    above = values.astype(np.result_type(values.dtype, np.float32)) - zero
+    return np.copysign(np.sqrt(np.abs(above)), above)
+
+
+def nearest(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The nearest numbers that a dtype can hold."""
+    if dtype.kind == "f":
+        limits = np.finfo(dtype)
+        return values.clip(float(limits.min), float(limits.max)).astype(dtype)
+    whole = np.iinfo(dtype)
+    return values.round().clip(whole.min, whole.max).astype(dtype)

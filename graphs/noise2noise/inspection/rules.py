@@ -61,9 +61,9 @@ def _method(scene: Findings) -> Remark:
     return Remark(
         "method",
         "zero-shot",
-        "one shot of a scene: 'blockwright denoise' learns from that picture alone; from a folder "
-        "of such, 'blockwright train' makes one network for all; a second shot of each would be "
-        "better than either",
+        "one shot of a scene: 'blockwright denoise' takes the weights that come along if they know "
+        "such noise, or learns from that picture alone; from a folder of such, 'blockwright train' "
+        "makes one network for all; a second shot of each would be better than either",
     )
 
 
@@ -194,7 +194,7 @@ def _clipping(scene: Findings) -> Remark | None:
 
 def _dependence(scene: Findings) -> Remark | None:
     noise = scene.noise
-    if noise is None or noise.slope <= 0:
+    if noise is None or noise.slope <= 0 or (isinstance(noise, NoiseOfOne) and not noise.rises):
         return None
     from_brightness = noise.slope * (scene.highest - scene.lowest)
     if from_brightness < DEPENDENT * (max(noise.dark_variance, 0) + from_brightness):

@@ -9,6 +9,9 @@ import pywt
 from scipy.stats import norm, theilslopes
 from skimage.restoration import estimate_sigma
 
+from graphs.noise2noise.inspection.even_noise import EvenNoise, even_noise, zero_of_rising_noise
+from graphs.noise2noise.inspection.scene import halved
+
 BLOCK = 32
 FEWEST_BLOCKS = 8
 LEVELS = 3
@@ -21,13 +24,16 @@ class NoiseOfOne:
     """The noise of a single picture, in the numbers of its file.
 
     Attributes:
-        sigma: standard deviation, by channel; fine texture counts as noise, and of noise that is
-            correlated between neighbours only the finest part is seen.
+        sigma: standard deviation, by channel. Where it is not even, fine texture counts as noise,
+            and of noise that is correlated between neighbours only the finest part is seen.
         dark_variance, slope: the variance as a straight line over the brightness.
         survival: how much of sigma is left when each 2x2 pixels are averaged, over the half that is
             left of noise independent from pixel to pixel: about 1, or more if it is correlated.
         shared_sigma: standard deviation with what neighbours share, by channel: what of noise is
             seen from the finest details to those of some pixels, where texture counts the more.
+        rises: whether it is stronger where it is bright, as that of photons.
+        even: the same or that of roots, where it is even; None where it is not, or the picture is
+            too small to tell.
     """
 
     sigma: tuple[float, ...]
@@ -35,31 +41,40 @@ class NoiseOfOne:
     slope: float
     survival: float
     shared_sigma: tuple[float, ...]
+    rises: bool = False
+    even: EvenNoise | None = None
 
     @property
     def is_correlated(self) -> bool:
-        """Whether neighbouring pixels seem to share some of it; fine texture looks the same."""
-        return self.survival > SURVIVAL
+        """Whether neighbouring pixels seem to share some of it; fine texture can look the same."""
+        return self.even is None and self.survival > SURVIVAL
 
 
 def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
     """The noise of a shot (C, H, W).
 
-    Source: Donoho and Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994, the median
-    of the finest wavelet coefficients; scikit-image's ``estimate_sigma``.
+    By :func:`even_noise` where it is even. Else, source: Donoho and Johnstone, "Ideal spatial
+    adaptation by wavelet shrinkage", 1994, the median of the finest wavelet coefficients;
+    scikit-image's ``estimate_sigma``.
     """
     sigma = _sigma(shot)
-    averaged = _sigma(_averaged(shot))
+    averaged = _sigma(halved(shot))
     seen = sigma > 0
     survival = float((2 * averaged[seen] / sigma[seen]).mean()) if seen.any() else 1.0
     dark_variance, slope = _variance_line(shot)
     shared = np.array([_shared_sigma(channel.astype(np.float64)) for channel in shot])
+    zero = zero_of_rising_noise(shot)
+    even = even_noise(shot, zero)
+    if even is not None and zero is None:
+        sigma = np.full(len(shot), even.sigma)
     return NoiseOfOne(
         sigma=tuple(sigma.tolist()),
         dark_variance=dark_variance,
         slope=slope,
         survival=survival,
         shared_sigma=tuple(np.maximum(sigma, shared).tolist()),
+        rises=zero is not None,
+        even=even,
     )
 
 
@@ -90,12 +105,6 @@ def _variance(band: np.ndarray) -> float:
     if not len(band):
         return 0.0
     return float(np.median(np.abs(band)) / norm.ppf(0.75)) ** 2
-
-
-def _averaged(shot: np.ndarray) -> np.ndarray:
-    rows, columns = (size // 2 for size in shot.shape[1:])
-    whole = shot[:, : 2 * rows, : 2 * columns].astype(np.float64)
-    return whole.reshape(len(shot), rows, 2, columns, 2).mean((2, 4))
 
 
 def _variance_line(shot: np.ndarray) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -86,16 +87,18 @@ def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
     loaded = load_network(options.model)
     for task in job.tasks():
         task.require_possible()
+    # Other weights know the values that files have when read, and the noise of a single shot.
+    tasks = job.tasks() if options.model else (task.of_mean() for task in job.tasks())
+    scale_of = as_read if options.model else as_seen
     choice = Choice("model", f"with {options.model}" if options.model else WEIGHTS)
-    _tell(job, choice, job.first)
+    first = next(tasks)
+    _tell(job, choice, first.scene.captures[0])
     if options.model and lies_far(job.first.raster, loaded.architecture):
         job.say(
-            f"the numbers of {job.first.path.name} lie far beyond those that the network was "
+            f"the numbers of {job.first.name} lie far beyond those that the network was "
             "trained on: what it makes of them may be worth nothing"
         )
-    # Weights know the values that files have when read; those that come along, of 8 bits alone.
-    scale_of = as_read if options.model else as_seen
-    yield _Work(choice, job.tasks(), _restorer(job, loaded), scale_of)
+    yield _Work(choice, chain([first], tasks), _restorer(job, loaded), scale_of)
 
 
 def _by_what_fits(job: Job) -> Iterator[_Work]:
@@ -106,9 +109,7 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
     method = job.options.method
     assert method != "model", "which learns nothing"
     kinds = _by_kind(tasks, apart=method != "repeats")
-    known = [task for kind in kinds if method is None for task in _known(kind)]
-    rest = [[task for task in kind if task not in known] for kind in kinds]
-    others = [kind for kind in rest if kind]
+    known, others = _known_and_others(kinds) if method is None else ([], kinds)
     # Before anything is written, so that nothing is if a picture cannot be learned from.
     seconds = TRAINING_SHARE * job.options.seconds / max(len(others), 1)
     lessons = [lesson_on(kind, method, seconds, job.options.seed) for kind in others]
@@ -116,7 +117,8 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
         _tell_of_unlike(job, tasks)
     if known:
         choice = Choice("model", f"{WEIGHTS}: they know such noise")
-        _tell(job, choice, known[0].scene.captures[0], _part(job, known))
+        files = job.files - sum(map(_count, others))
+        _tell(job, choice, known[0].scene.captures[0], _part(job, files))
         yield _Work(choice, known, _restorer(job, load_network()), as_seen)
     for lesson in lessons:
         yield _learned(job, lesson)
@@ -131,12 +133,27 @@ def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
     return list(kinds.values())
 
 
-def _known(tasks: Sequence[Task]) -> list[Task]:
-    """Those for the weights that come along, if no shots of a scene tell more than any weights."""
-    known = [task for task in tasks if _is_known(task)]
-    # Asked only then, for it looks at all pixels; the noise is told of every result anyway.
-    is_repeats = bool(known) and choose([task.scene for task in tasks])[0] == "repeats"
-    return [] if is_repeats else known
+def _known_and_others(kinds: Sequence[Sequence[Task]]) -> tuple[list[Task], list[list[Task]]]:
+    """What the weights that come along are for, and by kind, what is to be learned from.
+
+    They clean the mean of shots better than what can be learned from these cleans each of them.
+    Where each is to be cleaned, though, the others tell more than weights.
+    """
+    known: list[Task] = []
+    others: list[list[Task]] = []
+    for kind in kinds:
+        fitting = [(task, seen) for task in kind if _is_known(seen := task.of_mean())]
+        # Asked only then, for it looks at all pixels; the noise is told of every result anyway.
+        if fitting and not kind[0].average and _are_repeats(kind):
+            fitting = []
+        known += [seen for _, seen in fitting]
+        taken = [task for task, _ in fitting]
+        others.append([task for task in kind if task not in taken])
+    return known, [kind for kind in others if kind]
+
+
+def _are_repeats(tasks: Sequence[Task]) -> bool:
+    return choose([task.scene for task in tasks])[0] == "repeats"
 
 
 def _is_known(task: Task) -> bool:
@@ -146,7 +163,7 @@ def _is_known(task: Task) -> bool:
 
 
 def _learned(job: Job, lesson: Lesson) -> _Work:
-    part = _part(job, lesson.tasks)
+    part = _part(job, _count(lesson.tasks))
     first = lesson.tasks[0].scene.captures[0]
     _tell(job, lesson.choice, first, part and f"{part}, {lesson.kind}")
     if lesson.is_doubtful:
@@ -188,10 +205,13 @@ def _tell_of_unlike(job: Job, tasks: Sequence[Task]) -> None:
         )
 
 
-def _part(job: Job, tasks: Sequence[Task]) -> str:
+def _count(tasks: Sequence[Task]) -> int:
+    return sum(len(task.scene.captures) for task in tasks)
+
+
+def _part(job: Job, files: int) -> str:
     """How many of the files, if not all of them."""
-    count, total = sum(len(task.scene.captures) for task in tasks), job.files
-    return f"{count} of {total} files" if count < total else ""
+    return f"{files} of {job.files} files" if files < job.files else ""
 
 
 def _tell(job: Job, choice: Choice, first: Capture, part: str = "") -> None:
@@ -199,7 +219,7 @@ def _tell(job: Job, choice: Choice, first: Capture, part: str = "") -> None:
     if part:
         job.say(f"{part}:")
     if first.noise is not None:
-        job.say(f"{first.path.name}: noise of {first.noise}")
+        job.say(f"{first.name}: noise of {first.noise}")
     job.say(f"method: {choice.method}, {choice.reason}")
     if first.noise is not None and first.noise.correlated and choice.method in BY_PIXEL:
         job.say("what neighbouring pixels share will stay; several shots of a scene would help")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
-import numpy as np
 import torch
 
 from graphs.noise2noise.errors import InputError
@@ -50,7 +48,7 @@ def _shots(scene: Scene, scale: Scale) -> torch.Tensor:
         _require_same_size(first, other)
     if scene.shots < 2:
         raise InputError(f"{first.path} is a single shot; repeats are two or more")
-    _require_no_copies(scene)
+    scene.require_no_copies()
     return torch.cat([capture.pictures(scale) for capture in scene.captures])
 
 
@@ -70,16 +68,3 @@ def _require_same_size(first: Capture, other: Capture) -> None:
             f"{first.path} and {other.path} differ in size, {sizes[0]} and {sizes[1]}: "
             "they cannot be learned from together"
         )
-
-
-def _require_no_copies(scene: Scene) -> None:
-    shots = [
-        (f"frame {frame + 1} of {path}" if raster.frames > 1 else str(path), raster.planes(frame))
-        for path, raster in ((capture.path, capture.raster) for capture in scene.captures)
-        for frame in range(raster.frames)
-    ]
-    for (first, a), (second, b) in pairwise(shots):
-        if np.array_equal(a, b):
-            raise InputError(
-                f"{first} and {second} are equal in every pixel: copies, not shots of their own"
-            )

@@ -39,6 +39,12 @@ class Task:
             targets = self.targets if self.average else [self.targets[i] for i in chosen]
             yield kind, Task(scene, targets, self.average)
 
+    def of_mean(self) -> Task:
+        """The mean of its shots in place of them, if that is its result and there are several."""
+        if not self.average or self.scene.shots == 1:
+            return self
+        return Task(Scene([self.scene.mean()], self.scene.is_told), self.targets, self.average)
+
     def results(self) -> Iterator[tuple[Path, Sequence[Capture]]]:
         """Each file to write, and what it is made from."""
         captures = self.scene.captures
@@ -56,6 +62,8 @@ class Task:
                 f"{self._what} do not show one scene, so {self.targets[0]} cannot be their mean; "
                 "name a folder for the results, and no --average"
             )
+        if self.average and self.scene.is_repeated:
+            self.scene.require_no_copies()
         for target, (capture, *_) in self.results():
             raster = capture.raster
             require_fit(target, raster.first_frame() if self.average else raster)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphs.noise2noise.images import Raster
+from graphs.noise2noise.inspection.even_noise import EvenNoise
 from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.inspection.single import noise_of_one
 
@@ -15,12 +16,6 @@ SIDE = 1024
 """Of the part that is looked at, in the middle."""
 
 LEAST_SIDE = 16
-
-RISE = 4.0
-"""Times the variance where it is dark, from which on the noise counts as rising with brightness.
-
-Of even noise on photographs at most 4.3 was seen, about 1 as a rule; of fluorescence 5.5 and more.
-"""
 
 
 @dataclass(frozen=True)
@@ -32,13 +27,16 @@ class NoiseLevel:
         white: the largest number that the file's dtype can hold; None for floats.
         shared: the same with what neighbouring pixels share of it; None where they seem to share
             nothing.
-        rising: whether it is much stronger where it is bright, as that of few photons is.
+        rising: whether it is stronger where it is bright, as that of photons is.
+        even: the same or that of roots, where every pixel has as much of it and of its own; None
+            where that is not so, or the picture is too small to tell.
     """
 
     sigma: tuple[float, ...]
     white: int | None
     shared: tuple[float, ...] | None
     rising: bool
+    even: EvenNoise | None
 
     def __str__(self) -> str:
         white = "" if self.white is None else f" (white is {self.white})"
@@ -55,21 +53,18 @@ class NoiseLevel:
 
 
 def noise_level(raster: Raster) -> NoiseLevel | None:
-    """The noise of a raster's first picture, estimated from its finest wavelet coefficients.
+    """The noise of a raster's first picture; None for one of less than 16 pixels a side.
 
-    See :func:`graphs.noise2noise.inspection.single.noise_of_one`. None for pictures of less than 16
-    pixels a side.
+    See :func:`graphs.noise2noise.inspection.single.noise_of_one`.
     """
     if min(raster.size) < LEAST_SIDE:
         return None
-    shot = middle(raster.planes(), SIDE)
-    found = noise_of_one(shot)
-    dark, bright = found.dark_variance + found.slope * np.quantile(shot, (0.05, 0.95))
+    found = noise_of_one(middle(raster.planes(), SIDE))
     white = None if raster.dtype.kind == "f" else int(np.iinfo(raster.dtype).max)
-    rising = bool(found.slope > 0 and bright > RISE * max(dark, 0.0))
     shared = found.shared_sigma if found.is_correlated else None
-    return NoiseLevel(found.sigma, white, shared, rising)
+    return NoiseLevel(found.sigma, white, shared, found.rises, found.even)
 
 
 def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.3g}" for value in values)
+    told = [f"{value:.3g}" for value in values]
+    return told[0] if len(set(told)) == 1 else ", ".join(told)

@@ -29,7 +29,7 @@ def as_read(raster: Raster, noise: NoiseLevel | None) -> Scale:
 
 
 def as_seen(raster: Raster, noise: NoiseLevel | None) -> Scale:
-    """For the weights that come along, which know pictures of 8 bits and some noise alone."""
+    """For the weights that come along; with noise they do not know, as it is or by its range."""
     if scale := shipped.scale_for(raster, noise):
         return scale
     return Scale.of_dtype(raster.dtype) if raster.dtype == np.uint8 else common_scale([raster])

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from graphs.noise2noise.data.scenes import (
     share_names,
 )
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import Raster, Scale, read_raster
+from graphs.noise2noise.images import Raster, Scale, are_equal, mean_of, read_raster
 from graphs.noise2noise.restoring.likeness import show_one_scene
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 
@@ -47,10 +48,17 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """A file that has been read: one picture or several."""
+    """What has been read of a file, one picture or several; or the mean of several shots.
+
+    Attributes:
+        path: the file, or that of the first shot.
+        raster: what it holds.
+        name: what to call it.
+    """
 
     path: Path
     raster: Raster
+    name: str
 
     @classmethod
     def of(cls, path: Path) -> Capture:
@@ -61,8 +69,8 @@ class Capture:
         """
         if is_course([path]):
             shots, _ = read_course_pickle(path)
-            return cls(path, Raster(shots.numpy(), DIFFERENT + "CYX"))
-        return cls(path, read_raster(path))
+            return cls(path, Raster(shots.numpy(), DIFFERENT + "CYX"), path.name)
+        return cls(path, read_raster(path), path.name)
 
     @cached_property
     def noise(self) -> NoiseLevel | None:
@@ -106,11 +114,33 @@ class Scene:
             return False
         return len(self.captures) == 1 or show_one_scene([r.first_frame() for r in self.rasters])
 
+    def mean(self) -> Capture:
+        """Of all its pictures, which must show one scene: it has less noise than each of them."""
+        name = f"the mean of {self.shots} shots"
+        return Capture(self.captures[0].path, mean_of(self.rasters), name)
+
     @property
     def is_repeated(self) -> bool:
         """Whether its pictures are, so far as is known, several shots of one scene."""
         said = len(self.captures) > 1 or self.rasters[0].is_repeated
         return self.shots > 1 and said and self.is_one
+
+    def require_no_copies(self) -> None:
+        """Check that its pictures are shots of their own.
+
+        Raises:
+            InputError: one is equal to the one before it.
+        """
+        shots = [
+            (f"frame {frame + 1} of {path}" if raster.frames > 1 else str(path), raster, frame)
+            for path, raster in ((capture.path, capture.raster) for capture in self.captures)
+            for frame in range(raster.frames)
+        ]
+        for (first, a, i), (second, b, j) in pairwise(shots):
+            if are_equal(a.planes(i), b.planes(j)):
+                raise InputError(
+                    f"{first} and {second} are equal in every pixel: copies, not shots of their own"
+                )
 
 
 def groups_of(paths: Sequence[Path], pattern: str | None = None) -> list[Group]:

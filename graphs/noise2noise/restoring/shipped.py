@@ -3,60 +3,95 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from safetensors import safe_open
 
 from graphs.noise2noise.data.noise import Gaussian, parse_noise
-from graphs.noise2noise.images import Raster, Scale
+from graphs.noise2noise.images import Raster, RootScale, Scale, signed_roots
+from graphs.noise2noise.inspection.even_noise import EvenNoise
 from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.networks import SHIPPED
-from graphs.noise2noise.restoring.noise_level import SIDE, NoiseLevel
+from graphs.noise2noise.restoring.noise_level import SIDE, NoiseLevel, noise_level
+from graphs.noise2noise.restoring.restorer import Restorer
 
-TRAINED_FOR = "trained for"
-"""Of the weights' metadata: the noise, as ``gaussian:25``."""
+TRAINED_FOR, RANGE = "trained for", "range"
+"""Of the weights' metadata: the noise, as ``gaussian:25``, and the widest range of values seen."""
 
-WEAKEST, STRONGEST = 0.8, 3.5
-"""Times the noise that they were trained for. Where there is less, learning anew does better."""
+FEWEST_PHOTONS = 0.35
+"""In half of the pixels. With fewer the noise of roots is not even, and learning anew is better."""
 
 _COLOURS = 3
 
 
+class _Known(NamedTuple):
+    """Noise that the weights know, and the widest range, in the values that networks see."""
+
+    sigma: float
+    range: float
+
+
 def scale_for(raster: Raster, noise: NoiseLevel | None) -> Scale | None:
-    """The scale on which a picture of 8 bits is as noisy as those that the weights have seen.
+    """The scale on which a picture is as noisy as those that the weights have seen.
 
-    They know one strength of noise. A picture with more is shown to them with less contrast, about
-    the middle grey. Grey counts as three equal colours, whose noise is the same and not, as that
-    of colours, independent: where these are alike it is as strong as sqrt(3) times that.
+    They know one strength of noise, and scenes of much contrast or little. Where noise rises with
+    brightness, as that of photons, they see the roots of the values. Grey counts as three equal
+    colours, whose noise is the same and not, as that of colours, independent: where these are alike
+    it is as strong as sqrt(3) times that.
 
-    None where the weights are not for such a picture: not grey or RGB of 8 bits, with less noise,
-    or with noise that neighbouring pixels share or that rises with brightness.
+    None where the weights are not for such a picture: not grey or RGB, with so little noise that
+    there was never as wide a range beside it, or with noise that is not even.
 
     Args:
         raster: the picture.
         noise: its own; None if that is not known.
     """
-    if not SHIPPED.exists() or raster.dtype != np.uint8 or raster.frames > 1:
+    if raster.channels not in (1, _COLOURS) or raster.frames > 1:
         return None
-    known = _trained_for()
-    if raster.channels not in (1, _COLOURS) or known is None or noise is None:
+    if noise is None or noise.even is None:
         return None
-    seen = float(np.mean(noise.sigma)) * (math.sqrt(_COLOURS) if _is_grey(raster) else 1)
-    if noise.correlated or noise.rising:
+    photons, known = noise.even.photons, _known()
+    if known is None or (photons is not None and photons < FEWEST_PHOTONS):
         return None
-    if not WEAKEST * known.low <= seen <= STRONGEST * known.high:
-        return None
-    half_range = 255 / 2 * seen / min(max(seen, known.low), known.high)
-    return Scale(255 / 2 - half_range, 255 / 2 + half_range)
+    return _scale(raster, noise.even, known)
 
 
-def _is_grey(raster: Raster) -> bool:
+def cleaned(noisy: torch.Tensor, restore: Restorer) -> torch.Tensor:
+    """A picture (C, H, W) of any values as ``denoise`` cleans it, ``restore`` having the weights.
+
+    With noise that they do not know it is cleaned as it is, white being 1.
+    """
+    raster = Raster(noisy.numpy(), "CYX")
+    scale = scale_for(raster, noise_level(raster))
+    if scale is None:
+        return restore(noisy)
+    clean = scale.from_unit(restore(scale.to_unit(raster.planes())), raster.dtype)
+    return torch.from_numpy(clean)
+
+
+def _scale(raster: Raster, even: EvenNoise, known: _Known) -> Scale | None:
     planes = middle(raster.planes(), SIDE)
-    return bool((planes == planes[:1]).all())
+    is_grey = (planes == planes[:1]).all()
+    # Of all pixels: what lies far out, as a broken one, would spoil what is around it.
+    bands = [(band.min(), band.max()) for band in raster.bands()]
+    ends = np.array([min(low for low, _ in bands), max(high for _, high in bands)])
+    low, high = (ends if even.zero is None else signed_roots(even.zero, ends)).tolist()
+    white = even.sigma / known.sigma * (math.sqrt(_COLOURS) if is_grey else 1)
+    if high - low > known.range * white:
+        return None
+    seen = (low + high - white) / 2, (low + high + white) / 2
+    return Scale(*seen) if even.zero is None else RootScale(*seen, even.zero, even.sigma)
 
 
-def _trained_for() -> Gaussian | None:
+def _known() -> _Known | None:
+    if not SHIPPED.exists():
+        return None
     with safe_open(SHIPPED, "pt") as file:
-        text = (file.metadata() or {}).get(TRAINED_FOR)
-    known = parse_noise(text) if text else None
-    return known if isinstance(known, Gaussian) else None
+        metadata = file.metadata() or {}
+    if TRAINED_FOR not in metadata or RANGE not in metadata:
+        return None
+    noise = parse_noise(metadata[TRAINED_FOR])
+    assert isinstance(noise, Gaussian), "the weights that come along are for Gaussian noise"
+    return _Known(noise.high / 255, float(metadata[RANGE]))

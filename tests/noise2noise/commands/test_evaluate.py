@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.noise2noise.scenes import blockwright, cat, complaint, names, noisy, save
+from graphs.noise2noise.quality.metrics import psnr
+from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,17 @@ def test_against_other_shots_for_machines(folder: Path) -> None:
     assert [mean["method"] for mean in found["means"]] == ["noisy", "Blockwright"]
     assert all(mean["low"] <= mean["psnr"] <= mean["high"] for mean in found["means"])
     assert len(found["scores"]) == 4
+
+
+def test_the_weights_that_come_along_see_pictures_as_denoise_shows_them(tmp_path: Path) -> None:
+    weak = save(tmp_path / "weak.png", noisy(cat(), sigma=7))
+    clean = save(tmp_path / "clean.png", cat())
+    result = blockwright("evaluate", weak, "-r", clean, "--json", "--no-baselines")
+    before, after = (mean["psnr"] for mean in json.loads(result.stdout)["means"])
+    denoised = tmp_path / "denoised.png"
+    assert blockwright("denoise", weak, "-o", denoised).exit_code == 0
+    assert after > before + 2
+    assert after == pytest.approx(psnr(load(denoised), cat()), abs=0.1)
 
 
 def test_a_fit_is_told(folder: Path) -> None:

@@ -1,0 +1,178 @@
+"""The weights that come along: how they were trained, and what ``denoise`` makes of files by them.
+
+    python -m benchmarks.denoising --minutes 100 --noises gaussian --targets noisy --threads 1
+    python -m benchmarks.shipped --minutes 90 --start benchmarks/runs/gaussian-noisy --threads 1
+    python -m benchmarks.shipped                       # only scores the ones that are there
+
+One strength of noise is enough to learn if scenes have much contrast beside it and little: noise
+of half the strength is noise of that strength on a picture of twice the contrast. Trained by noisy
+targets alone; scored on files of 8 bits with Gaussian noise and that of photons, and on single
+captures and means of four from microscopes, where they know the noise. Needs the image sets beside
+the checkout or at BLOCKWRIGHT_DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from benchmarks.denoising import (
+    BATCH,
+    CROP,
+    DATA,
+    HELD_OUT,
+    RUNS,
+    VALIDATE_EVERY,
+    photographs,
+)
+from benchmarks.harness import RESULTS, command_line, machine, write
+from graphs.noise2noise.data.crops import Crops
+from graphs.noise2noise.data.noise import Noise, parse_noise
+from graphs.noise2noise.data.randomness import generator_for
+from graphs.noise2noise.data.sources import Batch
+from graphs.noise2noise.images import Raster, Scale, from_bytes, mean_of, read_raster, to_bytes
+from graphs.noise2noise.networks import SHIPPED, Architecture, load_network, save_network
+from graphs.noise2noise.quality.evaluation import Sample, evaluate
+from graphs.noise2noise.restoring import Restorer
+from graphs.noise2noise.restoring.noise_level import noise_level
+from graphs.noise2noise.restoring.shipped import RANGE, TRAINED_FOR, cleaned, scale_for
+from graphs.noise2noise.training.objectives import shots_objective
+from graphs.noise2noise.training.plan import Plan
+from graphs.noise2noise.training.progress import watch
+from graphs.noise2noise.training.run import keep, resume
+from graphs.noise2noise.training.run_folder import RunFolder
+from graphs.noise2noise.training.threads import settle_threads
+from graphs.noise2noise.training.training import Training
+from graphs.noise2noise.training.validation import Validation
+
+NOISE = parse_noise("gaussian:25")
+LEAST, MOST = 0.5, 5.0
+"""Contrast of the scenes, evenly on a log scale: as if the noise were of sigma 50 to 5."""
+
+SHOWN = MOST + 0.5
+"""The range of what is seen: beside the most contrast, noise of about five times its deviation."""
+
+LR = 5e-4
+CASES: Mapping[str, Noise] = {
+    "Gaussian, sigma 5": parse_noise("gaussian:5"),
+    "Gaussian, sigma 10": parse_noise("gaussian:10"),
+    "Gaussian, sigma 25": parse_noise("gaussian:25"),
+    "Gaussian, sigma 50": parse_noise("gaussian:50"),
+    "150 photons for white": parse_noise("poisson:150"),
+    "30 photons for white": parse_noise("poisson:30"),
+}
+
+
+class Contrasts:
+    """Pairs of noisy shots of photographs that have had more contrast, or less.
+
+    Args:
+        pictures: clean, (3, H, W) each.
+    """
+
+    def __init__(self, pictures: Sequence[torch.Tensor]) -> None:
+        self._crops = Crops([picture[None] for picture in pictures], CROP)
+        self.channels, self.size = self._crops.channels, CROP
+
+    def batch(self, count: int, generator: torch.Generator) -> Batch:
+        """``noisy`` and ``target``, about the middle grey."""
+        clean = self._crops.gather(self._crops.choose(count, generator)[1])
+        shares = torch.rand((count, 1, 1, 1), generator=generator)
+        scene = 0.5 + LEAST * (MOST / LEAST) ** shares * (clean - 0.5)
+        noisy, target = (NOISE(scene, generator).pixels for _ in range(2))
+        return {"noisy": noisy, "target": target}
+
+
+def train(start: Path, minutes: float, folder: RunFolder, console: Console) -> None:
+    """Go on from some weights, or with a training of this kind, and let the best come along."""
+    loaded = load_network(start)
+    photos = photographs("bsds500-train")
+    objective = shots_objective(loaded.network, loaded.architecture.channels)
+    training = Training(
+        loaded.network,
+        Contrasts(photos[:-HELD_OUT]),
+        Plan(seconds=60 * minutes, batch=BATCH, lr=LR, validate_every=VALIDATE_EVERY),
+        objective=objective,
+        validate=Validation(objective, Contrasts(photos[-HELD_OUT:]), batch=BATCH, seed=1),
+    )
+    resume(training, folder, console.print)
+    if not watch(keep(training, loaded.architecture, folder), console):
+        raise SystemExit("The same command goes on with it.")
+    _ship(folder, loaded.architecture)
+
+
+def _ship(folder: RunFolder, architecture: Architecture) -> None:
+    best = load_network(folder.path).network
+    save_network(SHIPPED, best, architecture, {TRAINED_FOR: str(NOISE), RANGE: f"{SHOWN:g}"})
+
+
+def photographs_with(noise: Noise, *, in_files: bool = True) -> Iterator[Sample]:
+    """Set14 with noise of the paper's protocol, or as files of 8 bits hold that."""
+    for i, picture in enumerate(photographs("set14")):
+        clean = picture.float() / 255
+        noisy = noise(clean[None], generator_for(2, 0, i)).pixels[0]
+        yield Sample(f"{i}", from_bytes(to_bytes(noisy)) if in_files else noisy, clean)
+
+
+def captures(shots: int) -> Iterator[Sample]:
+    """The fluorescence fields, each the mean of so many shots."""
+    for path in sorted((DATA / "fmd-fluorescence").glob("*_gt.png")):
+        name = path.name.removesuffix("_gt.png")
+        files = sorted(path.parent.glob(f"{name}_raw*.png"))[:shots]
+        mean = mean_of([read_raster(file) for file in files])
+        yield Sample(name, _unit(mean), _unit(read_raster(path)))
+
+
+def _unit(raster: Raster) -> torch.Tensor:
+    return Scale.of_dtype(raster.dtype).to_unit(raster.planes())
+
+
+def _is_known(sample: Sample) -> bool:
+    raster = Raster(sample.noisy.numpy(), "CYX")
+    return scale_for(raster, noise_level(raster)) is not None
+
+
+def scores(console: Console) -> dict[str, dict[str, object]]:
+    """Of every case, how many pictures and the mean PSNR of each method."""
+    loaded = load_network(SHIPPED)
+    restore = Restorer(loaded.network, loaded.architecture.channels)
+    sets = {name: photographs_with(noise) for name, noise in CASES.items()}
+    sets["Gaussian, sigma 25, unclipped"] = photographs_with(NOISE, in_files=False)
+    sets |= {"fluorescence, one shot": captures(1), "fluorescence, mean of four": captures(4)}
+    rows: dict[str, dict[str, object]] = {}
+    for name, samples in sets.items():
+        found = list(filter(_is_known, samples))
+        if not found:
+            console.print(f"no pictures for {name} in {DATA}")
+            continue
+        means = evaluate(found, {"Blockwright": partial(cleaned, restore=restore)}, kept=0).means
+        psnrs = {score.method: round(score.psnr, 3) for score in means}
+        rows[name] = {"pictures": len(found), "psnr": psnrs}
+        console.print(name, rows[name])
+    return rows
+
+
+def main() -> None:
+    """Train if asked to, score, and write the results."""
+    parser = argparse.ArgumentParser(description="The weights that come along.")
+    parser.add_argument("--minutes", type=float, help="train them, for so long")
+    parser.add_argument("--start", type=Path, default=SHIPPED, help="weights to train from")
+    parser.add_argument("--threads", type=int, help="default: one or all, what is faster")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="where trainings are kept")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
+    options = parser.parse_args()
+    settle_threads(options.threads)
+    console = Console(stderr=True)
+    if options.minutes is not None:
+        train(options.start, options.minutes, RunFolder(options.runs / "contrasts"), console)
+    content = {"command": command_line(), "machine": machine(), "cases": scores(console)}
+    write(options.results, "shipped", content)
+
+
+if __name__ == "__main__":
+    main()
