@@ -32,6 +32,9 @@ a radius of half a pixel 0.82 and less, 0.62 as a rule.
 SHARE = 0.65
 """Of each channel's finest Haar coefficients: with less, there is more than what is white."""
 
+TIMES = 2.0
+"""Those coefficients: with more, a few pixels far out have been taken for noise of all."""
+
 COARSER = 1.75
 """Times what is left of white noise where 2x2 pixels are averaged: with more, some is shared.
 
@@ -121,7 +124,9 @@ def white_sigma(shot: np.ndarray) -> float | None:
     if noise <= 0 or variances[0] < WHITE * by_chance * noise:
         return None
     sigma, finest = math.sqrt(noise), _deviation(_finest(shot), (1, 2)).max()
-    return None if sigma < SHARE * finest or _is_stronger_coarser(shot, sigma) else sigma
+    if not SHARE * finest <= sigma <= TIMES * finest or _is_stronger_coarser(shot, sigma):
+        return None
+    return sigma
 
 
 def _is_stronger_coarser(shot: np.ndarray, sigma: float) -> bool:

@@ -113,6 +113,17 @@ def test_what_the_weights_that_come_along_do_not_know(tmp_path: Path) -> None:
         assert method_of(result) == "zero-shot", name
 
 
+def test_a_broken_pixel_lies_beyond_what_the_weights_know(tmp_path: Path) -> None:
+    (shot,) = grey_shots(1)
+    methods = []
+    for name, value in {"whole": shot[30, 40], "broken": 65535}.items():
+        shot[30, 40] = value
+        tifffile.imwrite(tmp_path / f"{name}.tif", shot)
+        result = denoised(tmp_path / f"{name}.tif", "-o", tmp_path / "out" / f"{name}.tif")
+        methods.append(method_of(result))
+    assert methods == ["model", "zero-shot"]
+
+
 def test_the_same_seed_and_steps_give_the_same_file(tmp_path: Path) -> None:
     source = save(tmp_path / "a.png", noisy(cat(32, 32)))
     for name, seed in (("b", 1), ("c", 1), ("d", 2)):

@@ -310,6 +310,26 @@ def test_the_weights_clean_what_they_know_and_the_rest_is_learned(tmp_path: Path
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("options", [(), ("--method", "model")])
+def test_nothing_is_written_where_shots_are_copies(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = bursts(tmp_path / "in", count=2)
+    copy = save(folder / "zz" / "0.png", noisy(SCENES["cat"]))
+    (folder / "zz" / "1.png").write_bytes(copy.read_bytes())
+    said = complaint("denoise", folder, "-o", tmp_path / "out", "--average", *options)
+    assert said.startswith(f"{copy} and {folder / 'zz' / '1.png'} are equal in every pixel")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_weights_asked_for_clean_the_mean(tmp_path: Path) -> None:
+    shots = [save(tmp_path / f"{i}.png", noisy(SCENES["cat"], seed=i)) for i in range(4)]
+    told = denoised(*shots, "-o", tmp_path / "out.png", "--method", "model")
+    assert "the mean of 4 shots: noise of standard deviation about 1" in told
+    mean = sum(load(shot) for shot in shots) / 4
+    assert psnr(load(tmp_path / "out.png"), SCENES["cat"]) > psnr(mean, SCENES["cat"]) + 3
+
+
 def test_scenes_that_are_told_apart_are_not_made_one(tmp_path: Path) -> None:
     """However alike they look."""
     for seed, name in enumerate("ab"):
