@@ -5,6 +5,8 @@
 
 import os
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first imported
+
 import torch
 from hypothesis import HealthCheck, settings
 

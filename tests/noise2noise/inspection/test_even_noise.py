@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -28,6 +28,7 @@ def as_bytes(values: np.ndarray) -> np.ndarray:
     return values.round().clip(0, 255).astype(np.uint8)
 
 
+@settings(max_examples=20)
 @given(st.floats(5, 40), st.integers(0, 1000))
 def test_white_noise_on_a_photograph(sigma: float, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, sigma, CLEAN.shape)
@@ -37,6 +38,7 @@ def test_white_noise_on_a_photograph(sigma: float, seed: int) -> None:
     assert found.sigma == pytest.approx(sigma, rel=0.06)
 
 
+@settings(max_examples=20)
 @given(st.floats(0.5, 20), st.floats(0, 300), st.integers(0, 1000))
 def test_photons_on_a_photograph(gain: float, black: float, seed: int) -> None:
     counts = np.random.default_rng(seed).poisson(CLEAN / gain)
