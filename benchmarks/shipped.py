@@ -14,7 +14,7 @@ the checkout or at BLOCKWRIGHT_DATA.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,12 +30,12 @@ from benchmarks.denoising import (
     VALIDATE_EVERY,
     photographs,
 )
+from benchmarks.fluorescence import Field, read_fields
 from benchmarks.harness import RESULTS, command_line, machine, write
-from graphs.noise2noise.data.crops import Crops
 from graphs.noise2noise.data.noise import Noise, parse_noise
 from graphs.noise2noise.data.randomness import generator_for
-from graphs.noise2noise.data.sources import Batch
-from graphs.noise2noise.images import Raster, Scale, from_bytes, mean_of, read_raster, to_bytes
+from graphs.noise2noise.data.sources import SyntheticShots
+from graphs.noise2noise.images import Raster
 from graphs.noise2noise.networks import SHIPPED, Architecture, load_network, save_network
 from graphs.noise2noise.quality.evaluation import Sample, evaluate
 from graphs.noise2noise.restoring import Restorer
@@ -68,24 +68,21 @@ CASES: Mapping[str, Noise] = {
 }
 
 
-class Contrasts:
-    """Pairs of noisy shots of photographs that have had more contrast, or less.
+class Contrasts(SyntheticShots):
+    """Pairs of noisy shots of photographs that have had more contrast about grey, or less.
 
     Args:
         pictures: clean, (3, H, W) each.
     """
 
     def __init__(self, pictures: Sequence[torch.Tensor]) -> None:
-        self._crops = Crops([picture[None] for picture in pictures], CROP)
-        self.channels, self.size = self._crops.channels, CROP
+        super().__init__(pictures, NOISE, CROP)
 
-    def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """``noisy`` and ``target``, about the middle grey."""
-        clean = self._crops.gather(self._crops.choose(count, generator)[1])
+    def clean(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """See :meth:`SyntheticShots.clean`."""
+        scenes = super().clean(count, generator)
         shares = torch.rand((count, 1, 1, 1), generator=generator)
-        scene = 0.5 + LEAST * (MOST / LEAST) ** shares * (clean - 0.5)
-        noisy, target = (NOISE(scene, generator).pixels for _ in range(2))
-        return {"noisy": noisy, "target": target}
+        return 0.5 + LEAST * (MOST / LEAST) ** shares * (scenes - 0.5)
 
 
 def train(start: Path, minutes: float, folder: RunFolder, console: Console) -> None:
@@ -116,20 +113,17 @@ def photographs_with(noise: Noise, *, in_files: bool = True) -> Iterator[Sample]
     for i, picture in enumerate(photographs("set14")):
         clean = picture.float() / 255
         noisy = noise(clean[None], generator_for(2, 0, i)).pixels[0]
-        yield Sample(f"{i}", from_bytes(to_bytes(noisy)) if in_files else noisy, clean)
+        yield Sample(f"{i}", _in_bytes(noisy) if in_files else noisy, clean)
 
 
-def captures(shots: int) -> Iterator[Sample]:
-    """The fluorescence fields, each the mean of so many shots."""
-    for path in sorted((DATA / "fmd-fluorescence").glob("*_gt.png")):
-        name = path.name.removesuffix("_gt.png")
-        files = sorted(path.parent.glob(f"{name}_raw*.png"))[:shots]
-        mean = mean_of([read_raster(file) for file in files])
-        yield Sample(name, _unit(mean), _unit(read_raster(path)))
+def mean_captures(fields: Iterable[Field], shots: int) -> Iterator[Sample]:
+    """Fluorescence fields, each the mean of so many captures."""
+    for field in fields:
+        yield Sample(field.name, _in_bytes(field.captures[:shots].mean(0)), field.average)
 
 
-def _unit(raster: Raster) -> torch.Tensor:
-    return Scale.of_dtype(raster.dtype).to_unit(raster.planes())
+def _in_bytes(picture: torch.Tensor) -> torch.Tensor:
+    return (picture * 255).round().clamp(0, 255) / 255
 
 
 def _is_known(sample: Sample) -> bool:
@@ -143,13 +137,12 @@ def scores(console: Console) -> dict[str, dict[str, object]]:
     restore = Restorer(loaded.network, loaded.architecture.channels)
     sets = {name: photographs_with(noise) for name, noise in CASES.items()}
     sets["Gaussian, sigma 25, unclipped"] = photographs_with(NOISE, in_files=False)
-    sets |= {"fluorescence, one shot": captures(1), "fluorescence, mean of four": captures(4)}
+    fields = read_fields(DATA / "fmd-fluorescence")
+    sets["fluorescence, one shot"] = mean_captures(fields, 1)
+    sets["fluorescence, mean of four"] = mean_captures(fields, 4)
     rows: dict[str, dict[str, object]] = {}
     for name, samples in sets.items():
         found = list(filter(_is_known, samples))
-        if not found:
-            console.print(f"no pictures for {name} in {DATA}")
-            continue
         means = evaluate(found, {"Blockwright": partial(cleaned, restore=restore)}, kept=0).means
         psnrs = {score.method: round(score.psnr, 3) for score in means}
         rows[name] = {"pictures": len(found), "psnr": psnrs}

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from benchmarks import denoising, report_study, shipped
+from benchmarks.fluorescence import Field
 from graphs.noise2noise.data.noise import parse_noise
 from graphs.noise2noise.networks import Architecture, load_network, save_network
 from tests.noise2noise.scenes import cat
@@ -52,6 +53,7 @@ def test_the_papers_table_is_filled_run_by_run(
 def test_the_weights_that_come_along_are_trained_and_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    torch.manual_seed(0)
     weights, start = tmp_path / "weights.safetensors", tmp_path / "start.safetensors"
     small = Architecture(network="unet", width=2, depth=1)
     save_network(start, small.build(), small)
@@ -59,7 +61,8 @@ def test_the_weights_that_come_along_are_trained_and_scored(
     monkeypatch.setattr(shipped, "photographs", lambda name: photographs(name)[: count.get(name)])
     monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
     monkeypatch.setattr(shipped, "CASES", {"Gaussian": parse_noise("gaussian:25")})
-    monkeypatch.setattr(shipped, "DATA", tmp_path)
+    field = Field("cell", (cat()[:1] + 0.1 * torch.randn(4, 1, 96, 128)).clamp(0, 1), cat()[:1], 0)
+    monkeypatch.setattr(shipped, "read_fields", lambda folder: [field])
     for module in ("graphs.noise2noise.restoring.shipped", "benchmarks.shipped"):
         monkeypatch.setattr(f"{module}.SHIPPED", weights)
     files = ("--runs", tmp_path / "runs", "--results", tmp_path)
@@ -68,7 +71,10 @@ def test_the_weights_that_come_along_are_trained_and_scored(
     shipped.main()
     assert load_network(weights).architecture == small
     cases = json.loads((tmp_path / "shipped.json").read_text())["cases"]
-    assert list(cases) == ["Gaussian", "Gaussian, sigma 25, unclipped"]
+    fields = ["fluorescence, one shot", "fluorescence, mean of four"]
+    assert list(cases) == ["Gaussian", "Gaussian, sigma 25, unclipped", *fields]
+    one, mean = (cases[name]["psnr"]["noisy"] for name in fields)
+    assert mean == pytest.approx(one + 6, abs=0.5)
     assert cases["Gaussian"]["psnr"]["noisy"] == pytest.approx(20.3, abs=0.3)
     assert {"Blockwright", "non-local means"} < set(cases["Gaussian"]["psnr"])
 

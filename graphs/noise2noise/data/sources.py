@@ -110,13 +110,17 @@ class SyntheticShots:
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
         """``noisy`` and ``target``, and the target's ``mask`` where its noise deletes pixels."""
-        clean = self._crops.gather(self._crops.choose(count, generator)[1])
+        clean = self.clean(count, generator)
         noisy = self._noise(clean, generator).pixels
         if self._targets == "clean":
             return {"noisy": noisy, "target": clean}
         target, kept = self._noise(clean, generator)
         batch = {"noisy": noisy, "target": target}
         return batch if kept is None else batch | {"mask": kept}
+
+    def clean(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Squares to put noise on, (count, C, size, size)."""
+        return self._crops.gather(self._crops.choose(count, generator)[1])
 
 
 class NeighbourShots:

@@ -78,6 +78,12 @@ class Raster:
             for top in range(0, self.size[0], ROWS_AT_ONCE):
                 yield planes[:, top : top + ROWS_AT_ONCE]
 
+    def extremes(self) -> tuple[float, float]:
+        """The lowest and the highest number of all pixels but opacity."""
+        ends = [(float(band.min()), float(band.max())) for band in self.bands()]
+        release(self.pixels)
+        return min(low for low, _ in ends), max(high for _, high in ends)
+
     def with_pixels(self, pixels: np.ndarray) -> Raster:
         """Other pixels in the same arrangement."""
         return replace(self, pixels=pixels)
@@ -135,13 +141,15 @@ def mean_of(rasters: Sequence[Raster]) -> Raster:
 
 def are_equal(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two frames' planes (C, H, W) are equal in every pixel."""
+    if first.shape != second.shape:
+        return False
     for top in range(0, first.shape[1], ROWS_AT_ONCE):
         a, b = (planes[:, top : top + ROWS_AT_ONCE] for planes in (first, second))
         if not np.array_equal(a, b):
             return False
         release(first)
         release(second)
-    return first.shape == second.shape
+    return True
 
 
 def require_numbers(raster: Raster, name: str) -> None:

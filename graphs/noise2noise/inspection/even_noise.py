@@ -6,6 +6,7 @@ That of counted photons rises with brightness, but that of the roots of its valu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +79,7 @@ def even_noise(shot: np.ndarray, zero: float | None) -> EvenNoise | None:
     That it is as strong in one part of the picture as in another is not looked at.
 
     Args:
-        shot: the picture, whose noise is as strong where it is dark as where it is bright
+        shot: the picture, whose noise is as strong where it is dark as where it is bright;
         zero: or else, that of the roots of the values above this.
 
     Returns:
@@ -95,12 +96,13 @@ def even_noise(shot: np.ndarray, zero: float | None) -> EvenNoise | None:
 
 def zero_of_rising_noise(shot: np.ndarray) -> float | None:
     """What is no light, if a shot's noise is that of photons: evener in the roots above it."""
-    rise = _rise(shot, shot)
+    shades = _shades(shot)
+    rise = _rise(shot, shades)
     if rise < RISING:
         return None
     darkest, brightest = np.quantile(shot, (DARKEST, BRIGHTEST)).tolist()
     zeros = [darkest - below * (brightest - darkest) for below in BELOW]
-    rises = [abs(_rise(signed_roots(zero, shot), shot)) for zero in zeros]
+    rises = [abs(_rise(signed_roots(zero, shot), shades)) for zero in zeros]
     least = min(rises)
     return zeros[rises.index(least)] if least < rise else None
 
@@ -165,14 +167,18 @@ def _patches(shot: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def _rise(values: np.ndarray, shot: np.ndarray) -> float:
-    """By what share of it noise rises from one shade of a shot to the next; 0 if that is small."""
+def _shades(shot: np.ndarray) -> list[np.ndarray]:
+    """The numbers of the blocks of a shot, from dark to bright, in parts; none if they are few."""
     brightness = _blocks(shot, BLOCK).mean(1, dtype=np.float64)
     if len(brightness) < SHADES:
-        return 0.0
+        return []
+    return np.array_split(np.argsort(brightness, kind="stable"), SHADES)
+
+
+def _rise(values: np.ndarray, shades: Sequence[np.ndarray]) -> float:
+    """By what share of it noise rises from one shade to the next; 0 if there are none."""
     sigma = _deviation(_blocks(_finest(values), BLOCK // 2), 1)
-    shades = np.array_split(sigma[np.argsort(brightness, kind="stable")], SHADES)
-    strength = np.array([np.median(shade) for shade in shades])
+    strength = np.array([np.median(sigma[shade]) for shade in shades])
     if not strength.any():
         return 0.0
     return float(np.polyfit(np.arange(SHADES), strength / strength.mean(), 1)[0])

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from graphs.noise2noise.images import Raster, Scale
+from graphs.noise2noise.images import Scale
 from graphs.noise2noise.networks import Loaded, load_network
-from graphs.noise2noise.restoring import shipped
 from graphs.noise2noise.restoring.job import Job, Kind, Task
 from graphs.noise2noise.restoring.lessons import Lesson, lesson_on
 from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, choose
@@ -79,7 +78,7 @@ class _Work:
     choice: Choice
     tasks: Iterable[Task]
     restore: Restorer
-    scale_of: Callable[[Raster, NoiseLevel | None], Scale]
+    scale_of: Callable[[Capture], Scale]
 
 
 def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
@@ -142,13 +141,12 @@ def _known_and_others(kinds: Sequence[Sequence[Task]]) -> tuple[list[Task], list
     known: list[Task] = []
     others: list[list[Task]] = []
     for kind in kinds:
-        fitting = [(task, seen) for task in kind if _is_known(seen := task.of_mean())]
-        # Asked only then, for it looks at all pixels; the noise is told of every result anyway.
-        if fitting and not kind[0].average and _are_repeats(kind):
-            fitting = []
-        known += [seen for _, seen in fitting]
-        taken = [task for task, _ in fitting]
-        others.append([task for task in kind if task not in taken])
+        seen = [(task, task.of_mean()) for task in kind]
+        # Asked only where some are known, for it looks at all pixels.
+        may = any(_is_known(mean) for _, mean in seen)
+        may = may and (kind[0].average or not _are_repeats(kind))
+        known += [mean for _, mean in seen if may and _is_known(mean)]
+        others.append([task for task, mean in seen if not (may and _is_known(mean))])
     return known, [kind for kind in others if kind]
 
 
@@ -158,8 +156,7 @@ def _are_repeats(tasks: Sequence[Task]) -> bool:
 
 def _is_known(task: Task) -> bool:
     """Whether the weights that come along know noise as that of all its pictures."""
-    captures = task.scene.captures
-    return all(shipped.scale_for(capture.raster, capture.noise) for capture in captures)
+    return all(capture.known_scale for capture in task.scene.captures)
 
 
 def _learned(job: Job, lesson: Lesson) -> _Work:
@@ -185,7 +182,7 @@ def _write(job: Job, work: _Work) -> Iterator[tuple[Path, NoiseLevel | None]]:
     for task in work.tasks:
         for target, captures in task.results():
             first = captures[0]
-            scale = work.scale_of(first.raster, first.noise)
+            scale = work.scale_of(first)
             if task.average:
                 rasters = [capture.raster for capture in captures]
                 write_mean(target, rasters, work.restore, scale, job.console)

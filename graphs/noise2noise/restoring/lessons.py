@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphs.module import Module
-from graphs.noise2noise.images import Raster, Scale
+from graphs.noise2noise.images import Scale
 from graphs.noise2noise.restoring.examples import examples_of
 from graphs.noise2noise.restoring.job import Task
 from graphs.noise2noise.restoring.learning import training_on
 from graphs.noise2noise.restoring.methods import Choice, Learned, choose
-from graphs.noise2noise.restoring.noise_level import NoiseLevel
 from graphs.noise2noise.restoring.scales import common_scale
+from graphs.noise2noise.restoring.scenes import Capture
 from graphs.noise2noise.training.training import Training
 
 
@@ -47,7 +47,7 @@ class Lesson:
         channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
         return f"{channels} of {raster.dtype.name}"
 
-    def scale_of(self, raster: Raster, noise: NoiseLevel | None) -> Scale:
+    def scale_of(self, capture: Capture) -> Scale:
         """The same for all of them."""
         return self.scale
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from graphs.noise2noise.images import Raster, Scale
 from graphs.noise2noise.networks import Architecture
-from graphs.noise2noise.restoring import shipped
-from graphs.noise2noise.restoring.noise_level import NoiseLevel
+from graphs.noise2noise.restoring.scenes import Capture
 
 THINNED = 512
 """Rows and columns that suffice to see the range of the values."""
@@ -23,16 +22,16 @@ def common_scale(rasters: Sequence[Raster]) -> Scale:
     return Scale.of_values(np.concatenate(values))
 
 
-def as_read(raster: Raster, noise: NoiseLevel | None) -> Scale:
+def as_read(capture: Capture) -> Scale:
     """By what the dtype can hold, as pictures are read to train on."""
-    return Scale.of_dtype(raster.dtype)
+    return Scale.of_dtype(capture.raster.dtype)
 
 
-def as_seen(raster: Raster, noise: NoiseLevel | None) -> Scale:
+def as_seen(capture: Capture) -> Scale:
     """For the weights that come along; with noise they do not know, as it is or by its range."""
-    if scale := shipped.scale_for(raster, noise):
+    if scale := capture.known_scale:
         return scale
-    return Scale.of_dtype(raster.dtype) if raster.dtype == np.uint8 else common_scale([raster])
+    return as_read(capture) if capture.raster.dtype == np.uint8 else common_scale([capture.raster])
 
 
 def lies_far(raster: Raster, known: Architecture) -> bool:

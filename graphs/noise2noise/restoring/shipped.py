@@ -75,8 +75,7 @@ def _scale(raster: Raster, even: EvenNoise, known: _Known) -> Scale | None:
     planes = middle(raster.planes(), SIDE)
     is_grey = (planes == planes[:1]).all()
     # Of all pixels: what lies far out, as a broken one, would spoil what is around it.
-    bands = [(band.min(), band.max()) for band in raster.bands()]
-    ends = np.array([min(low for low, _ in bands), max(high for _, high in bands)])
+    ends = np.array(raster.extremes())
     low, high = (ends if even.zero is None else signed_roots(even.zero, ends)).tolist()
     white = even.sigma / known.sigma * (math.sqrt(_COLOURS) if is_grey else 1)
     if high - low > known.range * white:

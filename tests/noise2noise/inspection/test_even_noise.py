@@ -50,7 +50,10 @@ def test_photons_on_a_photograph(gain: float, black: float, seed: int) -> None:
     noise = signed_roots(found.zero, shot) - signed_roots(found.zero, CLEAN + black)
     assert found.sigma == pytest.approx(noise.std(), rel=0.1)
     assert found.photons is not None
-    assert found.photons > 0.5 * np.median(CLEAN) / gain
+    times = found.photons / (np.median(CLEAN) / gain)
+    assert times > 0.5
+    if gain > 5:  # of many photons it is known but roughly
+        assert times < 2
 
 
 @pytest.mark.parametrize("radius", [0.5, 0.7, 1.0, 1.5])
