@@ -3,6 +3,7 @@
 ``pytest --hypothesis-profile=thorough`` is the long run.
 """
 
+import gc
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first imported
@@ -22,6 +23,12 @@ settings.register_profile(
     "thorough", max_examples=5000, deadline=None, suppress_health_check=SLOW_IS_FINE
 )
 settings.load_profile("quick")
+
+
+def pytest_collection_finish() -> None:
+    """Most objects are modules and tests, which live to the end: no need to look through them."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_teardown() -> None:
