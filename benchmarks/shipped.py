@@ -6,9 +6,9 @@
 
 One strength of noise is enough to learn if scenes have much contrast beside it and little: noise
 of half the strength is noise of that strength on a picture of twice the contrast. Trained by noisy
-targets alone; scored on files of 8 bits with Gaussian noise and that of photons, and on single
-captures and means of four from microscopes, where they know the noise. Needs the image sets beside
-the checkout or at BLOCKWRIGHT_DATA.
+targets alone; scored on files of 8 bits with Gaussian noise, white and correlated, and that of
+photons, and on single captures and means of four from microscopes, where they know the noise. Needs
+the image sets beside the checkout or at BLOCKWRIGHT_DATA.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from graphs.noise2noise.networks import SHIPPED, Architecture, load_network, sav
 from graphs.noise2noise.quality.evaluation import Sample, evaluate
 from graphs.noise2noise.restoring import Restorer
 from graphs.noise2noise.restoring.noise_level import noise_level
-from graphs.noise2noise.restoring.shipped import RANGE, TRAINED_FOR, cleaned, scale_for
+from graphs.noise2noise.restoring.shipped import RANGE, TRAINED_FOR, cleaned, shown
 from graphs.noise2noise.training.objectives import shots_objective
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.progress import watch
@@ -63,6 +63,8 @@ CASES: Mapping[str, Noise] = {
     "Gaussian, sigma 10": parse_noise("gaussian:10"),
     "Gaussian, sigma 25": parse_noise("gaussian:25"),
     "Gaussian, sigma 50": parse_noise("gaussian:50"),
+    "correlated, sigma 12": parse_noise("correlated:12"),
+    "correlated, sigma 25": parse_noise("correlated:25"),
     "150 photons for white": parse_noise("poisson:150"),
     "30 photons for white": parse_noise("poisson:30"),
 }
@@ -128,7 +130,8 @@ def _in_bytes(picture: torch.Tensor) -> torch.Tensor:
 
 def _is_known(sample: Sample) -> bool:
     raster = Raster(sample.noisy.numpy(), "CYX")
-    return scale_for(raster, noise_level(raster)) is not None
+    seen = shown(raster, noise_level(raster))
+    return seen is not None and seen.is_sure
 
 
 def scores(console: Console) -> dict[str, dict[str, object]]:
@@ -138,11 +141,16 @@ def scores(console: Console) -> dict[str, dict[str, object]]:
     sets = {name: photographs_with(noise) for name, noise in CASES.items()}
     sets["Gaussian, sigma 25, unclipped"] = photographs_with(NOISE, in_files=False)
     fields = read_fields(DATA / "fmd-fluorescence")
-    sets["fluorescence, one shot"] = mean_captures(fields, 1)
-    sets["fluorescence, mean of four"] = mean_captures(fields, 4)
+    wide = [field for field in fields if field.is_correlated]
+    others = [field for field in fields if not field.is_correlated]
+    sets["fluorescence, one shot"] = mean_captures(others, 1)
+    sets["fluorescence, mean of four"] = mean_captures(others, 4)
+    sets["wide-field fluorescence, one shot"] = mean_captures(wide, 1)
     rows: dict[str, dict[str, object]] = {}
     for name, samples in sets.items():
         found = list(filter(_is_known, samples))
+        if not found:
+            continue
         means = evaluate(found, {"Blockwright": partial(cleaned, restore=restore)}, kept=0).means
         psnrs = {score.method: round(score.psnr, 3) for score in means}
         rows[name] = {"pictures": len(found), "psnr": psnrs}

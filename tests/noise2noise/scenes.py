@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import skimage.data
 import torch
 from PIL import Image
@@ -72,3 +73,8 @@ def complaint(*arguments: object) -> str:
     start, said = line.split(": ", 1)
     assert start == "blockwright"
     return said
+
+
+def without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if none came along: all is learned."""
+    monkeypatch.setattr("graphs.noise2noise.restoring.shipped.SHIPPED", Path("there-is-none"))

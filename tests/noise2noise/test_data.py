@@ -84,3 +84,14 @@ def test_a_single_capture_is_cleaned_by_itself(
     assert "method: zero-shot" in result.stderr
     average = load(folder / "Confocal_FISH_gt.png")
     assert psnr(load(cleaned), average) > psnr(load(shot), average) + 2
+
+
+@pytest.mark.parametrize("sample", ["B", "G", "R"])
+def test_noise_that_wide_field_captures_share_among_neighbours(sample: str, tmp_path: Path) -> None:
+    folder = DATA / "fmd-fluorescence"
+    shot, cleaned = folder / f"WideField_BPAE_{sample}_raw1.png", tmp_path / "a.png"
+    result = blockwright("denoise", shot, "-o", cleaned)
+    assert result.exit_code == 0, result.output
+    assert "method: model" in result.stderr
+    average = load(folder / f"WideField_BPAE_{sample}_gt.png")
+    assert psnr(load(cleaned), average) > psnr(load(shot), average) + 7

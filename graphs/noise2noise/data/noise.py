@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import torch
 
+from graphs.noise2noise.data.correlated import correlated_normal
 from graphs.noise2noise.data.text import write_over
 from graphs.noise2noise.errors import InputError
 
@@ -94,6 +95,18 @@ class Gaussian(Noise):
         return Shot(clean + torch.randn(clean.shape, generator=generator) * (level / 255))
 
 
+class Correlated(Noise):
+    """Normal noise that neighbours and channels share, see :func:`correlated_normal`.
+
+    The level is its deviation, 255 being white.
+    """
+
+    name = "correlated"
+
+    def _shot(self, clean: torch.Tensor, level: torch.Tensor, generator: torch.Generator) -> Shot:
+        return Shot(clean + correlated_normal(clean, generator) * (level / 255))
+
+
 class Poisson(Noise):
     """Counted photons, over their level: how many white is on average. The variance is x/level."""
 
@@ -154,7 +167,7 @@ class Text(Noise):
 
 
 NOISES: Mapping[str, type[Noise]] = {
-    kind.name: kind for kind in (Gaussian, Poisson, Bernoulli, Impulse, Text, Speckle)
+    kind.name: kind for kind in (Gaussian, Correlated, Poisson, Bernoulli, Impulse, Text, Speckle)
 }
 
 

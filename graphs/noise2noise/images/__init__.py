@@ -15,7 +15,7 @@ from graphs.noise2noise.images.files import (
 from graphs.noise2noise.images.picture import Picture, pictures_of
 from graphs.noise2noise.images.raster import Raster, are_equal, mean_of
 from graphs.noise2noise.images.scale import RootScale, Scale, signed_roots
-from graphs.noise2noise.images.spool import release
+from graphs.noise2noise.images.spool import release, spooled
 
 __all__ = [
     "SUFFIXES",
@@ -36,6 +36,7 @@ __all__ = [
     "release",
     "require_fit",
     "signed_roots",
+    "spooled",
     "to_bytes",
     "write_picture",
 ]

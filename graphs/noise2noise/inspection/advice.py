@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphs.noise2noise.inspection.findings import Findings
-from graphs.noise2noise.inspection.rules import RULES, Remark, Weight
+from graphs.noise2noise.inspection.remark import Remark, Weight
+from graphs.noise2noise.inspection.rules import RULES
 
 ORDER: tuple[Weight, ...] = ("method", "warning", "note")
 

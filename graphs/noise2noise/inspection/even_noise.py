@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import norm
 
 from graphs.noise2noise.images import signed_roots
-from graphs.noise2noise.inspection.scene import halved
+from graphs.noise2noise.inspection.scene import blocks, halved
 
 PATCH, SMALL_PATCH = 8, 4
 """Sides of patches, and of those of small pictures."""
@@ -59,22 +59,26 @@ BELOW = (0.0, 0.1, 0.3, 1.0)
 
 @dataclass(frozen=True)
 class EvenNoise:
-    """Noise that is independent between pixels and channels, and about as strong in each.
+    """Noise that is about as strong in each pixel and channel.
 
     Attributes:
         sigma: standard deviation, of the values or of roots.
         zero: that of the roots of values above this is meant; None: that of the values themselves.
         photons: of roots, how many there are in the median pixel, about; None of the values
             themselves.
+        is_white: whether it is independent between pixels and channels.
+        is_sure: whether it is no texture.
     """
 
     sigma: float
     zero: float | None = None
     photons: float | None = None
+    is_white: bool = True
+    is_sure: bool = True
 
 
 def even_noise(shot: np.ndarray, zero: float | None) -> EvenNoise | None:
-    """The noise of a shot (C, H, W) or of its roots, if it is even.
+    """The noise of a shot (C, H, W) or of its roots, if it is even and white.
 
     That it is as strong in one part of the picture as in another is not looked at.
 
@@ -89,9 +93,15 @@ def even_noise(shot: np.ndarray, zero: float | None) -> EvenNoise | None:
     sigma = white_sigma(shot if zero is None else signed_roots(zero, shot))
     if sigma is None or zero is None:
         return None if sigma is None else EvenNoise(sigma)
-    light = float(np.median(shot)) - zero
-    # The variance of the root of a count is a fourth, however many there are, but for few.
-    return EvenNoise(sigma, zero, light / (4 * sigma**2))
+    return EvenNoise(sigma, zero, photons_of_roots(shot, zero, sigma))
+
+
+def photons_of_roots(shot: np.ndarray, zero: float, sigma: float) -> float:
+    """How many there are in a shot's median pixel, by the noise of the roots.
+
+    The variance of the root of a count is a fourth, however many there are, but for few.
+    """
+    return (float(np.median(shot)) - zero) / (4 * sigma**2)
 
 
 def zero_of_rising_noise(shot: np.ndarray) -> float | None:
@@ -169,7 +179,7 @@ def _patches(shot: np.ndarray) -> np.ndarray | None:
 
 def _shades(shot: np.ndarray) -> list[np.ndarray]:
     """The numbers of the blocks of a shot, from dark to bright, in parts; none if they are few."""
-    brightness = _blocks(shot, BLOCK).mean(1, dtype=np.float64)
+    brightness = blocks(shot, BLOCK).mean(1, dtype=np.float64)
     if len(brightness) < SHADES:
         return []
     return np.array_split(np.argsort(brightness, kind="stable"), SHADES)
@@ -177,7 +187,7 @@ def _shades(shot: np.ndarray) -> list[np.ndarray]:
 
 def _rise(values: np.ndarray, shades: Sequence[np.ndarray]) -> float:
     """By what share of it noise rises from one shade to the next; 0 if there are none."""
-    sigma = _deviation(_blocks(_finest(values), BLOCK // 2), 1)
+    sigma = _deviation(blocks(_finest(values), BLOCK // 2), 1)
     strength = np.array([np.median(sigma[shade]) for shade in shades])
     if not strength.any():
         return 0.0
@@ -194,11 +204,3 @@ def _finest(values: np.ndarray) -> np.ndarray:
 def _deviation(coefficients: np.ndarray, axis: int | tuple[int, int]) -> np.ndarray:
     """By the median, which few edges do not move."""
     return np.asarray(np.median(np.abs(coefficients), axis=axis) / norm.ppf(0.75))
-
-
-def _blocks(planes: np.ndarray, side: int) -> np.ndarray:
-    """Squares of (C, H, W), a row of values each."""
-    channels, rows, columns = planes.shape[0], planes.shape[1] // side, planes.shape[2] // side
-    whole = planes[:, : rows * side, : columns * side]
-    squares = whole.reshape(channels, rows, side, columns, side).transpose(0, 1, 3, 2, 4)
-    return squares.reshape(channels * rows * columns, side**2)

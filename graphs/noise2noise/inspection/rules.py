@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
 
 from graphs.noise2noise.inspection.differences import NoiseOfPair
 from graphs.noise2noise.inspection.findings import Findings, PairFindings
+from graphs.noise2noise.inspection.fitting_method import fitting_method
+from graphs.noise2noise.inspection.remark import Remark, Rule
 from graphs.noise2noise.inspection.single import NoiseOfOne
-
-Weight = Literal["method", "warning", "note"]
 
 SHIFT = 0.3
 """Pixels; what a target blurs a result by, as far as it can be seen."""
@@ -24,47 +23,6 @@ RESCALED = 0.3
 """Decibels that PSNR loses for want of an affine fit."""
 DEPENDENT = 0.25
 """The share of the brightest pixels' variance that comes with their brightness."""
-
-
-class Remark(NamedTuple):
-    """What a rule says of one scene; ``degree`` tells the worst scene of several."""
-
-    weight: Weight
-    topic: str
-    text: str
-    degree: float = 0.0
-
-
-Rule = Callable[[Findings], Remark | None]
-
-
-def _method(scene: Findings) -> Remark:
-    different = scene.shots - len({j for _, j in scene.identical})
-    if different >= 2:
-        return Remark(
-            "method",
-            "Noise2Noise",
-            "two or more shots of a scene: train on them with 'blockwright train', each shot the "
-            "target of the others, then clean all of them with 'blockwright denoise -m'",
-        )
-    noise = scene.noise
-    if isinstance(noise, NoiseOfOne) and noise.is_correlated:
-        return Remark(
-            "method",
-            "zero-shot, with care",
-            "one shot of a scene, whose noise may be correlated between neighbouring pixels, its "
-            f"standard deviation up to {max(noise.shared_sigma):.3g} (or it is fine texture): "
-            "'blockwright denoise' on one picture, or 'blockwright train' on a folder of such, "
-            "learns from neighbouring pixels and keeps what they share; make the picture half as "
-            "large first, or take a second shot",
-        )
-    return Remark(
-        "method",
-        "zero-shot",
-        "one shot of a scene: 'blockwright denoise' takes the weights that come along if they know "
-        "such noise, or learns from that picture alone; from a folder of such, 'blockwright train' "
-        "makes one network for all; a second shot of each would be better than either",
-    )
 
 
 def _identical(scene: Findings) -> Remark | None:
@@ -239,7 +197,7 @@ def _reference_of_shots(scene: Findings) -> Remark | None:
 
 
 RULES: tuple[Rule, ...] = (
-    _method,
+    fitting_method,
     _identical,
     _misalignment,
     _brightness,

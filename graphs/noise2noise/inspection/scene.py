@@ -54,3 +54,11 @@ def halved(picture: np.ndarray) -> np.ndarray:
     rows, columns = (size // 2 for size in picture.shape[1:])
     whole = picture[:, : 2 * rows, : 2 * columns].astype(np.float64)
     return whole.reshape(len(picture), rows, 2, columns, 2).mean((2, 4))
+
+
+def blocks(planes: np.ndarray, side: int) -> np.ndarray:
+    """Squares of (C, H, W), a row of values each."""
+    channels, rows, columns = planes.shape[0], planes.shape[1] // side, planes.shape[2] // side
+    whole = planes[:, : rows * side, : columns * side]
+    squares = whole.reshape(channels, rows, side, columns, side).transpose(0, 1, 3, 2, 4)
+    return squares.reshape(channels * rows * columns, side**2)

@@ -9,6 +9,7 @@ import pywt
 from scipy.stats import norm, theilslopes
 from skimage.restoration import estimate_sigma
 
+from graphs.noise2noise.inspection.correlated_noise import correlated_noise
 from graphs.noise2noise.inspection.even_noise import EvenNoise, even_noise, zero_of_rising_noise
 from graphs.noise2noise.inspection.scene import halved
 
@@ -32,8 +33,8 @@ class NoiseOfOne:
         shared_sigma: standard deviation with what neighbours share, by channel: what of noise is
             seen from the finest details to those of some pixels, where texture counts the more.
         rises: whether it is stronger where it is bright, as that of photons.
-        even: the same or that of roots, where it is even; None where it is not, or the picture is
-            too small to tell.
+        even: the same or that of roots, where it is even, or but for what neighbours share; None
+            where it is not, or the picture is too small to tell.
     """
 
     sigma: tuple[float, ...]
@@ -47,7 +48,8 @@ class NoiseOfOne:
     @property
     def is_correlated(self) -> bool:
         """Whether neighbouring pixels seem to share some of it; fine texture can look the same."""
-        return self.even is None and self.survival > SURVIVAL
+        is_white = self.even is not None and self.even.is_white
+        return not is_white and self.survival > SURVIVAL
 
 
 def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
@@ -67,6 +69,8 @@ def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
     even = even_noise(shot, zero)
     if even is not None and zero is None:
         sigma = np.full(len(shot), even.sigma)
+    if even is None and survival > SURVIVAL:
+        even = correlated_noise(shot, zero)
     return NoiseOfOne(
         sigma=tuple(sigma.tolist()),
         dark_variance=dark_variance,

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from graphs.noise2noise.images import Scale
 from graphs.noise2noise.networks import Loaded, load_network
 from graphs.noise2noise.restoring.job import Job, Kind, Task
 from graphs.noise2noise.restoring.lessons import Lesson, lesson_on
@@ -20,11 +19,15 @@ from graphs.noise2noise.restoring.options import Options
 from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.restoring.scales import as_read, as_seen, lies_far
 from graphs.noise2noise.restoring.scenes import Capture
+from graphs.noise2noise.restoring.shipped import Shown, cleaner_for
 from graphs.noise2noise.restoring.write import write_frames, write_mean
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.threads import settle_threads
 
 WEIGHTS = "the weights that come along"
+
+STAYS = "what neighbouring pixels share will stay; several shots of a scene would help"
+OR_BY_WEIGHTS = ", or '--method model', which takes fine texture for noise, too"
 
 TRAINING_SHARE = 0.9
 """Of the time; the rest is for cleaning and writing."""
@@ -78,7 +81,7 @@ class _Work:
     choice: Choice
     tasks: Iterable[Task]
     restore: Restorer
-    scale_of: Callable[[Capture], Scale]
+    shown: Callable[[Capture], Shown]
 
 
 def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
@@ -88,7 +91,7 @@ def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
         task.require_possible()
     # Other weights know the values that files have when read, and the noise of a single shot.
     tasks = job.tasks() if options.model else (task.of_mean() for task in job.tasks())
-    scale_of = as_read if options.model else as_seen
+    shown = as_read if options.model else as_seen
     choice = Choice("model", f"with {options.model}" if options.model else WEIGHTS)
     first = next(tasks)
     _tell(job, choice, first.scene.captures[0])
@@ -97,7 +100,7 @@ def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
             f"the numbers of {job.first.name} lie far beyond those that the network was "
             "trained on: what it makes of them may be worth nothing"
         )
-    yield _Work(choice, chain([first], tasks), _restorer(job, loaded), scale_of)
+    yield _Work(choice, chain([first], tasks), _restorer(job, loaded), shown)
 
 
 def _by_what_fits(job: Job) -> Iterator[_Work]:
@@ -135,18 +138,18 @@ def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
 def _known_and_others(kinds: Sequence[Sequence[Task]]) -> tuple[list[Task], list[list[Task]]]:
     """What the weights that come along are for, and by kind, what is to be learned from.
 
-    They clean the mean of shots better than what can be learned from these cleans each of them.
-    Where each is to be cleaned, though, the others tell more than weights.
+    They clean the mean of shots better than what can be learned from these cleans each of them, if
+    its noise is white. Where each is to be cleaned, though, the others tell more than weights.
     """
     known: list[Task] = []
     others: list[list[Task]] = []
     for kind in kinds:
         seen = [(task, task.of_mean()) for task in kind]
         # Asked only where some are known, for it looks at all pixels.
-        may = any(_is_known(mean) for _, mean in seen)
+        may = any(_is_known(*both) for both in seen)
         may = may and (kind[0].average or not _are_repeats(kind))
-        known += [mean for _, mean in seen if may and _is_known(mean)]
-        others.append([task for task, mean in seen if not (may and _is_known(mean))])
+        known += [mean for task, mean in seen if may and _is_known(task, mean)]
+        others.append([task for task, mean in seen if not (may and _is_known(task, mean))])
     return known, [kind for kind in others if kind]
 
 
@@ -154,9 +157,12 @@ def _are_repeats(tasks: Sequence[Task]) -> bool:
     return choose([task.scene for task in tasks])[0] == "repeats"
 
 
-def _is_known(task: Task) -> bool:
-    """Whether the weights that come along know noise as that of all its pictures."""
-    return all(capture.known_scale for capture in task.scene.captures)
+def _is_known(task: Task, mean: Task) -> bool:
+    """Whether weights are sure to know noise as that of the pictures, or of the mean, of a task."""
+    seen = [capture.shown for capture in mean.scene.captures]
+    if mean is not task and any(shown and shown.shared for shown in seen):
+        return False
+    return all(shown and shown.is_sure for shown in seen)
 
 
 def _learned(job: Job, lesson: Lesson) -> _Work:
@@ -170,7 +176,7 @@ def _learned(job: Job, lesson: Lesson) -> _Work:
         )
     watch(lesson.training.run(), job.console if job.console.is_terminal else Console(quiet=True))
     restore = Restorer(lesson.network, lesson.channels, max_bytes=job.options.max_bytes)
-    return _Work(lesson.choice, lesson.tasks, restore, lesson.scale_of)
+    return _Work(lesson.choice, lesson.tasks, restore, lesson.shown)
 
 
 def _restorer(job: Job, loaded: Loaded) -> Restorer:
@@ -182,12 +188,13 @@ def _write(job: Job, work: _Work) -> Iterator[tuple[Path, NoiseLevel | None]]:
     for task in work.tasks:
         for target, captures in task.results():
             first = captures[0]
-            scale = work.scale_of(first)
+            shown = work.shown(first)
+            cleaner = cleaner_for(shown, work.restore)
             if task.average:
                 rasters = [capture.raster for capture in captures]
-                write_mean(target, rasters, work.restore, scale, job.console)
+                write_mean(target, rasters, cleaner, shown.scale, job.console)
             else:
-                write_frames(target, first.raster, work.restore, scale, job.console)
+                write_frames(target, first.raster, cleaner, shown.scale, job.console)
             yield target, first.noise
 
 
@@ -218,5 +225,7 @@ def _tell(job: Job, choice: Choice, first: Capture, part: str = "") -> None:
     if first.noise is not None:
         job.say(f"{first.name}: noise of {first.noise}")
     job.say(f"method: {choice.method}, {choice.reason}")
-    if first.noise is not None and first.noise.correlated and choice.method in BY_PIXEL:
-        job.say("what neighbouring pixels share will stay; several shots of a scene would help")
+    is_shared = first.noise is not None and first.noise.correlated and choice.method in BY_PIXEL
+    by_weights = first.shown is not None and job.options.model is None
+    if is_shared and not (by_weights and choice.method == "model"):
+        job.say(STAYS + (OR_BY_WEIGHTS if by_weights else ""))

@@ -13,6 +13,7 @@ from graphs.noise2noise.restoring.learning import training_on
 from graphs.noise2noise.restoring.methods import Choice, Learned, choose
 from graphs.noise2noise.restoring.scales import common_scale
 from graphs.noise2noise.restoring.scenes import Capture
+from graphs.noise2noise.restoring.shipped import Shown
 from graphs.noise2noise.training.training import Training
 
 
@@ -47,9 +48,9 @@ class Lesson:
         channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
         return f"{channels} of {raster.dtype.name}"
 
-    def scale_of(self, capture: Capture) -> Scale:
-        """The same for all of them."""
-        return self.scale
+    def shown(self, capture: Capture) -> Shown:
+        """All of them on the same scale."""
+        return Shown(self.scale)
 
 
 def lesson_on(tasks: Sequence[Task], asked: Learned | None, seconds: float, seed: int) -> Lesson:

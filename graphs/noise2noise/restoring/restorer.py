@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -11,6 +11,7 @@ from engine import Program, compile
 from graphs.builder import GraphBuilder
 from graphs.module import Module
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Read, Write
 from graphs.noise2noise.restoring.receptive_field import receptive_field
 from graphs.noise2noise.restoring.tiles import Tile, cover, even_side, least_side, up_to_multiple
 
@@ -30,11 +31,8 @@ MANY_TILES = 16
 COPIES = 3
 """Of a tile beside the program: as read, as fed, as given back."""
 
-Read = Callable[[slice, slice], torch.Tensor]
-Write = Callable[[slice, slice, torch.Tensor], None]
 
-
-class Restorer:
+class Restorer(Cleaner):
     """Cleans pictures with a network: at once, or in tiles where memory would not do.
 
     Tiles overlap by what the network sees, so that the result is that of the whole picture at once.
@@ -71,31 +69,14 @@ class Restorer:
         self.field = receptive_field(self._graph, "clean")
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
 
-    def __call__(self, noisy: torch.Tensor) -> torch.Tensor:
-        """The pictures cleaned: (C, H, W) or (N, C, H, W) in, the same shape out."""
-        batch = noisy if noisy.ndim == 4 else noisy[None]
-        clean = torch.empty_like(batch)
-
-        def write(rows: slice, columns: slice, part: torch.Tensor) -> None:
-            clean[:, :, rows, columns] = part
-
-        self.restore(tuple(batch.shape), lambda r, c: batch[:, :, r, c], write)
-        return clean if noisy.ndim == 4 else clean[0]
-
     def restore(
         self,
         shape: tuple[int, ...],
         read: Read,
         write: Write,
-        advance: Callable[[float], object] = lambda share: None,
+        advance: Advance = lambda share: None,
     ) -> None:
-        """Clean pictures that need not be in memory.
-
-        Args:
-            shape: of the pictures, (N, C, H, W).
-            read: gives some rows and columns of them, (N, C, h, w).
-            write: takes the result for some rows and columns, which together are all, row by row.
-            advance: told after each tile what share of the result is done.
+        """See :meth:`Cleaner.restore`.
 
         Raises:
             InputError: not even the smallest tile fits in the memory allowed.

@@ -9,6 +9,7 @@ import numpy as np
 from graphs.noise2noise.images import Raster, Scale
 from graphs.noise2noise.networks import Architecture
 from graphs.noise2noise.restoring.scenes import Capture
+from graphs.noise2noise.restoring.shipped import Shown
 
 THINNED = 512
 """Rows and columns that suffice to see the range of the values."""
@@ -22,16 +23,17 @@ def common_scale(rasters: Sequence[Raster]) -> Scale:
     return Scale.of_values(np.concatenate(values))
 
 
-def as_read(capture: Capture) -> Scale:
+def as_read(capture: Capture) -> Shown:
     """By what the dtype can hold, as pictures are read to train on."""
-    return Scale.of_dtype(capture.raster.dtype)
+    return Shown(Scale.of_dtype(capture.raster.dtype))
 
 
-def as_seen(capture: Capture) -> Scale:
+def as_seen(capture: Capture) -> Shown:
     """For the weights that come along; with noise they do not know, as it is or by its range."""
-    if scale := capture.known_scale:
-        return scale
-    return as_read(capture) if capture.raster.dtype == np.uint8 else common_scale([capture.raster])
+    if capture.shown:
+        return capture.shown
+    is_read = capture.raster.dtype == np.uint8
+    return as_read(capture) if is_read else Shown(common_scale([capture.raster]))
 
 
 def lies_far(raster: Raster, known: Architecture) -> bool:

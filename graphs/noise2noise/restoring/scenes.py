@@ -24,7 +24,7 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, are_equal, mean_of, read_raster
 from graphs.noise2noise.restoring.likeness import show_one_scene
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
-from graphs.noise2noise.restoring.shipped import scale_for
+from graphs.noise2noise.restoring.shipped import Shown, shown
 
 DIFFERENT = "M"
 """The axis of pictures that are no shots of one scene, by tifffile's letters a mosaic."""
@@ -79,9 +79,9 @@ class Capture:
         return noise_level(self.raster)
 
     @cached_property
-    def known_scale(self) -> Scale | None:
-        """For the weights that come along, if they know such noise; see :func:`scale_for`."""
-        return scale_for(self.raster, self.noise)
+    def shown(self) -> Shown | None:
+        """To the weights that come along, if they know such noise; see :func:`shown`."""
+        return shown(self.raster, self.noise)
 
     def pictures(self, scale: Scale) -> torch.Tensor:
         """All of them, (k, C, H, W)."""

@@ -14,8 +14,10 @@ from graphs.noise2noise.images import Raster, RootScale, Scale, signed_roots
 from graphs.noise2noise.inspection.even_noise import EvenNoise
 from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.networks import SHIPPED
+from graphs.noise2noise.restoring.cleaner import Cleaner
 from graphs.noise2noise.restoring.noise_level import SIDE, NoiseLevel, noise_level
 from graphs.noise2noise.restoring.restorer import Restorer
+from graphs.noise2noise.restoring.strided import Strided
 
 TRAINED_FOR, RANGE = "trained for", "range"
 """Of the weights' metadata: the noise, as ``gaussian:25``, and the widest range of values seen."""
@@ -26,6 +28,21 @@ FEWEST_PHOTONS = 0.35
 _COLOURS = 3
 
 
+class Shown(NamedTuple):
+    """How the weights that come along are to see a picture.
+
+    Attributes:
+        scale: from the picture's values to those that they are to see.
+        shared: standard deviation of the noise in these, where neighbouring pixels share some of
+            it; None where they share none.
+        is_sure: whether what is taken away is noise, and no texture.
+    """
+
+    scale: Scale
+    shared: float | None = None
+    is_sure: bool = True
+
+
 class _Known(NamedTuple):
     """Noise that the weights know, and the widest range, in the values that networks see."""
 
@@ -33,8 +50,8 @@ class _Known(NamedTuple):
     range: float
 
 
-def scale_for(raster: Raster, noise: NoiseLevel | None) -> Scale | None:
-    """The scale on which a picture is as noisy as those that the weights have seen.
+def shown(raster: Raster, noise: NoiseLevel | None) -> Shown | None:
+    """How a picture is as noisy as those that the weights have seen.
 
     They know one strength of noise, and scenes of much contrast or little. Where noise rises with
     brightness, as that of photons, they see the roots of the values. Grey counts as three equal
@@ -55,7 +72,12 @@ def scale_for(raster: Raster, noise: NoiseLevel | None) -> Scale | None:
     photons, known = noise.even.photons, _known()
     if known is None or (photons is not None and photons < FEWEST_PHOTONS):
         return None
-    return _scale(raster, noise.even, known)
+    return _shown(raster, noise.even, known)
+
+
+def cleaner_for(shown: Shown, restore: Restorer) -> Cleaner:
+    """What cleans a picture that is shown so, ``restore`` having the weights."""
+    return restore if shown.shared is None else Strided(restore, shown.shared)
 
 
 def cleaned(noisy: torch.Tensor, restore: Restorer) -> torch.Tensor:
@@ -64,24 +86,27 @@ def cleaned(noisy: torch.Tensor, restore: Restorer) -> torch.Tensor:
     With noise that they do not know it is cleaned as it is, white being 1.
     """
     raster = Raster(noisy.numpy(), "CYX")
-    scale = scale_for(raster, noise_level(raster))
-    if scale is None:
-        return restore(noisy)
-    clean = scale.from_unit(restore(scale.to_unit(raster.planes())), raster.dtype)
-    return torch.from_numpy(clean)
+    seen = shown(raster, noise_level(raster)) or Shown(Scale())
+    clean = cleaner_for(seen, restore)(seen.scale.to_unit(raster.planes()))
+    return torch.from_numpy(seen.scale.from_unit(clean, raster.dtype))
 
 
-def _scale(raster: Raster, even: EvenNoise, known: _Known) -> Scale | None:
-    planes = middle(raster.planes(), SIDE)
-    is_grey = (planes == planes[:1]).all()
+def _shown(raster: Raster, even: EvenNoise, known: _Known) -> Shown | None:
     # Of all pixels: what lies far out, as a broken one, would spoil what is around it.
     ends = np.array(raster.extremes())
     low, high = (ends if even.zero is None else signed_roots(even.zero, ends)).tolist()
-    white = even.sigma / known.sigma * (math.sqrt(_COLOURS) if is_grey else 1)
+    alike = math.sqrt(_COLOURS) if _is_grey(raster) else 1.0
+    white = alike * even.sigma / known.sigma
     if high - low > known.range * white:
         return None
     seen = (low + high - white) / 2, (low + high + white) / 2
-    return Scale(*seen) if even.zero is None else RootScale(*seen, even.zero, even.sigma)
+    scale = Scale(*seen) if even.zero is None else RootScale(*seen, even.zero, even.sigma)
+    return Shown(scale, None if even.is_white else known.sigma / alike, even.is_sure)
+
+
+def _is_grey(raster: Raster) -> bool:
+    planes = middle(raster.planes(), SIDE)
+    return bool((planes == planes[:1]).all())
 
 
 def _known() -> _Known | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,20 +13,18 @@ from rich.console import Console
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, creating, release
-from graphs.noise2noise.restoring.restorer import Restorer, Write
-
-Advance = Callable[[float], None]
+from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Write
 
 
 def write_frames(
-    target: Path, raster: Raster, restore: Restorer, scale: Scale, console: Console
+    target: Path, raster: Raster, cleaner: Cleaner, scale: Scale, console: Console
 ) -> None:
     """Clean every frame of a raster into a file of its kind.
 
     Args:
         target: the file; it is there once all is done.
         raster: of any kind that such a file can hold.
-        restore: the network.
+        cleaner: the network.
         scale: to the values that it takes.
         console: shows how far it is, on a terminal.
 
@@ -36,11 +34,11 @@ def write_frames(
     with creating(target, raster) as result, _shown(target.name, console) as advance:
         for frame in range(raster.frames):
             write = _writer(target, result.planes(frame), scale)
-            _clean(raster, frame, restore, scale, write, _part(advance, frame, raster.frames))
+            _clean(raster, frame, cleaner, scale, write, _part(advance, frame, raster.frames))
 
 
 def write_mean(
-    target: Path, rasters: Sequence[Raster], restore: Restorer, scale: Scale, console: Console
+    target: Path, rasters: Sequence[Raster], cleaner: Cleaner, scale: Scale, console: Console
 ) -> None:
     """Clean every frame of all rasters into one picture, their mean. See :func:`write_frames`."""
     frames = [(raster, frame) for raster in rasters for frame in range(raster.frames)]
@@ -52,7 +50,7 @@ def write_mean(
             total[:, rows, columns] += part[0]
 
         for i, (raster, frame) in enumerate(frames):
-            _clean(raster, frame, restore, scale, add, _part(advance, i, len(frames)))
+            _clean(raster, frame, cleaner, scale, add, _part(advance, i, len(frames)))
         _require_finite(target, total)
         result.planes()[...] = scale.from_unit(total / len(frames), kind.dtype)
 
@@ -75,7 +73,7 @@ def _require_finite(target: Path, clean: torch.Tensor) -> None:
 
 
 def _clean(
-    raster: Raster, frame: int, restore: Restorer, scale: Scale, write: Write, advance: Advance
+    raster: Raster, frame: int, cleaner: Cleaner, scale: Scale, write: Write, advance: Advance
 ) -> None:
     planes = raster.planes(frame)
 
@@ -84,7 +82,7 @@ def _clean(
         release(planes)
         return values
 
-    restore.restore((1, *planes.shape), read, write, advance)
+    cleaner.restore((1, *planes.shape), read, write, advance)
 
 
 def _part(advance: Advance, index: int, count: int) -> Advance:

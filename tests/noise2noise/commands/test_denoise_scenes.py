@@ -11,7 +11,16 @@ import torch
 
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.quality.metrics import psnr
-from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save
+from tests.noise2noise.scenes import (
+    blockwright,
+    cat,
+    complaint,
+    load,
+    names,
+    noisy,
+    save,
+    without_weights,
+)
 
 SCENES = {"cat": cat(40, 48), "tac": cat(40, 48).flip(1, 2).sqrt()}
 
@@ -28,8 +37,8 @@ def _long_enough_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def _without_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("graphs.noise2noise.restoring.shipped.SHIPPED", tmp_path / "none")
+def _without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_weights(monkeypatch)
 
 
 def denoised(*arguments: object) -> str:

@@ -84,6 +84,26 @@ def test_text_covers_its_share_in_single_colours(share: float) -> None:
         assert not torch.equal(changed[0], changed[1])
 
 
+@given(value=VALUES, sigma=st.floats(1, 80), seed=st.integers(0, 99))
+def test_correlated_noise(value: float, sigma: float, seed: int) -> None:
+    pixels = shot(parse_noise(f"correlated:{sigma}"), value, seed, count=8)
+    # What is 8 pixels wide leaves a few hundred independent ones of a picture.
+    assert_law(pixels, value, (sigma / 255) ** 2, 8 * 200)
+
+
+def test_correlated_noise_is_shared_by_neighbours_and_channels_but_not_by_shots() -> None:
+    noise = shot(parse_noise("correlated:20"), 0.5, 0, count=40) - 0.5
+    neighbours, channels = (
+        (a * b).mean((1, 2, 3)) / noise.square().mean((1, 2, 3))
+        for a, b in ((noise[..., 1:], noise[..., :-1]), (noise[:, 1:], noise[:, :-1]))
+    )
+    assert float(neighbours.min()) > 0.05
+    assert 0.5 < float(neighbours.median()) < 0.8 < float(neighbours.max())
+    assert -0.05 < float(channels.min()) < 0.1 < 0.8 < float(channels.max())
+    first, second = (shots.flatten() for shots in (noise[::2], noise[1::2]))
+    assert abs(float(torch.corrcoef(torch.stack([first, second]))[0, 1])) < 0.02
+
+
 @pytest.mark.parametrize("name", NOISES)
 def test_noise_depends_on_the_generator_alone(name: str) -> None:
     noise, clean = parse_noise(f"{name}:0.5"), cat(20, 20)[None]
@@ -116,6 +136,7 @@ def test_each_model_has_the_loss_that_finds_the_clean_picture() -> None:
     losses = {name: kind.loss for name, kind in NOISES.items()}
     assert losses == {
         "gaussian": "l2",
+        "correlated": "l2",
         "poisson": "l2",
         "speckle": "l2",
         "bernoulli": "masked",
@@ -134,7 +155,7 @@ def test_a_model_is_written_as_it_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("white:3", "there is no noise 'white'; expected one of gaussian, poisson, bernoulli, "),
+        ("white:3", "there is no noise 'white'; expected one of gaussian, correlated, poisson, "),
         ("gaussian", "noise 'gaussian': expected a level, as gaussian:0.5 or gaussian:0.1-0.5"),
         ("gaussian:much", "noise 'gaussian:much': expected a level"),
         ("gaussian:50-25", "gaussian noise: expected a level of at least 0, got 50-25"),

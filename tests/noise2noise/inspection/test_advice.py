@@ -41,7 +41,9 @@ def test_a_single_picture() -> None:
     (only,) = advise([findings(noisy(1))])
     assert (only.weight, only.topic) == ("method", "zero-shot")
     careful = shots(lambda rng, scene: blurred(rng, scene, 25), 1)
-    assert "zero-shot, with care" in topics(advise([findings(careful)]))
+    assert "weights for pixels apart" in topics(advise([findings(careful)]))
+    textured = shots(lambda rng, scene: blurred(rng, scene, 2), 1)
+    assert "zero-shot, with care" in topics(advise([findings(textured)]))
 
 
 def test_identical_shots() -> None:
