@@ -69,12 +69,12 @@ def denoise(
     folders each of which is a burst, or names that follow a --pattern. Their results keep their
     folders; with --average there is one picture for each scene.
 
-    Noise is even if every pixel has as much of it and of its own, or so much more where it is
-    bright as photons bring about; of such, the weights know all but very weak noise and very few
-    photons, on pictures of one channel or three, in files of one picture. They clean single
-    pictures, different ones, and the mean of shots of a scene; where each shot is to be cleaned,
-    the others tell more. Zero-shot and neighbours, too, take the noise of neighbouring pixels for
-    independent.
+    Noise is even if every pixel has as much of it, or so much more where it is bright as photons
+    bring about; of such, the weights know all but very weak noise and very few photons, on pictures
+    of one channel or three, in files of one picture. They clean single pictures, different ones,
+    and the mean of shots of a scene; where each shot is to be cleaned, the others tell more. If
+    neighbouring pixels share noise, they clean pixels that lie apart, where it is no texture for
+    sure, or with '--method model'. Zero-shot and neighbours take it for independent.
 
     \b
     Examples:

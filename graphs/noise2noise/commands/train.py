@@ -53,7 +53,7 @@ def train(
         str | None,
         typer.Option(
             help="The pictures are clean: put this on them. gaussian:25, gaussian:0-50, "
-            "poisson:30, bernoulli:0.5, impulse:0.3, text:0.25 or speckle:0.2."
+            "correlated:25, poisson:30, bernoulli:0.5, impulse:0.3, text:0.25 or speckle:0.2."
         ),
     ] = None,
     targets: Annotated[
