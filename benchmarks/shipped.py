@@ -150,6 +150,7 @@ def scores(console: Console) -> dict[str, dict[str, object]]:
     for name, samples in sets.items():
         found = list(filter(_is_known, samples))
         if not found:
+            console.print(f"no pictures for {name} whose noise the weights know")
             continue
         means = evaluate(found, {"Blockwright": partial(cleaned, restore=restore)}, kept=0).means
         psnrs = {score.method: round(score.psnr, 3) for score in means}

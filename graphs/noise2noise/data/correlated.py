@@ -16,9 +16,7 @@ COARSE_SHARES = 0.0, 0.4
 """Of the variance that the second has."""
 
 
-def correlated_normal(
-    like: torch.Tensor, generator: torch.Generator, shrunk: torch.Tensor | float = 1.0
-) -> torch.Tensor:
+def correlated_normal(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Normal noise of variance 1, in each picture of another spectrum.
 
     A share of the variance, from none to all, is common to the channels. Borders wrap around.
@@ -26,23 +24,19 @@ def correlated_normal(
     Args:
         like: (N, C, H, W), of whose shape and dtype it is.
         generator: where the randomness comes from.
-        shrunk: how many times smaller the pictures are than those the radii are of.
     """
-    common = _blurred(torch.randn(like[:, :1].shape, generator=generator), shrunk, generator)
-    own = _blurred(torch.randn(like.shape, generator=generator), shrunk, generator)
+    common = _blurred(torch.randn(like[:, :1].shape, generator=generator), generator)
+    own = _blurred(torch.randn(like.shape, generator=generator), generator)
     share = _uniform(len(like), (0.0, 1.0), generator)
     return (share.sqrt() * common + (1 - share).sqrt() * own).to(like.dtype)
 
 
-def _blurred(
-    white: torch.Tensor, shrunk: torch.Tensor | float, generator: torch.Generator
-) -> torch.Tensor:
+def _blurred(white: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """White noise (N, C, H, W) of each picture with a spectrum of its own; variance is kept."""
     fine = _uniform(len(white), RADII, generator)
     coarse = fine + _uniform(len(white), COARSER, generator)
     share = _uniform(len(white), COARSE_SHARES, generator)
-    fine, coarse = (_power(radius / shrunk, white.shape) for radius in (fine, coarse))
-    power = (1 - share) * fine + share * coarse
+    power = (1 - share) * _power(fine, white.shape) + share * _power(coarse, white.shape)
     half = power[..., : white.shape[3] // 2 + 1]  # the other frequencies' is the same
     return torch.fft.irfft2(torch.fft.rfft2(white) * half.sqrt(), white.shape[2:])
 

@@ -7,22 +7,22 @@ from collections.abc import Callable
 
 import torch
 
+Shape = tuple[int, ...]
 Read = Callable[[slice, slice], torch.Tensor]
 Write = Callable[[slice, slice, torch.Tensor], None]
 Advance = Callable[[float], object]
+
+
+def advance_part(advance: Advance, index: int, count: int) -> Advance:
+    """What is told of one of several things, told of all of them."""
+    return lambda share: advance((index + share) / count)
 
 
 class Cleaner(ABC):
     """Cleans pictures, in values as networks see them."""
 
     @abstractmethod
-    def restore(
-        self,
-        shape: tuple[int, ...],
-        read: Read,
-        write: Write,
-        advance: Advance = lambda share: None,
-    ) -> None:
+    def restore(self, shape: Shape, read: Read, write: Write, advance: Advance) -> None:
         """Clean pictures that need not be in memory.
 
         Args:
@@ -43,5 +43,5 @@ class Cleaner(ABC):
         def write(rows: slice, columns: slice, part: torch.Tensor) -> None:
             clean[:, :, rows, columns] = part
 
-        self.restore(tuple(batch.shape), lambda r, c: batch[:, :, r, c], write)
+        self.restore(tuple(batch.shape), lambda r, c: batch[:, :, r, c], write, lambda share: None)
         return clean if noisy.ndim == 4 else clean[0]

@@ -11,7 +11,7 @@ from engine import Program, compile
 from graphs.builder import GraphBuilder
 from graphs.module import Module
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Read, Write
+from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Read, Shape, Write
 from graphs.noise2noise.restoring.receptive_field import receptive_field
 from graphs.noise2noise.restoring.tiles import Tile, cover, even_side, least_side, up_to_multiple
 
@@ -69,13 +69,7 @@ class Restorer(Cleaner):
         self.field = receptive_field(self._graph, "clean")
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
 
-    def restore(
-        self,
-        shape: tuple[int, ...],
-        read: Read,
-        write: Write,
-        advance: Advance = lambda share: None,
-    ) -> None:
+    def restore(self, shape: Shape, read: Read, write: Write, advance: Advance) -> None:
         """See :meth:`Cleaner.restore`.
 
         Raises:

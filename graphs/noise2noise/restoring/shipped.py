@@ -83,10 +83,12 @@ def cleaner_for(shown: Shown, restore: Restorer) -> Cleaner:
 def cleaned(noisy: torch.Tensor, restore: Restorer) -> torch.Tensor:
     """A picture (C, H, W) of any values as ``denoise`` cleans it, ``restore`` having the weights.
 
-    With noise that they do not know it is cleaned as it is, white being 1.
+    With noise that they are not sure to know it is cleaned as it is, white being 1.
     """
     raster = Raster(noisy.numpy(), "CYX")
-    seen = shown(raster, noise_level(raster)) or Shown(Scale())
+    seen = shown(raster, noise_level(raster))
+    if seen is None or not seen.is_sure:
+        seen = Shown(Scale())
     clean = cleaner_for(seen, restore)(seen.scale.to_unit(raster.planes()))
     return torch.from_numpy(seen.scale.from_unit(clean, raster.dtype))
 

@@ -15,7 +15,7 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from graphs.noise2noise.images import release, spooled
-from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Read, Write
+from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Read, Shape, Write, advance_part
 
 STRIDE = 3
 
@@ -40,31 +40,26 @@ class Strided(Cleaner):
         self._cleaner = cleaner
         self._variance = sigma**2
 
-    def restore(
-        self,
-        shape: tuple[int, ...],
-        read: Read,
-        write: Write,
-        advance: Advance = lambda share: None,
-    ) -> None:
+    def restore(self, shape: Shape, read: Read, write: Write, advance: Advance) -> None:
         """See :meth:`Cleaner.restore`."""
         clean = spooled(None, shape, np.dtype(np.float32))
         phases = [(row, column) for row in range(STRIDE) for column in range(STRIDE)]
         for i, phase in enumerate(phases):
-            self._clean_phase(clean, phase, read)
-            advance((i + 1) / len(phases))
+            self._clean_phase(clean, phase, read, advance_part(advance, i, len(phases)))
         height, width = shape[2:]
         for start in range(0, height, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, height))
             write(rows, slice(0, width), self._joined(clean, rows, read))
 
-    def _clean_phase(self, clean: np.ndarray, phase: tuple[int, int], read: Read) -> None:
+    def _clean_phase(
+        self, clean: np.ndarray, phase: tuple[int, int], read: Read, advance: Advance
+    ) -> None:
         """Clean every third pixel of every third row, from the given ones on."""
         apart = clean[:, :, phase[0] :: STRIDE, phase[1] :: STRIDE]
 
         def spread(part: slice, first: int) -> slice:
-            last = STRIDE * (part.stop - 1)
-            return slice(first + STRIDE * part.start, first + last + 1, STRIDE)
+            stop = first + STRIDE * (part.stop - 1) + 1
+            return slice(first + STRIDE * part.start, stop, STRIDE)
 
         def read_apart(rows: slice, columns: slice) -> torch.Tensor:
             return read(spread(rows, phase[0]), spread(columns, phase[1]))
@@ -73,7 +68,7 @@ class Strided(Cleaner):
             apart[:, :, rows, columns] = part.numpy()
             release(clean)
 
-        self._cleaner.restore(apart.shape, read_apart, write_apart)
+        self._cleaner.restore(apart.shape, read_apart, write_apart, advance)
 
     def _joined(self, clean: np.ndarray, rows: slice, read: Read) -> torch.Tensor:
         """Some rows of the result."""

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, creating, release
-from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Write
+from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Write, advance_part
 
 
 def write_frames(
@@ -34,7 +34,9 @@ def write_frames(
     with creating(target, raster) as result, _shown(target.name, console) as advance:
         for frame in range(raster.frames):
             write = _writer(target, result.planes(frame), scale)
-            _clean(raster, frame, cleaner, scale, write, _part(advance, frame, raster.frames))
+            _clean(
+                raster, frame, cleaner, scale, write, advance_part(advance, frame, raster.frames)
+            )
 
 
 def write_mean(
@@ -50,7 +52,7 @@ def write_mean(
             total[:, rows, columns] += part[0]
 
         for i, (raster, frame) in enumerate(frames):
-            _clean(raster, frame, cleaner, scale, add, _part(advance, i, len(frames)))
+            _clean(raster, frame, cleaner, scale, add, advance_part(advance, i, len(frames)))
         _require_finite(target, total)
         result.planes()[...] = scale.from_unit(total / len(frames), kind.dtype)
 
@@ -83,11 +85,6 @@ def _clean(
         return values
 
     cleaner.restore((1, *planes.shape), read, write, advance)
-
-
-def _part(advance: Advance, index: int, count: int) -> Advance:
-    """What is told of one of several things, told of all of them."""
-    return lambda share: advance((index + share) / count)
 
 
 @contextmanager

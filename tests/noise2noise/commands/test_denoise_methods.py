@@ -84,7 +84,7 @@ def test_the_weights_that_come_along_where_they_fit(
     less = save(tmp_path / "b.png", noisy(cat(), sigma=8))
     more = save(tmp_path / "c.png", noisy(cat(), sigma=45))
     grey = save(tmp_path / "d.png", noisy(cat())[0])
-    little = save(tmp_path / "e.png", noisy(cat(), sigma=6)[0])
+    little = save(tmp_path / "e.png", noisy(cat(), sigma=5)[0])
     methods = [
         method_of(denoised(source, "-o", tmp_path / f"out-{source.name}"))
         for source in (known, less, more, grey, little)

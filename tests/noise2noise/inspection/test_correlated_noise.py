@@ -11,6 +11,7 @@ from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.inspection.correlated_noise import correlated_noise
 from graphs.noise2noise.inspection.single import noise_of_one
 from tests.noise2noise.inspection.made import photograph
+from tests.noise2noise.scenes import cat, noisy
 
 
 def noise(seed: int, sigma: float = 10, side: int = 256, channels: int = 3) -> np.ndarray:
@@ -41,6 +42,13 @@ def test_texture_is_no_noise_for_sure(sigma: float, is_sure: bool) -> None:
     assert found.even.is_sure == is_sure
     if is_sure:
         assert found.even.sigma == pytest.approx(sigma, rel=0.3)
+
+
+def test_white_noise_beside_texture_is_not_shared_for_sure() -> None:
+    found = noise_of_one((255 * noisy(cat(), sigma=5)[:1]).round().numpy())
+    assert found.is_correlated
+    assert found.even is not None
+    assert not found.even.is_sure
 
 
 def test_what_is_cut_off_does_not_count() -> None:

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from graphs.architectures import UNet
 from graphs.noise2noise.restoring import Restorer
-from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Read, Write
+from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Read, Shape, Write
 from graphs.noise2noise.restoring.strided import Strided
 from tests.noise2noise.scenes import cat
 
@@ -20,13 +20,7 @@ class Mean(Cleaner):
     def __init__(self) -> None:
         self.shown: list[torch.Tensor] = []
 
-    def restore(
-        self,
-        shape: tuple[int, ...],
-        read: Read,
-        write: Write,
-        advance: Advance = lambda share: None,
-    ) -> None:
+    def restore(self, shape: Shape, read: Read, write: Write, advance: Advance) -> None:
         columns = slice(0, shape[3])
         parts = [slice(0, 2), slice(2, shape[2])]
         whole = torch.cat([read(rows, columns) for rows in parts], 2)
