@@ -76,6 +76,14 @@ def directories_of(exif: bytes) -> dict[int, Directory]:
     return directories_at(file, {code: first[code] for code in DIRECTORIES if code in first})
 
 
+def iso_of(exif: bytes) -> int | None:
+    """The sensitivity that a camera says it took a picture with; None if it does not say."""
+    exposure = directories_of(exif).get(IFD.Exif)
+    iso = None if exposure is None else exposure.get(Base.ISOSpeedRatings)
+    first = iso[0] if isinstance(iso, tuple) and iso else iso
+    return first if isinstance(first, int) and first > 0 else None
+
+
 def directories_at(file: BinaryIO, places: Mapping[int, int]) -> dict[int, Directory]:
     """The directories that lie at some places of a file, those that are not damaged."""
     file.seek(0)

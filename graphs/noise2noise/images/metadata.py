@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from graphs.noise2noise.images.exif import iso_of
+
 Tag = tuple[int, int, int, bytes, bool]
 """A field of a TIFF file as tifffile takes it: code, dtype, count, the value packed in the file's
 byte order, and whether it is of the first page only."""
@@ -48,3 +50,8 @@ class Metadata:
     info: Mapping[str, Any] = field(default_factory=dict)
     png_chunks: bytes = b""
     tiff: TiffLayout | None = None
+
+    @property
+    def iso(self) -> int | None:
+        """The sensitivity of the camera, if it says that."""
+        return iso_of(self.info.get("exif", b""))

@@ -38,6 +38,9 @@ Of noise with a deviation of 12 on photographs 0.92 to 1.03 was seen; of photogr
 whose textures are nowhere as strong as elsewhere, 0.3 to 0.95.
 """
 
+NOISY_ISO = 800
+"""The sensitivity from which on cameras take noisy pictures, which they smooth unevenly."""
+
 INSIDE = 0.97
 """Of a block's pixels, how many must lie within the ends of the values, where they are cut off."""
 
@@ -45,7 +48,9 @@ APART = 2.0
 """Times the noise of another channel: with more, no one strength is that of both."""
 
 
-def correlated_noise(shot: np.ndarray, zero: float | None) -> EvenNoise | None:
+def correlated_noise(
+    shot: np.ndarray, zero: float | None, iso: int | None = None
+) -> EvenNoise | None:
     """The noise of a shot (C, H, W) or of its roots, that neighbours and channels may share.
 
     What varies within 2x2 pixels of the quietest blocks is taken for the noise of an octave; the
@@ -55,12 +60,14 @@ def correlated_noise(shot: np.ndarray, zero: float | None) -> EvenNoise | None:
     Args:
         shot: the picture.
         zero: as for :func:`even_noise`.
+        iso: the sensitivity of the camera, if that is known.
     """
     octaves, evenness = _octaves(shot if zero is None else signed_roots(zero, shot))
     if not octaves:
         return None
     # What only the first octave has is white, and what is shared beside it may be texture.
-    is_sure = len(octaves) > 1 and min(evenness[:2]) >= EVEN
+    is_even = len(octaves) > 1 and min(evenness[:2]) >= EVEN
+    is_sure = is_even or (iso is not None and iso >= NOISY_ISO)
     # Of white noise three fourths of the variance are of one pixel, and so on with what is left.
     sigma = COARSER * float(np.sqrt(0.75 * np.square(octaves).sum() + octaves[-1] ** 2 / 4))
     photons = None if zero is None else photons_of_roots(shot, zero, sigma)

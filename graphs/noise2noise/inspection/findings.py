@@ -119,7 +119,7 @@ def inspect_scene(scene: Scene) -> Findings:
         colour_drift=float(np.ptp(means, axis=0).max()),
         identical=identical,
         positions=() if scene.is_single else positions([grey(shot) for shot in parts]),
-        alone=noise_of_one(parts[0]) if scene.is_single else None,
+        alone=noise_of_one(parts[0], scene.iso) if scene.is_single else None,
         pairs=tuple(
             PairFindings(i, j, noise_of_pair(parts[i], parts[j]))
             for i, j in scene.pairs()

@@ -81,7 +81,8 @@ def read_scene(found: SceneFiles) -> Scene:
     if found.reference is not None:
         reference = _planes(found.reference, 0)
         _require_alike(found.reference, reference, found.files[0], shots[0])
-    return Scene(found.name, np.stack(shots), reference)
+    iso = read_raster(found.files[0]).metadata.iso
+    return Scene(found.name, np.stack(shots), reference, iso)
 
 
 def _side_by_side(pickles: Sequence[Path]) -> np.ndarray:

@@ -20,11 +20,13 @@ class Scene:
         name: how it is spoken of.
         shots: (k, C, H, W) in the numbers of their files.
         reference: (C, H, W), a picture of the scene that is taken for clean, if there is one.
+        iso: the sensitivity of the camera, if that is known.
     """
 
     name: str
     shots: np.ndarray
     reference: np.ndarray | None = None
+    iso: int | None = None
 
     @property
     def is_single(self) -> bool:

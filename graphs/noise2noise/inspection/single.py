@@ -52,12 +52,16 @@ class NoiseOfOne:
         return not is_white and self.survival > SURVIVAL
 
 
-def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
+def noise_of_one(shot: np.ndarray, iso: int | None = None) -> NoiseOfOne:
     """The noise of a shot (C, H, W).
 
     By :func:`even_noise` where it is even. Else, source: Donoho and Johnstone, "Ideal spatial
     adaptation by wavelet shrinkage", 1994, the median of the finest wavelet coefficients;
     scikit-image's ``estimate_sigma``.
+
+    Args:
+        shot: the picture.
+        iso: the sensitivity of the camera, if that is known.
     """
     sigma = _sigma(shot)
     averaged = _sigma(halved(shot))
@@ -70,7 +74,7 @@ def noise_of_one(shot: np.ndarray) -> NoiseOfOne:
     if even is not None and zero is None:
         sigma = np.full(len(shot), even.sigma)
     if even is None and survival > SURVIVAL:
-        even = correlated_noise(shot, zero)
+        even = correlated_noise(shot, zero, iso)
     return NoiseOfOne(
         sigma=tuple(sigma.tolist()),
         dark_variance=dark_variance,

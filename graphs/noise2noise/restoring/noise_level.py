@@ -59,7 +59,7 @@ def noise_level(raster: Raster) -> NoiseLevel | None:
     """
     if min(raster.size) < LEAST_SIDE:
         return None
-    found = noise_of_one(middle(raster.planes(), SIDE))
+    found = noise_of_one(middle(raster.planes(), SIDE), raster.metadata.iso)
     white = None if raster.dtype.kind == "f" else int(np.iinfo(raster.dtype).max)
     shared = found.shared_sigma if found.is_correlated else None
     return NoiseLevel(found.sigma, white, shared, found.rises, found.even)

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from PIL import Image
+from PIL.ExifTags import IFD, Base
 from scipy.ndimage import gaussian_filter
 from typer.testing import Result
 
+from graphs.noise2noise.data.correlated import correlated_normal
+from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.images import read_pictures
 from graphs.noise2noise.inspection.single import NoiseOfOne, noise_of_one
 from graphs.noise2noise.networks import Architecture, save_network
@@ -142,6 +146,18 @@ def test_what_may_be_texture_is_left_unless_the_weights_are_asked_for(tmp_path: 
     assert taken < left  # as was said
 
 
+@pytest.mark.parametrize(("iso", "method"), [(400, "zero-shot"), (3200, "model")])
+def test_what_a_camera_says_is_noise(iso: int, method: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(IFD.Exif)[Base.ISOSpeedRatings] = iso
+    noise = 0.03 * correlated_normal(cat()[None], generator_for(0))[0]
+    pixels = (255 * (cat() + noise)).clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=98)
+    assert method_of(denoised(tmp_path / "a.jpg", "-o", tmp_path / "b.jpg")) == method
+    advice = blockwright("inspect", tmp_path / "a.jpg").stdout
+    assert ("weights for pixels apart" in advice) == (method == "model")
+
+
 def test_a_broken_pixel_lies_beyond_what_the_weights_know(tmp_path: Path) -> None:
     (shot,) = grey_shots(1)
     methods = []
@@ -184,9 +200,9 @@ def test_the_noise_of_a_picture_is_estimated_once(
 ) -> None:
     estimated = []
 
-    def counted(shot: np.ndarray) -> NoiseOfOne:
+    def counted(shot: np.ndarray, iso: int | None) -> NoiseOfOne:
         estimated.append(shot)
-        return noise_of_one(shot)
+        return noise_of_one(shot, iso)
 
     monkeypatch.setattr("graphs.noise2noise.restoring.noise_level.noise_of_one", counted)
     save(tmp_path / "in" / "a.png", noisy(cat()))
