@@ -87,7 +87,10 @@ def find_backend(request: Request, graph: Graph) -> Backend:
     """
     triton = triton_for(request.device, request.compute)
     if request.device.type != "cpu":
-        return _cuda(triton, fused=request.name == "auto" and bool(triton))
+        by_torch = request.name == "torch"
+        # torch's kernels do not round factors, so even then Triton's have the products.
+        kernels = {} if by_torch and request.compute == "float32" else triton
+        return _cuda(kernels, fused=bool(triton) and not by_torch)
     work = sum(map(_work, graph.nodes))
     if request.name == "native" or (request.name == "auto" and work >= WORTH_COMPILING):
         threads = max(1, min(torch.get_num_threads(), work // WORTH_A_THREAD))

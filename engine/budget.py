@@ -14,10 +14,10 @@ from engine.memory import aligned
 from engine.plan import Plan
 from engine.planner import plan_in_order
 from engine.recompute import DryRun, Repeated, Steps
-from engine.rewrites.constants import is_constant
 from engine.schedule import tasks_by_stage
 from engine.schedule.smoothing import smooth
 from ops import GraphError, Node
+from ops.leaves import is_constant
 
 PATIENCES = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Of the dry runs for each target."""

@@ -59,7 +59,8 @@ def compile(
         device: where. Parameters move to the device of the program that runs.
         compute: "float32", or on CUDA "tf32" or "bfloat16": what the factors of float32 matrix
             products and convolutions are rounded to. They are added up, and kept, in float32.
-        backend: "torch", one torch call after another; "native", C code written for this very
+        backend: "torch", one torch call after another (where ``compute`` is not "float32", with
+            Triton's kernels for what it rounds); "native", C code written for this very
             program, compiled at its first use and kept on disk (see :mod:`engine.native`); or
             "auto", native on a CPU if there is so much to compute that it is worth the wait, unless
             the environment variable ``BLOCKWRIGHT_BACKEND`` names one, and on CUDA fused kernels

@@ -11,9 +11,8 @@ from engine.graph import Graph
 from engine.kernels import Kernel
 from engine.layout import stored, view_of
 from engine.lowering import Choose, choose_kernel
-from engine.rewrites.constants import is_constant
 from ops import Node, Spec
-from ops.leaves import input, parameter
+from ops.leaves import input, is_constant, parameter
 
 
 @dataclass(frozen=True)

@@ -109,17 +109,32 @@ class Graph:
 
         A graph of which every node stays as it is comes back itself.
         """
+        return self.rebuild(lambda node, replaced: visit(replaced[node]))
+
+    def rebuild(self, visit: Callable[[Node, Mapping[Node, Node]], Node]) -> Graph:
+        """As :meth:`transform`, but ``visit`` gets each node as it is, and what replaces it so far.
+
+        That are the nodes before it as they were returned, and itself with its inputs replaced.
+        """
         replaced: dict[Node, Node] = {}
         for node in self.nodes:
             inputs = tuple(replaced[source] for source in node.inputs)
-            current = node if inputs == node.inputs else replace(node, inputs=inputs)
-            replaced[node] = visit(current)
+            replaced[node] = node if inputs == node.inputs else replace(node, inputs=inputs)
+            replaced[node] = visit(node, replaced)
         if all(old is new for old, new in replaced.items()):
             return self
         return Graph(
             {name: replaced[node] for name, node in self.outputs.items()},
             tuple(Update(target, replaced[value]) for target, value in self.updates),
         )
+
+    def consumers(self) -> dict[Node, list[Node]]:
+        """The nodes that read each node."""
+        found: dict[Node, list[Node]] = {node: [] for node in self.nodes}
+        for node in self.nodes:
+            for source in dict.fromkeys(node.inputs):
+                found[source].append(node)
+        return found
 
     def check(self) -> None:
         """Infer every node again and compare; raises GraphError where a transformation erred."""
@@ -131,15 +146,12 @@ class Graph:
     def to_networkx(self) -> networkx.DiGraph:
         """The graph as a networkx one, from inputs to consumers, for analysis and drawing.
 
-        Nodes are indices into :attr:`nodes` with attributes ``label``, ``spec`` and ``node``.
+        Its nodes are those of :attr:`nodes`, with attributes ``label`` and ``spec``.
         """
-        index = {node: i for i, node in enumerate(self.nodes)}
         result = networkx.DiGraph()
-        for node, i in index.items():
-            result.add_node(
-                i, label=node.name or node.operator.name, spec=str(node.spec), node=node
-            )
-            result.add_edges_from((index[source], i) for source in node.inputs)
+        for node in self.nodes:
+            result.add_node(node, label=node.name or node.operator.name, spec=str(node.spec))
+            result.add_edges_from((source, node) for source in node.inputs)
         return result
 
     def labels(self) -> dict[Node, str]:

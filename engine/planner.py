@@ -12,11 +12,10 @@ from engine.kernels import VIEWS
 from engine.lowering import Choose, choose_kernel
 from engine.memory import Buffer, aligned, lower_bound, place
 from engine.plan import Owner, Plan, Stage, Step
-from engine.rewrites.constants import is_constant
 from engine.schedule import Schedule, by_creation, of_low_peak, tasks_by_stage
 from engine.schedule.bound import least_bytes
 from ops import Node, Parameter, Spec, copy
-from ops.leaves import input, parameter
+from ops.leaves import input, is_constant, parameter
 from ops.provenance import in_place_of
 
 

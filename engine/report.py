@@ -129,7 +129,9 @@ def buffer_reports(plan: Plan, stage: Stage) -> list[BufferReport]:
         for index, (buffer, offset) in enumerate(
             zip(plan.buffers, plan.placement.offsets, strict=True)
         )
-        if index in holders and buffer.first - stage.start <= len(stage.steps)
+        if index in holders
+        and buffer.last >= stage.start - 1
+        and buffer.first <= stage.start + len(stage.steps)
     ]
 
 

@@ -98,7 +98,7 @@ class Runtime:
         if self._arena is None:
             size = self.plan.placement.peak_bytes
             self._arena = _allocated(size, self.device)
-        self._bind_tensors(self._arena)
+        self._bind_tensors()
         if self.native.source:
             self._native_run = self.native.bind(self._arena)
         stages = self.plan.stages
@@ -144,7 +144,7 @@ class Runtime:
                 runs += [self._prepared(step) for step in together if isinstance(step, Step)]
         return runs
 
-    def _bind_tensors(self, arena: torch.Tensor) -> None:
+    def _bind_tensors(self) -> None:
         views = {step.node for stage in self.plan.stages for step in stage.steps if not step.kernel}
         for node, owner in self.plan.owners.items():
             if node in views:

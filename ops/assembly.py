@@ -72,16 +72,14 @@ def _infer_slice(spec: Spec, *, dim: int, start: Size, end: Size, step: int) -> 
     return spec.with_shape((*spec.shape[:axis], size, *spec.shape[axis + 1 :]))
 
 
-def _window(ndim: int, dim: int, start: int, end: int, step: int) -> tuple[builtins.slice, ...]:
+def _window(dim: int, start: int, end: int, step: int) -> tuple[builtins.slice, ...]:
     return (builtins.slice(None),) * dim + (builtins.slice(start, end, step),)
 
 
 _slice: Operator = operator(
     "slice",
     infer=_infer_slice,
-    forward=lambda input, *, dim, start, end, step: input[
-        _window(input.ndim, dim, start, end, step)
-    ].clone(),
+    forward=lambda input, *, dim, start, end, step: input[_window(dim, start, end, step)].clone(),
     vjp=lambda gradient, y, x, *, dim, start, end, step: unslice(
         gradient, size=x.shape[dim], dim=dim, start=start, end=end, step=step
     ),
@@ -130,7 +128,7 @@ def _place(
 ) -> torch.Tensor:
     """Place x at every ``step``-th position of an axis of zeros: the adjoint of ``slice``."""
     result = input.new_zeros((*input.shape[:dim], size, *input.shape[dim + 1 :]))
-    result[_window(input.ndim, dim, start, end, step)] = input
+    result[_window(dim, start, end, step)] = input
     return result
 
 

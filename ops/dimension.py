@@ -2,14 +2,16 @@
 
 A shape is a tuple of sizes; a size is an ``int`` or a :class:`Dim`. A ``Dim`` is a polynomial with
 integer coefficients over *atoms*, an atom being a name (``N``) or a floor division that could not
-be resolved (``(H - 1)//2``). In this normal form
-equal sizes have equal terms.
+be resolved (``(H - 1)//2``). Sums and products of names have one normal form, so equal ones have
+equal terms; floor divisions are reduced (``(2*N + 2)//4`` to ``(N + 1)//2``, ``N//2//2`` to
+``N//4``), but not all that are equal look equal.
 """
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
+from math import gcd
 from typing import Union
 
 from ops.errors import FeedError, SpecError
@@ -102,7 +104,7 @@ class Dim:
         rest = _simplest({m: c % divisor for m, c in self.terms.items()})
         if isinstance(rest, int):
             return whole + rest // divisor
-        return whole + Dim({(Quotient(rest, divisor),): 1})
+        return whole + _reduced(rest, divisor)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dim) and self.terms == other.terms
@@ -189,6 +191,21 @@ def _terms(size: Size) -> Mapping[Monomial, int]:
 def _simplest(terms: Mapping[Monomial, int]) -> Size:
     kept = {m: c for m, c in terms.items() if c}
     return kept.get((), 0) if not any(kept) else Dim(kept)
+
+
+def _reduced(numerator: Dim, denominator: int) -> Size:
+    """A floor division of which no part is whole, in lowest terms."""
+    common = gcd(denominator, *numerator.terms.values())
+    denominator //= common
+    terms = {monomial: c // common for monomial, c in numerator.terms.items()}
+    offset = terms.pop((), 0)
+    (monomial, coefficient), *others = terms.items()
+    inner = monomial[0]
+    if isinstance(inner, Quotient) and len(monomial) == 1 and coefficient == 1 and not others:
+        # floor((floor(a / m) + c) / n) = floor((a + c*m) / (m*n)) for integers.
+        nested = inner.numerator + offset * inner.denominator
+        return nested // (inner.denominator * denominator)
+    return Dim({(Quotient(Dim({**terms, (): offset}), denominator),): 1})
 
 
 def _bind_atom(atom: Atom, sizes: Mapping[str, int]) -> int:

@@ -8,6 +8,7 @@ import torch
 
 from ops.dimension import Shape
 from ops.errors import FeedError, SpecError
+from ops.node import Node
 from ops.operator import operator
 from ops.spec import DTYPES, FLOATS, Spec, dtype_name, format_shape
 
@@ -118,3 +119,8 @@ constant = operator(
 full = operator(
     "full", infer=lambda *, value, shape, dtype: Spec(tuple(shape), dtype), forward=_full
 )
+
+
+def is_constant(node: Node) -> bool:
+    """Whether the node is a constant leaf."""
+    return node.operator is full or node.operator is constant

@@ -26,13 +26,11 @@ from engine.cuda.parts import (
     interleaved,
     meetings,
 )
-from engine.kernels.kernel import Kernel, Run, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, in_sequence
 from ops import Node, Spec
 from ops.fused import Computation, Instruction, body_of
 
 IMAGES = ("conv2d", "conv2d_input_gradient")
-
-Tensors = Sequence[torch.Tensor]
 
 
 class _Images(NamedTuple):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import torch
 
 from engine.cuda.convolution import fits
 from engine.cuda.correlation import Axis, correlation
-from engine.kernels.kernel import Kernel, Run, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, in_sequence
 from ops import Node
-
-Tensors = Sequence[torch.Tensor]
 
 
 def _matmul(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, *, compute: str) -> Run:

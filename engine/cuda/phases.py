@@ -6,15 +6,11 @@ the correlation of :mod:`engine.cuda.correlation`: what is summed over is a wind
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
 from engine.cuda.correlation import Axis, correlation
-from engine.kernels.kernel import Kernel, Run
+from engine.kernels.kernel import Kernel, Run, Tensors
 from ops import Node
-
-Tensors = Sequence[torch.Tensor]
 
 AXES = (Axis(), Axis())
 

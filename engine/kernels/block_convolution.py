@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, channels_last, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, channels_last, in_sequence
 from engine.kernels.patches import Gather, Window
 from engine.kernels.winograd import (
     PRODUCTS,
@@ -18,8 +18,6 @@ from engine.kernels.winograd import (
     to_taps,
 )
 from ops import Node, Spec
-
-Tensors = Sequence[torch.Tensor]
 
 NAME = "Winograd's blocks"
 

@@ -14,12 +14,10 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, channels_last, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, channels_last, in_sequence
 from engine.kernels.movement import turned as turn
 from engine.kernels.patches import Gather, Tiling, Window, lies_channels_last
 from ops import Node, Spec
-
-Tensors = Sequence[torch.Tensor]
 
 VECTOR = 8
 """Numbers; products whose rows are no multiple of it take up to twice the time in MKL."""

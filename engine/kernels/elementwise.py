@@ -8,11 +8,9 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, every_input, in_sequence, laid_like
+from engine.kernels.kernel import Kernel, Run, Tensors, every_input, in_sequence, laid_like
 from engine.kernels.pieces import piece_shape, piecewise
 from ops import Node, Spec
-
-Tensors = Sequence[torch.Tensor]
 
 
 def _direct(function: Callable[..., torch.Tensor]) -> Kernel:

@@ -11,8 +11,8 @@ import torch
 from ops import Node, Spec
 
 Run = Callable[[], Any]
-Prepare = Callable[[Node, torch.Tensor, Sequence[torch.Tensor], Sequence[torch.Tensor]], Run]
-
+Tensors = Sequence[torch.Tensor]
+Prepare = Callable[[Node, torch.Tensor, Tensors, Tensors], Run]
 
 BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
 """The integers as which the bits of floats are seen."""

@@ -8,10 +8,8 @@ from itertools import product
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, in_sequence
 from ops import Node, Spec
-
-Tensors = Sequence[torch.Tensor]
 
 
 def _matmul(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, in_sequence
 from ops import Node, Spec
 from ops.assembly import overlap
 
@@ -27,8 +27,6 @@ VIEWS: dict[str, Callable[..., torch.Tensor]] = {
 }
 """Operators whose result can be their input's memory, seen differently. A view that the strides do
 not allow raises RuntimeError, and the node is copied by its kernel instead."""
-
-Tensors = Sequence[torch.Tensor]
 
 
 def _reshape(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:

@@ -7,11 +7,9 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, channels_last, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, channels_last, in_sequence
 from ops import Node, Spec
 from ops.phases import phase_views
-
-Tensors = Sequence[torch.Tensor]
 
 
 def _interleave(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 
-from engine.kernels.kernel import BITS, Kernel, Run, in_sequence
+from engine.kernels.kernel import BITS, Kernel, Run, Tensors, in_sequence
 from engine.kernels.windows import Pooled, as_images
 from ops import Node, Spec
-
-Tensors = Sequence[torch.Tensor]
-
 
 # sums and maxima
 

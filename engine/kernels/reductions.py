@@ -9,10 +9,8 @@ from itertools import product
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, in_sequence
 from ops import Node, Spec
-
-Tensors = Sequence[torch.Tensor]
 
 GRAIN = 1 << 15
 """Elements. From here on torch sums to a single number on several threads, through memory that it

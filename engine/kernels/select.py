@@ -8,13 +8,11 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import BITS, Kernel, Run, every_input, in_sequence, laid_like
+from engine.kernels.kernel import BITS, Kernel, Run, Tensors, every_input, in_sequence, laid_like
 from engine.kernels.pieces import piece_shape, piecewise
 from ops import Node
 from ops.leaves import full
 from ops.spec import Spec
-
-Tensors = Sequence[torch.Tensor]
 
 
 def _is_zero(node: Node) -> bool:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, in_sequence
+from engine.kernels.kernel import Kernel, Run, Tensors, in_sequence
 from engine.kernels.windows import as_images, taps
 from ops import Node, Spec
 from ops.windows import window_count
-
-Tensors = Sequence[torch.Tensor]
 
 
 def _windows(node: Node, image: Spec) -> tuple[int, int]:

@@ -18,11 +18,9 @@ from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Run
+from engine.kernels.kernel import Run, Tensors
 from engine.kernels.patches import Gather, Tiling
 from ops import Spec
-
-Tensors = Sequence[torch.Tensor]
 
 PRODUCTS = 16 / 36
 """The share of a convolution's products that is carried out."""

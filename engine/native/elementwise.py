@@ -16,15 +16,11 @@ from ops import Node
 from ops.fused import Computation, body_of
 from ops.spec import FLOATS
 
-MOST_INPUTS = 24
-"""Of a fused node; more would not fit into the registers."""
-
 
 def supports(node: Node) -> bool:
     """Elementwise operators of one float type, of any layout."""
     return (
         bool(node.inputs)
-        and len(node.inputs) <= MOST_INPUTS
         and all(map(is_elementwise, body_of(node)))
         and float_type(node) is not None
     )

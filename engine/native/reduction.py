@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from engine.layout import strides
-from engine.native.elementwise import MOST_INPUTS, Place, compute, float_type, vectors
+from engine.native.elementwise import Place, compute, float_type, vectors
 from engine.native.expression import is_elementwise, number
 from engine.native.loops import Nest
 from engine.native.machine import Machine
@@ -49,7 +49,7 @@ def is_reduction(node: Node) -> bool:
     *before, last = body_of(node)
     if last.operator.name not in REDUCTIONS or not all(map(is_elementwise, before)):
         return False
-    if float_type(node) is None or len(node.inputs) > MOST_INPUTS or node.dtype not in FLOATS:
+    if float_type(node) is None or node.dtype not in FLOATS:
         return False
     return summed(node).ndim > 0 and 0 not in summed(node).sizes
 

@@ -6,8 +6,7 @@ import math
 
 from engine.graph import Graph
 from ops import Node, constant
-from ops.leaves import constant as constant_operator
-from ops.leaves import full
+from ops.leaves import full, is_constant
 from ops.provenance import in_place_of
 
 LARGEST = 1024
@@ -20,17 +19,12 @@ def fold_constants(graph: Graph) -> Graph:
 
 
 def fold_weights(graph: Graph) -> Graph:
-    """So it is for values of any size that are at most twice as large as the constants.
+    """The same for values of any size, if at most twice as large as the constants they are made of.
 
-    Constants of that size are parameters that have been frozen. Backends look for what is made of
-    weights, so this comes after their own rewrites.
+    Constants of that size are frozen parameters. Backends look for patterns of weights and what is
+    computed from them, so this comes after the backend's own rewrites.
     """
     return graph.transform(_folded_if_no_larger)
-
-
-def is_constant(node: Node) -> bool:
-    """Whether the node is a constant leaf."""
-    return node.operator is full or node.operator is constant_operator
 
 
 def _folded_if_small(node: Node) -> Node:

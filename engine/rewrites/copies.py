@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from engine.graph import Graph, Update
+from engine.graph import Graph
 from engine.order import reachable
 from engine.work import flops
 from ops import Node
@@ -26,7 +26,7 @@ def copy_weights(graph: Graph) -> Graph:
     convolving large images with it; to keep it for the gradients takes memory just when most of it
     is in use.
     """
-    consumers, roots = consumers_of(graph), set(graph.roots)
+    consumers, roots = graph.consumers(), set(graph.roots)
 
     def is_copied(node: Node) -> bool:
         return (
@@ -47,12 +47,12 @@ def _is_busy(reader: Node, weight: Node) -> bool:
 def with_copies(graph: Graph, copied: Collection[Node]) -> Graph:
     """Give each consumer its own copy of some nodes; without any, the graph comes back itself."""
 
-    def visit(node: Node, replaced: dict[Node, Node]) -> Node:
+    def visit(node: Node, replaced: Mapping[Node, Node]) -> Node:
         copies = {x: _copy(replaced[x], node) for x in node.inputs if x in copied}
         inputs = tuple(copies.get(x, replaced[x]) for x in node.inputs)
         return replace(replaced[node], inputs=inputs) if copies else replaced[node]
 
-    return rebuilt(graph, visit) if copied else graph
+    return graph.rebuild(visit) if copied else graph
 
 
 def _copy(node: Node, reader: Node) -> Node:
@@ -60,25 +60,3 @@ def _copy(node: Node, reader: Node) -> Node:
     place = reader.provenance
     provenance = replace(node.provenance.rewritten(), forward=place.forward, serial=place.serial)
     return Node(node.operator, node.inputs, node.attributes, node.spec, provenance)
-
-
-def rebuilt(graph: Graph, visit: Callable[[Node, dict[Node, Node]], Node]) -> Graph:
-    """The graph with each node replaced: ``visit`` gets it and what has replaced nodes so far."""
-    replaced: dict[Node, Node] = {}
-    for node in graph.nodes:
-        inputs = tuple(replaced[x] for x in node.inputs)
-        replaced[node] = node if inputs == node.inputs else replace(node, inputs=inputs)
-        replaced[node] = visit(node, replaced)
-    return Graph(
-        {name: replaced[node] for name, node in graph.outputs.items()},
-        tuple(Update(target, replaced[value]) for target, value in graph.updates),
-    )
-
-
-def consumers_of(graph: Graph) -> dict[Node, list[Node]]:
-    """Who reads each node."""
-    found: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
-    for node in graph.nodes:
-        for source in dict.fromkeys(node.inputs):
-            found[source].append(node)
-    return found

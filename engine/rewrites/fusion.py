@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.graph import Graph
 from engine.native.expression import CHEAP, EXPRESSIONS
 from engine.native.reduction import REDUCTIONS
-from engine.rewrites.copies import consumers_of, rebuilt, with_copies
+from engine.rewrites.copies import with_copies
 from ops import Node
 from ops.dimension import Shape
 from ops.fused import fuse
@@ -45,13 +45,13 @@ def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
     last = {node: group.nodes[0] for group in groups for node in group.nodes}
     members = {group.nodes[0]: group.nodes[::-1] for group in groups}
 
-    def fused(node: Node, replaced: dict[Node, Node]) -> Node:
+    def fused(node: Node, replaced: Mapping[Node, Node]) -> Node:
         if last[node] is not node or len(members[node]) == 1:
             return replaced[node]
         whole = fuse([replaced[member] for member in members[node]])
         return whole if supported(whole) else replaced[node]
 
-    return rebuilt(graph, fused)
+    return graph.rebuild(fused)
 
 
 def _is_elementwise(node: Node) -> bool:
@@ -73,7 +73,7 @@ def _takes_apart(consumer: Node, value: Node) -> bool:
 
 def _with_copies(graph: Graph) -> Graph:
     """Give each consumer its own copy of what is cheaper to compute than to keep."""
-    consumers, roots = consumers_of(graph), set(graph.roots)
+    consumers, roots = graph.consumers(), set(graph.roots)
 
     def is_copied(node: Node) -> bool:
         if node in roots or len(consumers[node]) < 2:
@@ -110,7 +110,7 @@ class _Grouping:
     def __init__(self, graph: Graph, supported: Supported) -> None:
         self._graph = graph
         self._supported = supported
-        self._consumers = consumers_of(graph)
+        self._consumers = graph.consumers()
 
     def groups(self) -> list[_Group]:
         roots, groups = set(self._graph.roots), dict[Node, _Group]()

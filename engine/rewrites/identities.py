@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.graph import Graph
-from engine.rewrites.constants import is_constant
 from ops import Node
+from ops.leaves import is_constant
 
 
 def simplify_identities(graph: Graph) -> Graph:

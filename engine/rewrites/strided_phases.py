@@ -9,7 +9,6 @@ import torch
 from engine.cost import seconds
 from engine.graph import Graph
 from engine.lowering import choose_kernel
-from engine.rewrites.constants import is_constant
 from ops import (
     Node,
     conv2d,
@@ -19,6 +18,7 @@ from ops import (
     sum_pool2d_adjoint,
     turn_weight,
 )
+from ops.leaves import is_constant
 from ops.phases import tap_sums
 from ops.provenance import in_place_of
 

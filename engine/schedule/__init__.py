@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from engine.footprint import Footprints, is_leaf
 from engine.graph import Graph
 from engine.order import reachable
-from engine.rewrites.constants import is_constant
 from engine.schedule.greedy import from_the_end, from_the_start
 from engine.schedule.sifting import sift
 from engine.schedule.tasks import Tasks, tasks_of
 from ops import Node
+from ops.leaves import is_constant
 
 Schedule = Sequence[Sequence[Node]]
 """For each stage, its nodes in the order of their computation, without constants."""

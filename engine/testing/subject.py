@@ -9,7 +9,7 @@ import torch
 from hypothesis.strategies import SearchStrategy
 
 from engine.testing.case import Case
-from ops import Operator
+from ops import REGISTRY, Operator
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,16 @@ def require(holds: object, message: str) -> None:
 def _explain(law: Law, subject: Subject, case: Case, error: Exception) -> str:
     kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
     name = subject.operator.name
+    registered = REGISTRY.get(name) is subject.operator
+    operator = f"REGISTRY[{name!r}]" if registered else name
     claims = f", linear={subject.linear!r}" if subject.linear else ""
     claims += ", analytic=True" if subject.analytic else ""
-    claims += ", oracle=..." if subject.oracle else ""
     return (
         f"{name} breaks the law {law.name!r}: {kind}{error}\n"
         f"  reproduce it with\n"
+        f"    import torch\n"
         f"    from engine.testing import Case, Sample, check_operator\n"
+        f"    from ops import REGISTRY\n"
         f"    case = {case!r}\n"
-        f"    check_operator(REGISTRY[{name!r}], case{claims})"
+        f"    check_operator({operator}, case{claims})"
     )

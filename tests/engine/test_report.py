@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 
 import ops
-from engine import Program, compile
+from engine import Program, compile, compile_stages
 from engine.plan import Plan
 from engine.work import flops
 from graphs import SGD, GraphBuilder
@@ -155,6 +155,17 @@ def test_buffers_are_the_programs_memory(case: RandomGraph) -> None:
     for i, step in enumerate(steps):
         if step.kernel != "view" and step.offset is not None and step.nbytes:
             assert any(b.offset == step.offset and b.first <= i <= b.last for b in buffers)
+
+
+def test_buffers_of_each_stage_are_those_it_uses() -> None:
+    g = GraphBuilder("staged")
+    x = g.input("x", (64, 64))
+    early = ops.relu(ops.exp(x) @ ops.exp(x))
+    graph = g.build(early=early, late=ops.exp(ops.tanh(early) @ early))
+    for program in compile_stages(graph, [["early"], ["late"]]):
+        buffers, count = program.buffers(), len(program.steps())
+        assert all(-1 <= b.first <= b.last <= count for b in buffers)
+        assert {b.phase for b in buffers} & {"forward"}
 
 
 def test_buffers_tell_what_they_hold() -> None:

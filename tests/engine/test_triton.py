@@ -248,6 +248,15 @@ def test_a_gpu_gets_triton_kernels(a_gpu: pytest.MonkeyPatch) -> None:
     assert choose(double @ double).name == "torch.bmm"
 
 
+def test_torch_computes_alone_where_it_is_asked_for(a_gpu: pytest.MonkeyPatch) -> None:
+    x, w = (input(name=name, shape=(4, 4, 4, 4), dtype=torch.float32) for name in "xw")
+    for compute in cuda.COMPUTE:
+        backend = find_backend(Request("torch", CUDA, compute, tune=False), Graph({}))
+        by_triton = backend.choose(ops.conv2d(x, w)).name.startswith("Triton")
+        assert by_triton == (compute != "float32")
+        assert not backend.rewrites
+
+
 @pytest.mark.parametrize(
     ("name", "replacement", "lacking"),
     [

@@ -38,11 +38,10 @@ def test_a_failure_prints_what_reproduces_it() -> None:
         check_operator(crooked, floats(min_size=1))
     message = str(caught.value)
     assert message.startswith("crooked breaks the law 'vjp': the gradient by x along a direction")
-    scope: dict[str, Any] = {"REGISTRY": {"crooked": crooked}}
     lines = [line.strip() for line in message.splitlines()[2:]]
-    assert lines[1] == "case = Case(Sample(()))", "it shrinks"
+    assert "case = Case(Sample(()))" in lines, "it shrinks"
     with pytest.raises(LawBroken):
-        exec("\n".join(lines), scope)
+        exec("\n".join(lines), {})
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from engine.native.taps.canvas import runs_of
 from engine.native.taps.geometry import PositionClass
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
-from engine.rewrites.constants import is_constant
 from ops import Node, Spec
+from ops.leaves import is_constant
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:

@@ -22,8 +22,8 @@ from engine.native.taps.canvas import Canvas, runs_of
 from engine.native.taps.geometry import PositionClass, Tap
 from engine.native.taps.tapsum import TapSum
 from engine.native.text import Text, table
-from engine.rewrites.constants import is_constant
 from ops import Node, Spec
+from ops.leaves import is_constant
 
 TERMS_OF_A_PIXEL = 5
 """Terms that are turned in the time in which the lanes of one pixel's results are added up."""

@@ -26,7 +26,7 @@ def _infers_what_comes(subject: Subject, case: Case) -> None:
     operator, tensors = subject.operator, case.tensors()
     node = operator(*tensors, **case.attributes)
     _require_predicted(operator, tensors, case, node)
-    _require_same_with_names(operator, tensors, case, node)
+    _require_same_with_names(operator, tensors, node)
     for wrong in _spoilt(tensors):
         try:
             accepted = operator(*wrong, **case.attributes)
@@ -52,9 +52,7 @@ def _require_predicted(
     )
 
 
-def _require_same_with_names(
-    operator: Operator, tensors: list[torch.Tensor], case: Case, node: Node
-) -> None:
+def _require_same_with_names(operator: Operator, tensors: list[torch.Tensor], node: Node) -> None:
     # A size of 1 stays a number: a name does not broadcast.
     sizes = {f"D{size}": size for tensor in tensors for size in tensor.shape}
     named = [

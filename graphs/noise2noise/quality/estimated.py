@@ -68,11 +68,6 @@ class EstimatedQuality:
     level: float
 
 
-def estimated_error(pair: HeldOutPair) -> float:
-    """The estimated mean squared error of the two results; negative by chance if it is small."""
-    return float(_error_map(pair).mean())
-
-
 def estimate_quality(
     pairs: Sequence[HeldOutPair],
     *,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +37,14 @@ def boxes_of(graph: Graph) -> networkx.DiGraph:
     An operator joins the box of what it reads if nothing else reads that, and if it keeps the shape
     and has no weights of its own: a convolution, its bias and its activation are one box.
     """
-    fed = _depending_on_inputs(graph)
-    readers = _readers(fed)
+    whole, inputs = graph.to_networkx(), graph.inputs.values()
+    reached = set(inputs).union(*(networkx.descendants(whole, node) for node in inputs))
+    fed = [node for node in graph.nodes if node in reached]
+    readers = whole.subgraph(reached).out_degree
     heads: dict[Node, Node] = {}
     members: dict[Node, list[Node]] = {}
     for node in fed:
-        sources = [source for source in dict.fromkeys(node.inputs) if source in fed]
+        sources = [source for source in dict.fromkeys(node.inputs) if source in reached]
         joins = len(sources) == 1 and _joins(node, sources[0], readers[sources[0]])
         head = heads[sources[0]] if joins else node
         heads[node] = head
@@ -52,31 +54,12 @@ def boxes_of(graph: Graph) -> networkx.DiGraph:
     result.add_nodes_from(boxes.values())
     for node in fed:
         for source in node.inputs:
-            if source in fed and heads[source] is not heads[node]:
+            if source in reached and heads[source] is not heads[node]:
                 result.add_edge(boxes[heads[source]], boxes[heads[node]])
     for name, node in graph.outputs.items():
-        if node in fed:
+        if node in reached:
             result.add_edge(boxes[heads[node]], Box(name, (), _shape(node), "output", name))
     return result
-
-
-def _depending_on_inputs(graph: Graph) -> dict[Node, None]:
-    """In order; parameters, constants and what is computed from these alone are not among them."""
-    inputs = set(graph.inputs.values())
-    fed: dict[Node, None] = {}
-    for node in graph.nodes:
-        if node in inputs or any(source in fed for source in node.inputs):
-            fed[node] = None
-    return fed
-
-
-def _readers(fed: Iterable[Node]) -> dict[Node, int]:
-    fed = list(fed)
-    counts = dict.fromkeys(fed, 0)
-    for node in fed:
-        for source in set(node.inputs) & counts.keys():
-            counts[source] += 1
-    return counts
 
 
 def _joins(node: Node, source: Node, readers: int) -> bool:
