@@ -22,14 +22,14 @@ class Footprint:
     Attributes:
         kernel: None for a leaf and for a view.
         workspace: the kernel's scratch tensors.
-        lying: a tensor without data that lies as the value does.
+        layout: a tensor without data that lies as the value does.
         root: the node in whose memory the value lies: itself, but for views.
         donors: the inputs' roots that the result may overwrite, once nobody reads them any more.
     """
 
     kernel: Kernel | None
     workspace: tuple[Spec, ...]
-    lying: torch.Tensor
+    layout: torch.Tensor
     root: Node
     donors: tuple[Node, ...] = ()
 
@@ -58,18 +58,20 @@ def has_memory(root: Node) -> bool:
 def _footprint(node: Node, found: Footprints, choose: Choose) -> Footprint:
     if is_leaf(node):
         return Footprint(None, (), stored(node), node)
-    view = view_of(node, found[node.inputs[0]].lying) if node.inputs else None
+    view = view_of(node, found[node.inputs[0]].layout) if node.inputs else None
     if view is not None:
         return Footprint(None, (), view, found[node.inputs[0]].root)
-    kernel, lying = choose(node), stored(node)
-    donors = _donors(node, kernel, lying, found)
-    return Footprint(kernel, tuple(kernel.workspace(node)), lying, node, donors)
+    kernel, layout = choose(node), stored(node)
+    donors = _donors(node, kernel, layout, found)
+    return Footprint(kernel, tuple(kernel.workspace(node)), layout, node, donors)
 
 
-def _donors(node: Node, kernel: Kernel, lying: torch.Tensor, found: Footprints) -> tuple[Node, ...]:
+def _donors(
+    node: Node, kernel: Kernel, layout: torch.Tensor, found: Footprints
+) -> tuple[Node, ...]:
     overwrites, by_root = kernel.overwrites(node), dict[Node, list[bool]]()
     for number, source in enumerate(node.inputs):
-        fits = number in overwrites and _lie_alike(found[source].lying, lying)
+        fits = number in overwrites and _lie_alike(found[source].layout, layout)
         by_root.setdefault(found[source].root, []).append(fits)
     return tuple(root for root, fits in by_root.items() if has_memory(root) and all(fits))
 

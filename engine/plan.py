@@ -54,7 +54,7 @@ class Plan:
     Attributes:
         stages: run one after the other, in one memory.
         owners: in whose memory each value lies, sources before what is computed from them.
-        lying: how it lies there: tensors without data (on torch's ``meta`` device).
+        layouts: how it lies there: tensors without data (on torch's ``meta`` device).
         constants: values that lie in memory from the start.
         copies: updates to carry out at the end, their values lying elsewhere than the parameters.
         parameters: every parameter that is read or updated.
@@ -64,7 +64,7 @@ class Plan:
     graph: Graph
     stages: tuple[Stage, ...]
     owners: Mapping[Node, Owner]
-    lying: Mapping[Node, torch.Tensor]
+    layouts: Mapping[Node, torch.Tensor]
     constants: tuple[Node, ...]
     copies: tuple[Update, ...]
     parameters: tuple[Parameter, ...]

@@ -88,7 +88,7 @@ class _Planner:
             graph=self.graph,
             stages=self.planned,
             owners=self.owners,
-            lying={node: shape.lying for node, shape in self.footprints.items()},
+            layouts={node: shape.layout for node, shape in self.footprints.items()},
             constants=self.constants,
             copies=tuple(self.copies),
             parameters=tuple(dict.fromkeys(read + updated)),

@@ -79,7 +79,7 @@ def _phase_weight(step: Computation, inputs: Inputs) -> int:
 
 
 _MOVED = ("input", "parameter", "constant", "full", "copy", "concat", "pad", "unslice", "unfold",
-          "upsample_nearest", "interleave_phases", "separate_phases", "turn_weight")  # fmt: skip
+          "upsample_nearest", "interleave_phases", "separate_phases", "rotate_weight")  # fmt: skip
 
 _FLOPS: dict[str, Callable[[Computation, Inputs], int]] = {
     **dict.fromkeys((*VIEWS, *_MOVED), _nothing),

@@ -25,7 +25,7 @@ from ops.arithmetic import (
 from ops.assembly import concat, pad, slice, unslice
 from ops.average_pooling import avg_pool2d, sum_pool2d, sum_pool2d_adjoint
 from ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal, where
-from ops.convolution import conv2d_input_gradient, conv2d_weight_gradient, turn_weight
+from ops.convolution import conv2d_input_gradient, conv2d_weight_gradient, rotate_weight
 from ops.convolution_calls import conv2d, conv_transpose2d
 from ops.dimension import Dim
 from ops.errors import (

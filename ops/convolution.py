@@ -67,7 +67,7 @@ def _infer_weight_gradient(
     return weight
 
 
-def _infer_turned(weight: Spec) -> Spec:
+def _infer_rotated(weight: Spec) -> Spec:
     require_ndim(weight, 4, "a weight [C_out, C_in, kh, kw]")
     c_out, c_in, *kernel_size = weight.shape
     return weight.with_shape((c_in, c_out, *kernel_size))
@@ -174,12 +174,12 @@ conv2d_weight_gradient = operator(
     Gives [C_out, C_in/groups, kh, kw].""",
 )
 
-turn_weight: Operator = operator(
-    "turn_weight",
-    infer=_infer_turned,
+rotate_weight: Operator = operator(
+    "rotate_weight",
+    infer=_infer_rotated,
     forward=lambda input: input.flip(2, 3).transpose(0, 1),
-    vjp=lambda gradient, y, x: turn_weight(gradient),
-    doc="""A weight [C_out, C_in, kh, kw] as [C_in, C_out, kh, kw], its taps turned by 180 degrees.
+    vjp=lambda gradient, y, x: rotate_weight(gradient),
+    doc="""A weight [C_out, C_in, kh, kw] as [C_in, C_out, kh, kw], its taps rotated by 180 degrees.
 
     With it a convolution of stride 1 is an input gradient, and the other way around.""",
 )

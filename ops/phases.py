@@ -61,7 +61,7 @@ def phase_views(
 
 
 def _interleave(input: torch.Tensor) -> torch.Tensor:
-    """Weave four phases into one image: ``y[n, c, 2i+a, 2j+b] = x[n, (2a+b)C + c, i+a, j+b]``.
+    """Interleave four phases to one image: ``y[n, c, 2i+a, 2j+b] = x[n, (2a+b)C + c, i+a, j+b]``.
 
     [N, 4*C, H+1, W+1] in, [N, C, 2*H, 2*W] out. Of each phase one row and one column is unused."""
     n, channels, height, width = input.shape

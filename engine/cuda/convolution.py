@@ -34,7 +34,7 @@ IMAGES = ("conv2d", "conv2d_input_gradient")
 
 
 class _Images(NamedTuple):
-    """What makes a node's images: a convolution, and perhaps the weaving of its phases.
+    """What makes a node's images: a convolution, and perhaps the interleaving of its phases.
 
     Attributes:
         step: the convolution.
@@ -53,16 +53,16 @@ class _Images(NamedTuple):
         found = [i for i, step in numbered.items() if step.operator.name in IMAGES]
         if len(found) != 1:
             return None
-        woven = [
+        interleaving = [
             i for i, step in numbered.items()
             if step.operator.name == "interleave_phases" and step.sources == (found[0],)
         ]  # fmt: skip
-        done = (*found, *woven)
+        done = (*found, *interleaving)
         after = tuple(step for i, step in numbered.items() if i not in done)
         return _Images(numbered[found[0]], done, after)
 
     @property
-    def woven(self) -> bool:
+    def interleaved(self) -> bool:
         return len(self.done) > 1
 
 
@@ -70,7 +70,7 @@ def _parts(images: _Images, inputs: Tensors) -> Iterator[Part]:
     x, w = (inputs[i] for i in images.step.sources)
     if images.step.operator.name == "conv2d_input_gradient":
         return input_gradient(images.step, x, w)
-    return (interleaved if images.woven else convolved)(images.step, x, w)
+    return (interleaved if images.interleaved else convolved)(images.step, x, w)
 
 
 def _images(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, *, compute: str) -> Run:
@@ -122,9 +122,9 @@ def _supports_images(node: Node) -> bool:
         return False
     if max(images.step.sources) >= len(node.inputs):
         return False
-    if images.woven and images.step.operator.name != "conv2d":
+    if images.interleaved and images.step.operator.name != "conv2d":
         return False
-    if images.woven and images.step.attributes["groups"] != 1:
+    if images.interleaved and images.step.attributes["groups"] != 1:
         return False
     if not images.after:
         return True

@@ -82,7 +82,7 @@ def correlate_weight(
 ) -> None:  # fmt: skip
     """parts[p, g, f, i, j, c] = sum over the pixels of part p of dy[pixel, g, f] x[window, g, c].
 
-    The sum over the parts is the gradient of what ``correlate`` computes by its weight."""
+    The sum over the parts is the gradient of what ``correlated`` computes by its weight."""
     blocks = tl.cdiv(DEPTH, BLOCK_DEPTH)
     f = tl.program_id(0) // blocks * BLOCK_FILTERS + tl.arange(0, BLOCK_FILTERS)
     k = tl.program_id(0) % blocks * BLOCK_DEPTH + tl.arange(0, BLOCK_DEPTH)

@@ -12,8 +12,8 @@ from engine.kernels.patches import Gather, Window
 from engine.kernels.winograd import (
     PRODUCTS,
     Blocks,
+    from_rotated_taps,
     from_taps,
-    from_turned_taps,
     matrices,
     to_taps,
 )
@@ -28,9 +28,9 @@ def _is_small(node: Node, kernel_size: Sequence[int]) -> bool:
     return small and a["groups"] == 1
 
 
-def _window(node: Node, turned: bool = False) -> Window:
+def _window(node: Node, rotated: bool = False) -> Window:
     top, left = node.attributes["padding"]
-    return Window((3, 3), (1, 1), (2 - top, 2 - left) if turned else (top, left), (1, 1))
+    return Window((3, 3), (1, 1), (2 - top, 2 - left) if rotated else (top, left), (1, 1))
 
 
 def _fits(window: Window, images: Node) -> bool:
@@ -48,21 +48,21 @@ def _weight_traffic(weight: Spec) -> int:
     return 2 * sum(spec.nbytes for spec in _weight_workspace(weight))
 
 
-def _convolution(turned: bool) -> Kernel:
-    """``conv2d``, or with the weight turned around its input gradient."""
+def _convolution(rotated: bool) -> Kernel:
+    """``conv2d``, or with the weight rotated its input gradient."""
 
     def blocks(node: Node) -> Blocks:
-        return Blocks(Gather.of(_window(node, turned), node.inputs[0], 1), node.sizes[1])
+        return Blocks(Gather.of(_window(node, rotated), node.inputs[0], 1), node.sizes[1])
 
     def supports(node: Node) -> bool:
         images, weight = node.inputs
-        return _is_small(node, weight.sizes[2:]) and _fits(_window(node, turned), images)
+        return _is_small(node, weight.sizes[2:]) and _fits(_window(node, rotated), images)
 
     def prepare(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
         (images, weight), (rows, places, *scratch) = inputs, workspaces
-        transform = from_turned_taps if turned else from_taps
+        transform = from_rotated_taps if rotated else from_taps
         runs = transform(channels_last(weight), rows, places)
-        factors = matrices(places) if turned else matrices(places).mT
+        factors = matrices(places) if rotated else matrices(places).mT
         for tile in blocks(node).tiles(images, scratch):
             pixels, results = matrices(tile.pixels), matrices(tile.results)
             runs += [*tile.read, partial(torch.bmm, pixels, factors, out=results)]
@@ -94,8 +94,8 @@ def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces:
 
 
 KERNELS: dict[str, list[Kernel]] = {
-    "conv2d": [_convolution(turned=False)],
-    "conv2d_input_gradient": [_convolution(turned=True)],
+    "conv2d": [_convolution(rotated=False)],
+    "conv2d_input_gradient": [_convolution(rotated=True)],
     "conv2d_weight_gradient": [
         Kernel(
             NAME,

@@ -15,7 +15,7 @@ from functools import partial
 import torch
 
 from engine.kernels.kernel import Kernel, Run, Tensors, channels_last, in_sequence
-from engine.kernels.movement import turned as turn
+from engine.kernels.movement import rotated as rotate
 from engine.kernels.patches import Gather, Tiling, Window, lies_channels_last
 from ops import Node, Spec
 
@@ -37,11 +37,11 @@ def _as_matrix(
     node: Node, value: torch.Tensor, scratch: list[torch.Tensor]
 ) -> tuple[list[Run], torch.Tensor]:
     """A four-axis value as the matrix of its NHWC memory, one row per leading index or pixel."""
-    lying = channels_last(value)
+    stored = channels_last(value)
     if lies_channels_last(node):
-        return [], lying
-    copy = scratch.pop(0).view(lying.shape)
-    return [partial(copy.copy_, lying)], copy
+        return [], stored
+    copy = scratch.pop(0).view(stored.shape)
+    return [partial(copy.copy_, stored)], copy
 
 
 # y = conv2d(x, w): gather x, multiply by w.
@@ -115,43 +115,43 @@ def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces:
     return in_sequence(runs if sums is dw else [*runs, partial(dw.copy_, sums)])
 
 
-# dx by convolution, where the stride is 1: gather dy, multiply by the weight turned around.
+# dx by convolution, where the stride is 1: gather dy, multiply by the weight rotated.
 
 
-def _turned(node: Node) -> Window:
+def _rotated(node: Node) -> Window:
     forward = _window(node, node.inputs[1].sizes[2:])
     (kh, kw), (ph, pw), (dh, dw) = forward.kernel_size, forward.padding, forward.dilation
     return replace(forward, padding=(dh * (kh - 1) - ph, dw * (kw - 1) - pw))
 
 
-def _can_turn(node: Node) -> bool:
-    return node.attributes["stride"] == (1, 1) and min(_turned(node).padding) >= 0
+def _can_rotate(node: Node) -> bool:
+    return node.attributes["stride"] == (1, 1) and min(_rotated(node).padding) >= 0
 
 
-def _turned_gather(node: Node) -> Gather:
-    return Gather.of(_turned(node), node.inputs[0], node.attributes["groups"])
+def _rotated_gather(node: Node) -> Gather:
+    return Gather.of(_rotated(node), node.inputs[0], node.attributes["groups"])
 
 
-def _turned_weight(node: Node) -> Spec:
+def _rotated_weight(node: Node) -> Spec:
     c_out, per_group, kh, kw = node.inputs[1].sizes
     groups = node.attributes["groups"]
     return node.spec.with_shape((groups, kh, kw, c_out // groups, per_group))
 
 
-def _turned_workspace(node: Node) -> list[Spec]:
-    return [_turned_weight(node), *_turned_gather(node).workspace()]
+def _rotated_workspace(node: Node) -> list[Spec]:
+    return [_rotated_weight(node), *_rotated_gather(node).workspace()]
 
 
-def _turned_passes(node: Node) -> int:
-    return _turned_gather(node).traffic
+def _rotated_passes(node: Node) -> int:
+    return _rotated_gather(node).traffic
 
 
 def _convolve_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
-    (gradient, w), (turned, *scratch) = inputs, workspaces
-    gather = _turned_gather(node)
-    runs = turn(w.unflatten(0, (gather.groups, -1)), turned.permute(0, 3, 4, 1, 2))
+    (gradient, w), (rotated, *scratch) = inputs, workspaces
+    gather = _rotated_gather(node)
+    runs = rotate(w.unflatten(0, (gather.groups, -1)), rotated.permute(0, 3, 4, 1, 2))
     dx = channels_last(out).flatten(0, 2).unflatten(1, (gather.groups, -1))
-    return in_sequence(runs + _multiply(gather, gradient, scratch, turned.flatten(1, 3), dx))
+    return in_sequence(runs + _multiply(gather, gradient, scratch, rotated.flatten(1, 3), dx))
 
 
 # dx by scattering: multiply dy by the weight, add each window's pixels to the image.
@@ -231,11 +231,11 @@ KERNELS: dict[str, list[Kernel]] = {
     ],
     "conv2d_input_gradient": [
         Kernel(
-            "convolve with the turned weight",
+            "convolve with the rotated weight",
             _convolve_back,
-            _turned_workspace,
-            supports=_can_turn,
-            passes=_turned_passes,
+            _rotated_workspace,
+            supports=_can_rotate,
+            passes=_rotated_passes,
         ),
         Kernel(
             "multiply, scatter windows", _scatter_back, _scatter_workspace, passes=_scatter_passes

@@ -84,12 +84,12 @@ def _upsample(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run
     return partial(blocks.copy_, x[:, :, :, None, :, None])
 
 
-def _turn(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
-    return in_sequence(turned(inputs[0].transpose(0, 1), out))
+def _rotate(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
+    return in_sequence(rotated(inputs[0].transpose(0, 1), out))
 
 
-def turned(weight: torch.Tensor, out: torch.Tensor) -> list[Run]:
-    """Copy a weight [..., kh, kw], its taps turned by 180 degrees."""
+def rotated(weight: torch.Tensor, out: torch.Tensor) -> list[Run]:
+    """Copy a weight [..., kh, kw], its taps rotated by 180 degrees."""
     kh, kw = weight.shape[-2:]
     return [
         partial(out[..., kh - 1 - i, kw - 1 - j].copy_, weight[..., i, j])
@@ -111,5 +111,5 @@ KERNELS: dict[str, list[Kernel]] = {
     "pad": [Kernel("copy", _pad)],
     "unslice": [Kernel("copy", _unslice)],
     "upsample_nearest": [Kernel("copy", _upsample)],
-    "turn_weight": [Kernel("copy per tap", _turn)],
+    "rotate_weight": [Kernel("copy per tap", _rotate)],
 }

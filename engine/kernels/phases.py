@@ -1,4 +1,4 @@
-"""Kernels that weave phases into images, and sum a weight's taps for them."""
+"""Kernels that interleave phases into images, and sum a weight's taps for them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def _separate(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run
 
 def _phase_weight(node: Node, out: torch.Tensor, inputs: Tensors, scratch: Tensors) -> Run:
     (weight, sums), (taps, summed) = inputs, scratch
-    lying = channels_last(weight)
+    stored = channels_last(weight)
     phases = channels_last(out).unflatten(0, (4, -1)).transpose(0, 1)
     return in_sequence(
         [
-            partial(taps.view(lying.shape).copy_, lying),
+            partial(taps.view(stored.shape).copy_, stored),
             partial(torch.bmm, sums.expand(len(taps), -1, -1), taps, out=summed),
             partial(phases.copy_, summed.view(phases.shape)),
         ]
@@ -37,13 +37,13 @@ def _phase_weight(node: Node, out: torch.Tensor, inputs: Tensors, scratch: Tenso
 
 def _phase_weight_adjoint(node: Node, out: torch.Tensor, inputs: Tensors, scratch: Tensors) -> Run:
     (weight, sums), (taps, summed) = inputs, scratch
-    lying = channels_last(out)
+    stored = channels_last(out)
     phases = channels_last(weight).unflatten(0, (4, -1)).transpose(0, 1)
     return in_sequence(
         [
             partial(summed.view(phases.shape).copy_, phases),
             partial(torch.bmm, sums.mT.expand(len(taps), -1, -1), summed, out=taps),
-            partial(lying.copy_, taps.view(lying.shape)),
+            partial(stored.copy_, taps.view(stored.shape)),
         ]
     )
 

@@ -26,10 +26,10 @@ def piecewise(prepare: Prepare) -> Prepare:
         inputs: Sequence[torch.Tensor],
         workspaces: Sequence[torch.Tensor],
     ) -> Run:
-        lying, *whole = (_as_stored(x.expand(out.shape)) for x in (out, *inputs))
+        ours, *whole = (_as_stored(x.expand(out.shape)) for x in (out, *inputs))
         return in_sequence(
-            prepare(node, lying[index], [x[index] for x in whole], workspaces)
-            for index in _pieces(lying.shape, PIECE)
+            prepare(node, ours[index], [x[index] for x in whole], workspaces)
+            for index in _pieces(ours.shape, PIECE)
         )
 
     return prepare_all

@@ -90,8 +90,8 @@ def from_taps(weight: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) ->
     return runs + _from_taps(rows.unbind(2), places.unbind(1))
 
 
-def from_turned_taps(weight: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> list[Run]:
-    """The same of the weight turned by 180 degrees."""
+def from_rotated_taps(weight: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> list[Run]:
+    """The same of the weight rotated by 180 degrees."""
     runs = _from_taps(weight.unbind(1)[::-1], rows.unbind(0))
     return runs + _from_taps(rows.unbind(2)[::-1], places.unbind(1))
 

@@ -10,11 +10,11 @@ from functools import partial
 import torch
 
 from engine.kernels.kernel import Kernel, Run
-from engine.native.crew import runner
 from engine.native.library import load
 from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
 from engine.native.source import Code, StepSource, program_source
+from engine.native.thread_pool import runner
 from ops import Node, Spec
 
 

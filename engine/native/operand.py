@@ -30,11 +30,11 @@ class Operand:
     dtype: torch.dtype
 
     @staticmethod
-    def of(address: str, lying: torch.Tensor) -> Operand:
+    def of(address: str, layout: torch.Tensor) -> Operand:
         """For a tensor, with or without data, whose storage begins at an address."""
-        if lying.storage_offset():
-            address = f"{address} + {lying.storage_offset() * lying.dtype.itemsize}"
-        return Operand(address, tuple(lying.shape), lying.stride(), lying.dtype)
+        if layout.storage_offset():
+            address = f"{address} + {layout.storage_offset() * layout.dtype.itemsize}"
+        return Operand(address, tuple(layout.shape), layout.stride(), layout.dtype)
 
     @staticmethod
     def stored(spec: Spec) -> Operand:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import torch
 
 from engine.kernels.kernel import Run
-from engine.native.crew import runner
 from engine.native.kernel import NativeKernel
 from engine.native.library import load
 from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
 from engine.native.source import Code, StepSource, program_source
+from engine.native.thread_pool import runner
 from engine.native.transfer import can_transfer, deliver, fetch
 from engine.plan import Owner, Plan, Stage, Step
 from ops import Node, Parameter, Spec
@@ -118,7 +118,7 @@ class NativeSteps:
         )
 
     def _operand(self, node: Node) -> Operand:
-        return Operand.of(self._address(self._plan.owners[node]), self._plan.lying[node])
+        return Operand.of(self._address(self._plan.owners[node]), self._plan.layouts[node])
 
     def _scratch(self, index: int, spec: Spec) -> Operand:
         row_major = torch.empty(spec.sizes, dtype=spec.dtype, device="meta")

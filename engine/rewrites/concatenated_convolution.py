@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import add
 
 from engine.graph import Graph
-from engine.rewrites.upsampled_convolution import has_phases, is_upsampled_twofold
+from engine.rewrites.upsampled_convolution import is_3x3_same, is_upsampled_twofold
 from ops import Node, concat, conv2d, slice
 from ops.provenance import in_place_of
 
@@ -30,7 +30,7 @@ def convolve_parts(graph: Graph) -> Graph:
 
 
 def _convolved_parts(node: Node) -> Node:
-    if node.operator.name != "conv2d" or not has_phases(node):
+    if node.operator.name != "conv2d" or not is_3x3_same(node):
         return node
     images, weight = node.inputs
     if images.operator.name != "concat" or images.attributes["dim"] % images.ndim != 1:

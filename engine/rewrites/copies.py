@@ -12,7 +12,7 @@ from engine.work import flops
 from ops import Node
 from ops.leaves import input
 
-WEIGHTS = frozenset({"phase_weight", "turn_weight"})
+WEIGHTS = frozenset({"phase_weight", "rotate_weight"})
 """What makes another weight of a weight, element by element or as sums of a few."""
 
 WORTH_COPYING = 256

@@ -32,9 +32,9 @@ def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
     """Operators one after the other are one: f(g(x)) = (f . g)(x).
 
     A chain of elementwise operators becomes one node, together with the convolution before it or
-    the sum after it; so do a convolution and the weaving of its phases, and what sums the taps of
-    its weight. Cheap elementwise values are computed again by each who reads them, rather than
-    kept.
+    the sum after it; so do a convolution and the interleaving of its phases, and what sums the
+    taps of its weight. Cheap elementwise values are computed again by each node that reads them,
+    rather than kept.
 
     Args:
         graph: bound.

@@ -14,9 +14,9 @@ from ops import (
     conv2d,
     conv2d_weight_gradient,
     conv_transpose2d,
+    rotate_weight,
     sum_pool2d,
     sum_pool2d_adjoint,
-    turn_weight,
 )
 from ops.leaves import is_constant
 from ops.phases import tap_sums
@@ -39,7 +39,7 @@ def stride_over_phases(graph: Graph) -> Graph:
     two. These sums can as well be taken after the convolution:
 
         interleave_phases(conv2d(x, phase_weight(w), padding=1))
-            = sum_pool2d(conv_transpose2d(x, turn_weight(w), stride=2), 2, stride=1)
+            = sum_pool2d(conv_transpose2d(x, rotate_weight(w), stride=2), 2, stride=1)
 
     It multiplies 9 times where the phases do 16 times, and more at borders, but has more to add up
     afterwards; so for a convolution and each of its gradients the cheaper is taken, by the cost
@@ -55,25 +55,27 @@ def _strided(node: Node) -> Node:
 
 def _output(node: Node) -> Node:
     (phases,) = node.inputs
-    if not _has_phases(phases, "conv2d"):
+    if not _is_phase_convolution(phases, "conv2d"):
         return node
     x, weight = phases.inputs
     if not _sums_taps(weight, "phase_weight"):
         return node
     with in_place_of(node, phases):
-        large = conv_transpose2d(x, turn_weight(weight.inputs[0]), stride=2)
+        large = conv_transpose2d(x, rotate_weight(weight.inputs[0]), stride=2)
         return sum_pool2d(large, **PAIRS) if _is_cheaper(large, phases) else node
 
 
 def _input_gradient(node: Node) -> Node:
     gradient, weight = node.inputs
-    if not (_has_phases(node, "conv2d_input_gradient") and _sums_taps(weight, "phase_weight")):
+    if not _is_phase_convolution(node, "conv2d_input_gradient"):
+        return node
+    if not _sums_taps(weight, "phase_weight"):
         return node
     if gradient.operator.name != "separate_phases":
         return node
     with in_place_of(node, gradient):
         large = _summed(gradient.inputs[0])
-        strided = conv2d(large, turn_weight(weight.inputs[0]), stride=2)
+        strided = conv2d(large, rotate_weight(weight.inputs[0]), stride=2)
     return strided if _is_cheaper(strided, node) else node
 
 
@@ -82,7 +84,7 @@ def _weight_gradient(node: Node) -> Node:
     if not (_sums_taps(node, "phase_weight_adjoint") and phases.inputs):
         return node
     gradient, x = phases.inputs[0], phases.inputs[-1]
-    if not _has_phases(phases, "conv2d_weight_gradient"):
+    if not _is_phase_convolution(phases, "conv2d_weight_gradient"):
         return node
     if gradient.operator.name != "separate_phases":
         return node
@@ -96,7 +98,7 @@ def _weight_gradient(node: Node) -> Node:
             dilation=(1, 1),
             groups=1,
         )
-        return turn_weight(strided) if _is_cheaper(strided, phases) else node
+        return rotate_weight(strided) if _is_cheaper(strided, phases) else node
 
 
 def _summed(image: Node) -> Node:
@@ -105,7 +107,7 @@ def _summed(image: Node) -> Node:
     return sum_pool2d_adjoint(image, size=(height + 1, width + 1), **PAIRS)
 
 
-def _has_phases(node: Node, name: str) -> bool:
+def _is_phase_convolution(node: Node, name: str) -> bool:
     """Whether a node is a convolution, or its gradient, as phases have it."""
     a = node.attributes
     return (

@@ -20,7 +20,7 @@ def convolve_before_upsampling(graph: Graph) -> Graph:
     return graph.transform(_convolved_small)
 
 
-def has_phases(convolution: Node) -> bool:
+def is_3x3_same(convolution: Node) -> bool:
     """Whether a ``conv2d`` would have phases if its images were upsampled twofold."""
     a = convolution.attributes
     return (
@@ -39,7 +39,7 @@ def _convolved_small(node: Node) -> Node:
     if node.operator.name != "conv2d":
         return node
     upsampled, weight = node.inputs
-    if not (is_upsampled_twofold(upsampled) and has_phases(node)):
+    if not (is_upsampled_twofold(upsampled) and is_3x3_same(node)):
         return node
     with in_place_of(node):
         sums = constant(value=tap_sums(node.dtype))

@@ -83,7 +83,7 @@ class Arrangement:
 def _placed(sample: Sample, name: str) -> tuple[Node, torch.Tensor]:
     """A node whose value is a sample, and its tensor."""
     values, shape = sample.values(), tuple(sample.shape)
-    if sample.lying == "full" and sample.dtype != torch.bool and values.numel():
+    if sample.actual_layout == "full" and sample.dtype != torch.bool and values.numel():
         number = values.flatten()[0].item()
         memory = poisoned((values.numel(),), sample.dtype)
         memory[0] = number
@@ -96,7 +96,7 @@ def _placed(sample: Sample, name: str) -> tuple[Node, torch.Tensor]:
         assert view is not None, "a view of a leaf is possible here"
         tensor = view
     target = tensor
-    if sample.lying == "expanded":
+    if sample.actual_layout == "expanded":
         axis = repeated_axis(shape)
         target, values = tensor.narrow(axis, 0, 1), values.narrow(axis, 0, 1)
     target.copy_(values)
@@ -110,17 +110,17 @@ def _viewed(sample: Sample, name: str) -> tuple[Node, Node]:
     def leaf(shape: Sequence[int]) -> Node:
         return input(name=name, shape=tuple(shape), dtype=sample.dtype)
 
-    if sample.lying == "transposed":
+    if sample.actual_layout == "transposed":
         source = leaf(shape[::-1])
         return source, permute(source, dims=tuple(reversed(range(ndim))))
-    if sample.lying == "sliced":
+    if sample.actual_layout == "sliced":
         source = leaf((*shape[:-1], 2 * shape[-1] + 1))
         return source, slice(source, ndim - 1, 1, None, 2)
-    if sample.lying == "expanded":
+    if sample.actual_layout == "expanded":
         axis = repeated_axis(shape)
         source = leaf((*shape[:axis], 1, *shape[axis + 1 :]))
         return source, expand(source, shape)
-    if sample.lying == "contiguous" and ndim == 4:
+    if sample.actual_layout == "contiguous" and ndim == 4:
         source = leaf((torch.Size(shape).numel(),))
         return source, reshape(source, shape)
     source = leaf(shape)

@@ -67,21 +67,21 @@ class Sample:
 
     def tensor(self) -> torch.Tensor:
         """The tensor, in its layout."""
-        return lay(self.values(), self.lying)
+        return lay(self.values(), self.actual_layout)
 
     def values(self) -> torch.Tensor:
         """The tensor, row-major."""
         generator = torch.Generator().manual_seed(self.seed)
         values = self._spread(generator) if self.smooth else self._rough(generator)
-        if self.lying == "full" and values.numel():
+        if self.actual_layout == "full" and values.numel():
             values = values.flatten()[0].expand(values.shape).clone()
-        if self.lying == "expanded":
+        if self.actual_layout == "expanded":
             axis = repeated_axis(self.shape)
             values = values.narrow(axis, 0, 1).expand(values.shape).clone()
         return values > 0 if self.dtype == torch.bool else values.to(self.dtype)
 
     @property
-    def lying(self) -> str:
+    def actual_layout(self) -> str:
         """The layout, or ``contiguous`` where this sample cannot have it."""
         possible = {
             "channels_last": len(self.shape) == 4,

@@ -15,7 +15,7 @@ def declare(text: Text, tapsum: TapSum) -> None:
     kind, s = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype]
     with text.block("typedef struct", " Sides@;"):
         text(f"{kind} *y;", *(f"const {kind} *x{i};" for i in tapsum.anchor.sides))
-        if tapsum.woven:
+        if tapsum.interleaved:
             text(
                 *(
                     f"v{s} row{i}; /* of channels, in the order of the lanes */"
@@ -31,7 +31,7 @@ def fill(text: Text, tapsum: TapSum, operands: Operands) -> None:
     values = [f"({kind} *)({operands.out.address})"]
     values += [f"(const {kind} *)({operands.inputs[i].address})" for i in tapsum.anchor.sides]
     text(f"Sides@ sides = {{{', '.join(values)}}};")
-    if tapsum.woven:
+    if tapsum.interleaved:
         m = tapsum.taps.results
         for i in tapsum.anchor.sides:
             if stride := _channel_stride(tapsum, operands.inputs[i]):
@@ -49,8 +49,8 @@ def write_store(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
     with text.block(
         f"static inline void store@(const Sides@ *sides, v{s} sum, long at, long channel)"
     ):
-        if tapsum.woven:
-            _store_woven(text, tapsum, inputs)
+        if tapsum.interleaved:
+            _store_interleaved(text, tapsum, inputs)
         elif count % lanes == 0:
             _store(text, tapsum, inputs, None)
         else:
@@ -81,7 +81,7 @@ def _store(text: Text, tapsum: TapSum, inputs: Sequence[Operand], lanes: int | N
     text(f"store{part}_{s}(sides->y + at, {_after(text, tapsum, names)}{comma});")
 
 
-def _store_woven(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
+def _store_interleaved(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
     """All classes of one position: each of their rows has neighbouring pixels."""
     s, m = SUFFIX[tapsum.dtype], tapsum.taps.results
     rows, columns = tapsum.taps.out_step

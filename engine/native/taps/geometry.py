@@ -111,7 +111,7 @@ class Taps:
 
 
 def convolution(step: Computation, x: Sequence[int], w: Operand, phases: bool) -> Taps:
-    """``conv2d`` of images x, its result perhaps woven by ``interleave_phases``."""
+    """``conv2d`` of images x, its result perhaps interleaved by ``interleave_phases``."""
     a = step.attributes
     (sh, sw), (ph, pw), (dh, dw) = a["stride"], a["padding"], a["dilation"]
     _, m, rows, columns = step.spec.sizes
@@ -178,7 +178,8 @@ def upsampled_convolution(x: Sequence[int], w: Operand) -> Taps:
 def input_gradient(step: Computation, g: Sequence[int], w: Operand, phases: bool) -> Taps:
     """``conv2d_input_gradient`` of a gradient g, perhaps taken apart by ``separate_phases``.
 
-    With phases, g is the gradient of the woven image: twice as large, a quarter of the channels.
+    With phases, g is the gradient of the interleaved image: twice as large, with a quarter of the
+    channels.
     """
     a = step.attributes
     (sh, sw), (ph, pw), (dh, dw) = a["stride"], a["padding"], a["dilation"]

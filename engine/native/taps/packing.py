@@ -20,8 +20,8 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
             f"{TYPES[tapsum.dtype]} *rows = packed + (t * {taps.terms} + begin) * {row};",
             "const long terms = end - begin;",
         )
-        if tapsum.woven:
-            _pack_woven(text, tapsum)
+        if tapsum.interleaved:
+            _pack_interleaved(text, tapsum)
         else:
             text(table("taps", [tap.weight for tap in places]))
             pack_matrix(text, tapsum, "taps[t]", "rows", taps.results != row)
@@ -34,11 +34,11 @@ def share_terms(text: Text, terms: int, lanes: int) -> None:
     text(f"const long begin = {first}, end = {last} < {terms} ? {last} : {terms};")
 
 
-def _pack_woven(text: Text, tapsum: TapSum) -> None:
+def _pack_interleaved(text: Text, tapsum: TapSum) -> None:
     """Each class's weights in its own lanes; zero where it does not read a place."""
-    (woven,), classes = tapsum.positions, tapsum.taps.classes
+    (interleaved,), classes = tapsum.positions, tapsum.taps.classes
     own = [{(t.dy, t.dx): t.weight for t in c.taps} for c in classes]
-    text(table("taps", [o.get((tap.dy, tap.dx), -1) for tap in woven.taps for o in own]))
+    text(table("taps", [o.get((tap.dy, tap.dx), -1) for tap in interleaved.taps for o in own]))
     text(f"memset(rows, 0, terms * {tapsum.lanes} * sizeof *rows);")
     with text.block(f"for (int c = 0; c < {len(classes)}; c++)"):
         at = f"taps[t * {len(classes)} + c]"

@@ -57,10 +57,10 @@ class TapSum:
     @property
     def vectors(self) -> int:
         """Vectors of a pixel of the result, the last perhaps in part."""
-        return 1 if self.woven else -(-self.taps.results // self.lanes)
+        return 1 if self.interleaved else -(-self.taps.results // self.lanes)
 
     @cached_property
-    def woven(self) -> bool:
+    def interleaved(self) -> bool:
         """Whether all classes are computed at once, each in some lanes of one vector.
 
         So it is where they have so few channels that each alone would leave most lanes empty.
@@ -72,11 +72,11 @@ class TapSum:
 
     @cached_property
     def positions(self) -> tuple[PositionClass, ...]:
-        """The classes, or the one they are woven into, whose taps are all places that are read.
+        """The classes, or the one they are interleaved in, whose taps are all places that are read.
 
         Taps are in the order in which they are read.
         """
-        if not self.woven:
+        if not self.interleaved:
             return tuple(replace(c, taps=tuple(sorted(c.taps))) for c in self.taps.classes)
         first = self.taps.classes[0]
         places = {(tap.dy, tap.dx): tap for c in self.taps.classes for tap in c.taps}
@@ -84,12 +84,12 @@ class TapSum:
 
     def classes_at_once(self, number: int) -> tuple[PositionClass, ...]:
         """The classes that one of :attr:`positions` stands for."""
-        return self.taps.classes if self.woven else (self.taps.classes[number],)
+        return self.taps.classes if self.interleaved else (self.taps.classes[number],)
 
     @property
     def dots(self) -> int:
         """Sums of a position, all classes that are computed at once together."""
-        return self.taps.results * (len(self.taps.classes) if self.woven else 1)
+        return self.taps.results * (len(self.taps.classes) if self.interleaved else 1)
 
     @cached_property
     def dotted(self) -> bool:

@@ -22,8 +22,8 @@ from graphs.noise2noise.data.scenes import (
 )
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, are_equal, mean_of, read_raster
-from graphs.noise2noise.restoring.likeness import show_one_scene
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
+from graphs.noise2noise.restoring.same_scene import show_one_scene
 from graphs.noise2noise.restoring.shipped import Shown, shown
 
 DIFFERENT = "M"

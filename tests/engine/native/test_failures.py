@@ -13,7 +13,7 @@ import torch
 
 from engine import Program, cache, compile
 from engine.backends import _native, fall_back
-from engine.native import crew, library, target
+from engine.native import library, target, thread_pool
 from graphs import SGD, GraphBuilder, Module
 from graphs.architectures import UNet, report_network
 from ops import GraphError, OutOfMemory, mse, sigmoid
@@ -33,7 +33,8 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     for remembered in (
-        _native, fall_back, target.find_target, library._load, cache.cache_folder, crew._crew,
+        _native, fall_back, target.find_target, library._load, cache.cache_folder,
+        thread_pool._pool,
     ):  # fmt: skip
         remembered.cache_clear()
 

@@ -195,7 +195,7 @@ def test_nothing_is_read_before_it_is_written(make: Callable[[], Module], thread
         weight.copy_(value)
     assert runtime._arena is not None
     runtime._arena.fill_(255)  # NaN, whatever the type
-    runtime._bind_tensors(runtime._arena)  # constants lie there from the start
+    runtime._bind_tensors()  # constants lie there from the start
     step(**feeds)
     for weight, value in zip(weights, expected, strict=True):
         assert torch.equal(weight, value)

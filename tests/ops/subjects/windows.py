@@ -249,7 +249,7 @@ SUBJECTS = [
     _linear("downsample_sum", _downsamples(), _block_sums, False),
     _linear("interleave_phases", _phases(taken_apart=True), _interleaved, True),
     _linear("separate_phases", _phases(taken_apart=False), _separated, True),
-    _linear("turn_weight", _turnable(), _turned, True),
+    _linear("rotate_weight", _turnable(), _turned, True),
     _bilinear("phase_weight", _weights(), _phase_weight),
     _bilinear("phase_weight_adjoint", _weights(adjoint=True), _phase_weight_adjoint),
 ]

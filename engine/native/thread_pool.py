@@ -1,4 +1,4 @@
-"""The threads that run native code: one crew per number of threads, for the whole process."""
+"""The threads that run native code: one pool per number of threads, for the whole process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.native.target import NativeError, Target
 
 
 class _Steps(ctypes.Structure):
-    """Steps of a program to be run, as ``team.c`` has them."""
+    """Steps of a program to be run, as ``thread_pool.c`` has them."""
 
     _fields_ = (
         ("run", ctypes.c_void_p),
@@ -37,12 +37,12 @@ def runner(
         arena: address of the program's memory.
         outside: addresses of what lies elsewhere; must stay alive.
     """
-    call, crew = _crew(target, threads)
+    call, pool = _pool(target, threads)
     run = ctypes.cast(library.run, ctypes.c_void_p)
 
     def steps(first: int, last: int) -> Callable[[], None]:
         told = _Steps(run, first, last, arena, ctypes.addressof(outside))
-        return partial(_checked, partial(call, crew, ctypes.byref(told)), threads, outside)
+        return partial(_checked, partial(call, pool, ctypes.byref(told)), threads, outside)
 
     return steps
 
@@ -54,10 +54,10 @@ def _checked(run: Callable[[], int], threads: int, outside: object) -> None:
 
 
 @lru_cache
-def _crew(target: Target, threads: int) -> tuple[Callable[..., int], ctypes.c_void_p]:
-    library = load((HERE / "team.c").read_text(), target)
-    library.new_crew.restype = ctypes.c_void_p
-    crew = library.new_crew(threads)
-    if not crew:
-        raise NativeError("there is no memory for a crew of threads")
-    return library.run_steps, ctypes.c_void_p(crew)
+def _pool(target: Target, threads: int) -> tuple[Callable[..., int], ctypes.c_void_p]:
+    library = load((HERE / "thread_pool.c").read_text(), target)
+    library.new_pool.restype = ctypes.c_void_p
+    pool = library.new_pool(threads)
+    if not pool:
+        raise NativeError("there is no memory for a pool of threads")
+    return library.run_steps, ctypes.c_void_p(pool)

@@ -28,19 +28,19 @@ typedef struct {
     int avoided; /* the processor that the workers were last kept off */
     pid_t process;
     Steps steps; /* of the latest job */
-} Crew;
+} ThreadPool;
 
 typedef struct {
-    Crew *crew;
+    ThreadPool *pool;
     int me;
     int job;
 } Worker;
 
-static void work(Crew *crew, int me)
+static void work(ThreadPool *pool, int me)
 {
-    const Steps *s = &crew->steps;
-    s->run(&crew->team, me, s->first, s->last, s->arena, s->outside);
-    barrier(&crew->team);
+    const Steps *s = &pool->steps;
+    s->run(&pool->team, me, s->first, s->last, s->arena, s->outside);
+    barrier(&pool->team);
 }
 
 static void *worker(void *argument)
@@ -48,75 +48,75 @@ static void *worker(void *argument)
     Worker me = *(Worker *)argument;
     free(argument);
     for (int job = me.job;; job++) {
-        await_change(&me.crew->job, &me.crew->idle, job);
-        work(me.crew, me.me);
+        await_change(&me.pool->job, &me.pool->idle, job);
+        work(me.pool, me.me);
     }
     return NULL;
 }
 
 /* Keep the workers off the caller's processor. A kernel likes to wake a thread where it was called
    from, and moves it to an idle processor only some milliseconds later, when all may be over. */
-static void keep_off_my_processor(Crew *crew)
+static void keep_off_my_processor(ThreadPool *pool)
 {
 #if defined(__linux__)
     int mine = sched_getcpu();
     cpu_set_t allowed;
-    if (!crew->hired || mine == crew->avoided || sched_getaffinity(0, sizeof allowed, &allowed))
+    if (!pool->hired || mine == pool->avoided || sched_getaffinity(0, sizeof allowed, &allowed))
         return;
     CPU_CLR(mine, &allowed);
     if (CPU_COUNT(&allowed) == 0)
         return;
-    for (int i = 0; i < crew->hired; i++)
-        pthread_setaffinity_np(crew->workers[i], sizeof allowed, &allowed);
-    crew->avoided = mine;
+    for (int i = 0; i < pool->hired; i++)
+        pthread_setaffinity_np(pool->workers[i], sizeof allowed, &allowed);
+    pool->avoided = mine;
 #endif
 }
 
-static int hire(Crew *crew)
+static int hire(ThreadPool *pool)
 {
-    if (crew->process != getpid()) { /* a forked process has none of its parent's threads */
-        crew->process = getpid();
-        crew->hired = 0;
-        crew->avoided = -1;
-        atomic_store(&crew->team.arrived, 0);
-        atomic_store(&crew->team.sleepers, 0);
-        atomic_store(&crew->idle, 0);
+    if (pool->process != getpid()) { /* a forked process has none of its parent's threads */
+        pool->process = getpid();
+        pool->hired = 0;
+        pool->avoided = -1;
+        atomic_store(&pool->team.arrived, 0);
+        atomic_store(&pool->team.sleepers, 0);
+        atomic_store(&pool->idle, 0);
     }
-    while (crew->hired < crew->team.threads - 1) {
+    while (pool->hired < pool->team.threads - 1) {
         Worker *who = malloc(sizeof *who);
         if (!who)
             return -1;
-        *who = (Worker){crew, crew->hired + 1, atomic_load(&crew->job)};
-        if (pthread_create(&crew->workers[crew->hired], NULL, worker, who)) {
+        *who = (Worker){pool, pool->hired + 1, atomic_load(&pool->job)};
+        if (pthread_create(&pool->workers[pool->hired], NULL, worker, who)) {
             free(who);
             return -1;
         }
-        pthread_detach(crew->workers[crew->hired++]);
+        pthread_detach(pool->workers[pool->hired++]);
     }
     return 0;
 }
 
-Crew *new_crew(int threads)
+ThreadPool *new_pool(int threads)
 {
-    Crew *crew = calloc(1, sizeof *crew);
-    if (!crew || !(crew->workers = calloc(threads, sizeof *crew->workers)))
+    ThreadPool *pool = calloc(1, sizeof *pool);
+    if (!pool || !(pool->workers = calloc(threads, sizeof *pool->workers)))
         return NULL;
-    crew->team.threads = threads;
-    pthread_mutex_init(&crew->one_program, NULL);
-    return crew;
+    pool->team.threads = threads;
+    pthread_mutex_init(&pool->one_program, NULL);
+    return pool;
 }
 
 /* Returns -1 where threads could not be started. */
-int run_steps(Crew *crew, const Steps *steps)
+int run_steps(ThreadPool *pool, const Steps *steps)
 {
-    pthread_mutex_lock(&crew->one_program);
-    int failed = hire(crew);
+    pthread_mutex_lock(&pool->one_program);
+    int failed = hire(pool);
     if (!failed) {
-        crew->steps = *steps;
-        keep_off_my_processor(crew);
-        change(&crew->job, &crew->idle, atomic_load(&crew->job) + 1);
-        work(crew, 0);
+        pool->steps = *steps;
+        keep_off_my_processor(pool);
+        change(&pool->job, &pool->idle, atomic_load(&pool->job) + 1);
+        work(pool, 0);
     }
-    pthread_mutex_unlock(&crew->one_program);
+    pthread_mutex_unlock(&pool->one_program);
     return failed;
 }
