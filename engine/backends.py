@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +15,7 @@ from engine.kernels import VIEWS, Kernel
 from engine.lowering import REFERENCE, Choose, candidates, choose_kernel
 from engine.native.emitters import is_native, native_kernels
 from engine.native.target import NativeError
+from engine.once import warn_once
 from engine.rewrites import Rewrite
 from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.fusion import fuse_neighbours
@@ -107,10 +107,9 @@ def _work(node: Node) -> int:
     return flops(node) + (0 if node.operator.name in VIEWS else traffic(node))
 
 
-@lru_cache
 def fall_back(reason: str) -> None:
     """Say, once for each reason, that torch's kernels take the place of native code."""
-    warnings.warn(f"no native code: {reason}; computing with torch's kernels", stacklevel=2)
+    warn_once(f"no native code: {reason}; computing with torch's kernels")
 
 
 @lru_cache

@@ -8,15 +8,13 @@ from itertools import product
 
 from engine.cost import seconds
 from engine.footprint import footprints, is_leaf
-from engine.kernels import Kernel
 from engine.lowering import REFERENCE
-from engine.memory import aligned
 from engine.plan import Plan
 from engine.planner import plan_in_order
 from engine.recompute import DryRun, Repeated, Steps
 from engine.schedule import tasks_by_stage
 from engine.schedule.smoothing import smooth
-from ops import GraphError, Node
+from ops import GraphError
 from ops.leaves import is_constant
 
 PATIENCES = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -98,7 +96,7 @@ class _Candidate:
     @cached_property
     def plan(self) -> Plan:
         """The plan in which the steps of the run are nodes of a graph."""
-        repeated = Repeated(self.original.graph, _kernels(self.original))
+        repeated = Repeated(self.original.graph, self.original.kernels)
         for task in self.run.order:
             repeated.compute(self.run.steps.tasks.nodes[task])
         graph = repeated.graph()
@@ -132,22 +130,16 @@ def _coarse_to_fine(count: int) -> list[int]:
 
 
 def _steps(plan: Plan) -> Steps:
-    kernels = _kernels(plan)
+    kernels = plan.kernels
     (stage,) = plan.stages
     shapes = footprints(plan.graph, kernels.__getitem__)
     ((_, tasks),) = tasks_by_stage(plan.graph, [list(stage.outputs)], shapes)
     number = {node: i for i, node in enumerate(tasks.nodes)}
     views = {i for node, i in number.items() if i >= tasks.present and node not in kernels}
-    constants = [plan.owners[node] for node in plan.constants]
     return Steps(
         tasks=tasks.without(views),
         order=[number[step.node] for step in stage.steps if step.kernel is not None],
         seconds=[seconds(n, kernels[n]) if n in kernels else 0.0 for n in tasks.nodes],
-        constant=sum(aligned(plan.buffers[i].nbytes) for i in constants if isinstance(i, int)),
+        constant=plan.constant_bytes,
         once=frozenset(number[node] for node, kernel in kernels.items() if kernel is REFERENCE),
     )
-
-
-def _kernels(plan: Plan) -> dict[Node, Kernel]:
-    steps = [step for stage in plan.stages for step in stage.steps]
-    return {step.node: step.kernel for step in steps if step.kernel is not None}

@@ -9,7 +9,7 @@ import torch
 
 from engine.graph import Graph, Update
 from engine.kernels import Kernel
-from engine.memory import Buffer, Placement
+from engine.memory import Buffer, Placement, aligned
 from ops import Node, Parameter, Spec
 
 Owner = Parameter | int
@@ -70,3 +70,15 @@ class Plan:
     parameters: tuple[Parameter, ...]
     buffers: tuple[Buffer, ...]
     placement: Placement
+
+    @property
+    def kernels(self) -> dict[Node, Kernel]:
+        """The kernel of each node that is no view."""
+        steps = [step for stage in self.stages for step in stage.steps]
+        return {step.node: step.kernel for step in steps if step.kernel is not None}
+
+    @property
+    def constant_bytes(self) -> int:
+        """What the constants take, from the first step to the last."""
+        owners = [self.owners[node] for node in self.constants]
+        return sum(aligned(self.buffers[i].nbytes) for i in owners if isinstance(i, int))

@@ -10,7 +10,7 @@ from engine.footprint import Footprint, Footprints, footprints
 from engine.graph import Graph, Update
 from engine.kernels import VIEWS
 from engine.lowering import Choose, choose_kernel
-from engine.memory import Buffer, aligned, lower_bound, place
+from engine.memory import Buffer, lower_bound, place
 from engine.plan import Owner, Plan, Stage, Step
 from engine.schedule import Schedule, by_creation, of_low_peak, tasks_by_stage
 from engine.schedule.bound import least_bytes
@@ -46,12 +46,9 @@ def plan_in_order(
 
 def least_bytes_in_any_order(plan: Plan) -> int:
     """Bytes that no order of the plan's nodes can do without."""
-    owners = [plan.owners[node] for node in plan.constants]
-    constants = sum(aligned(plan.buffers[i].nbytes) for i in owners if isinstance(i, int))
-    kernels = {s.node: s.kernel for stage in plan.stages for s in stage.steps if s.kernel}
     stages = [list(stage.outputs) for stage in plan.stages]
-    tasks = tasks_by_stage(plan.graph, stages, footprints(plan.graph, kernels.__getitem__))
-    return constants + max(least_bytes(stage) for _, stage in tasks)
+    tasks = tasks_by_stage(plan.graph, stages, footprints(plan.graph, plan.kernels.__getitem__))
+    return plan.constant_bytes + max(least_bytes(stage) for _, stage in tasks)
 
 
 @dataclass

@@ -107,6 +107,12 @@ def tap_sums(dtype: torch.dtype) -> torch.Tensor:
     return torch.cat([torch.kron(sums[a], sums[b]) for a, b in PHASES])
 
 
+def are_tap_sums(sums: Node) -> bool:
+    """Whether a node is the constant of :func:`tap_sums`."""
+    value = sums.attributes.get("value")
+    return isinstance(value, torch.Tensor) and torch.equal(value, tap_sums(sums.dtype))
+
+
 def _infer_phase_weight(weight: Spec, sums: Spec) -> Spec:
     return _infer_taps(weight, sums, (3, 3), (2, 2), lambda channels: 4 * channels)
 

@@ -10,8 +10,9 @@ from shutil import which
 import torch
 
 from engine.cuda import convolution, elementwise, matmul, phases, reduction
-from engine.cuda.capture import warn_once
 from engine.kernels import Kernel
+from engine.once import warn_once
+from engine.summation import REDUCTIONS
 from ops import GraphError, Node
 
 COMPUTE = ("float32", "tf32", "bfloat16")
@@ -26,7 +27,7 @@ def triton_kernels(compute: str) -> Kernels:
     products = convolution.kernels(compute) | matmul.kernels(compute)
     single = phases.KERNELS | products
     single |= dict.fromkeys(elementwise.NAMES, elementwise.KERNEL)
-    single |= dict.fromkeys(reduction.NAMES, reduction.KERNEL)
+    single |= dict.fromkeys(REDUCTIONS, reduction.KERNEL)
     fused = {"fused": (elementwise.KERNEL, reduction.KERNEL, products["conv2d"])}
     return {name: (kernel,) for name, kernel in single.items()} | fused
 

@@ -8,14 +8,13 @@ Graphs"; Nguyen et al., "Accelerating PyTorch with CUDA Graphs", 2021.
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 
 from engine.kernels.kernel import Run, in_sequence
 from engine.lowering import REFERENCE
+from engine.once import warn_once
 from engine.plan import Plan
 
 DEVICE_TYPE = "cuda"
@@ -88,9 +87,3 @@ def can_record(plan: Plan, device: torch.device) -> bool:
 
 def _bytes_of(graph: torch.cuda.CUDAGraph) -> int:
     return sum(segment["total_size"] for segment in torch.cuda.memory_snapshot(graph.pool()))
-
-
-@cache
-def warn_once(message: str) -> None:
-    """Warn, but not again of the same."""
-    warnings.warn(message, stacklevel=2)

@@ -23,6 +23,7 @@ from engine.cuda.expression import (
 from engine.cuda.launch import kernel_from, launch
 from engine.kernels.kernel import Kernel, Run, in_sequence
 from engine.layout import strides
+from engine.summation import REDUCTIONS, kept_axes, summed
 from ops import Node, Spec
 from ops.fused import body_of
 
@@ -50,9 +51,7 @@ class Sum:
     @staticmethod
     def of(node: Node) -> Sum:
         """What the last instruction of a node sums."""
-        *_, last = body_of(node)
-        values = [*(x.spec for x in node.inputs), *(step.spec for step in body_of(node))]
-        spec = values[last.sources[0]]
+        spec = summed(node)
         steps = strides(spec.sizes)
         return Sum(
             spec,
@@ -125,26 +124,15 @@ def _workspace(node: Node) -> Sequence[Spec]:
 def supports(node: Node) -> bool:
     """A sum after elementwise operators, over everything or everything but the channels."""
     *before, last = body_of(node)
-    if last.operator.name not in NAMES or not has_dtypes(node):
+    if last.operator.name not in REDUCTIONS or not has_dtypes(node):
         return False
     whole = Sum.of(node)
     if not all(is_elementwise(step) and step.spec.shape == whole.spec.shape for step in before):
         return False
     sizes = whole.spec.sizes
     return 0 < math.prod(sizes) < 1 << 31 and (
-        whole.columns == 1 or _kept(node, whole) == [whole.order[-1]]
+        whole.columns == 1 or kept_axes(node) == (whole.order[-1],)
     )
 
 
-def _kept(node: Node, whole: Sum) -> list[int]:
-    """The axes, of more than one element, that the result still has."""
-    *_, last = body_of(node)
-    sizes = whole.spec.sizes
-    if last.operator.name == "sum_to":
-        shape = (1,) * (len(sizes) - node.ndim) + node.sizes
-        return [axis for axis, n in enumerate(sizes) if n != 1 and shape[axis] != 1]
-    return [i for i, n in enumerate(sizes) if n != 1 and i not in last.attributes["dim"]]
-
-
-NAMES = frozenset({"sum", "mean", "sum_to"})
 KERNEL = Kernel("Triton, sum", _prepare, _workspace, supports=supports)

@@ -11,9 +11,10 @@ from engine.native.elementwise import Place, compute, declare, vectors
 from engine.native.loops import Nest
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operands
-from engine.native.reduction import division, innermost, is_reduction, kept_axes, summed
+from engine.native.reduction import division, innermost, is_reduction
 from engine.native.source import Code
 from engine.native.text import Text
+from engine.summation import kept_axes, summed
 from ops import Node
 from ops.fused import body_of
 

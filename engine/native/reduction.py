@@ -16,27 +16,10 @@ from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operands
 from engine.native.source import Code
 from engine.native.text import Text
+from engine.summation import REDUCTIONS, kept_axes, summed
 from ops import Node, Spec
 from ops.fused import Computation, body_of
 from ops.spec import FLOATS
-
-REDUCTIONS = ("sum", "mean", "sum_to")
-
-
-def summed(node: Node) -> Spec:
-    """What is summed: the shape of the reduction's input."""
-    values = [*(x.spec for x in node.inputs), *(step.spec for step in body_of(node))]
-    (source,) = body_of(node)[-1].sources
-    return values[source]
-
-
-def kept_axes(node: Node) -> tuple[int, ...]:
-    """The axes of what is summed that the result still has."""
-    step, sizes = body_of(node)[-1], summed(node).sizes
-    if step.operator.name == "sum_to":
-        shape = (1,) * (len(sizes) - node.ndim) + node.sizes
-        return tuple(i for i, n in enumerate(sizes) if n != 1 and shape[i] != 1)
-    return tuple(i for i, n in enumerate(sizes) if n != 1 and i not in step.attributes["dim"])
 
 
 def innermost(spec: Spec) -> int:

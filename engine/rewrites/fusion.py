@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from engine.graph import Graph
 from engine.native.expression import CHEAP, EXPRESSIONS
-from engine.native.reduction import REDUCTIONS
 from engine.rewrites.copies import with_copies
+from engine.summation import REDUCTIONS
 from ops import Node
 from ops.dimension import Shape
 from ops.fused import fuse

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from engine.cost import seconds
 from engine.graph import Graph
 from engine.lowering import choose_kernel
@@ -18,8 +16,7 @@ from ops import (
     sum_pool2d,
     sum_pool2d_adjoint,
 )
-from ops.leaves import is_constant
-from ops.phases import tap_sums
+from ops.phases import are_tap_sums
 from ops.provenance import in_place_of
 
 PAIRS: dict[str, Any] = {
@@ -119,10 +116,7 @@ def _is_phase_convolution(node: Node, name: str) -> bool:
 
 def _sums_taps(node: Node, name: str) -> bool:
     """Whether a node sums a weight's taps for the phases, or is the adjoint of that."""
-    if node.operator.name != name or not is_constant(node.inputs[1]):
-        return False
-    value = node.inputs[1].attributes["value"]
-    return isinstance(value, torch.Tensor) and torch.equal(value, tap_sums(node.dtype))
+    return node.operator.name == name and are_tap_sums(node.inputs[1])
 
 
 def _is_cheaper(convolution: Node, other: Node) -> bool:

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine import Program, compile, compile_stages
 from engine.cuda import capture
+from engine.once import warn_once
 from engine.testing import Sample
 from graphs import GraphBuilder
 from ops import NumericsError, log, operator, same_as_input
@@ -96,7 +97,7 @@ def record_on_cpu(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
         monkeypatch.setattr(torch.cuda, name, replacement)
     monkeypatch.setattr(StandIn, "made", 0)
     monkeypatch.setattr(StandIn, "replays", 0)
-    capture.warn_once.cache_clear()
+    warn_once.cache_clear()
     return StandIn
 
 

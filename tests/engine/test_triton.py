@@ -20,6 +20,7 @@ import ops
 from engine import Graph, backends, compile, cuda, gradient, interpret
 from engine.backends import Request, find_backend
 from engine.cuda import correlation, reduction
+from engine.once import warn_once
 from engine.testing import Case, Sample
 from engine.testing.closeness import require_close
 from engine.testing.laws.kernels import require_kernel
@@ -232,7 +233,7 @@ def a_gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(cuda, "find_spec", lambda name: object())
     monkeypatch.setattr(cuda, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    cuda.warn_once.cache_clear()
+    warn_once.cache_clear()
     return monkeypatch
 
 

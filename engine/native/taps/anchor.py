@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from engine.kernels.movement import VIEWS
 from engine.native.elementwise import float_type
 from engine.native.expression import is_elementwise
@@ -18,8 +16,8 @@ from engine.native.taps.geometry import (
 )
 from ops import Node
 from ops.fused import Body, Computation, body_of
-from ops.leaves import constant, full
-from ops.phases import tap_sums
+from ops.leaves import full
+from ops.phases import are_tap_sums
 from ops.spec import FLOATS
 
 
@@ -65,7 +63,7 @@ def find_anchor(node: Node) -> Anchor | None:
         return Anchor(body[0], False, image, weight, inputs, body[1:])
     if names[:3] == ["phase_weight", "conv2d", "interleave_phases"]:
         (weight, sums), (image, between) = body[0].sources, body[1].sources
-        if between == inputs and _upsamples(body[1]) and _are_tap_sums(node.inputs[sums]):
+        if between == inputs and _upsamples(body[1]) and are_tap_sums(node.inputs[sums]):
             return Anchor(body[1], True, image, weight, inputs + 2, body[3:], upsampled=True)
     if names[:2] == ["separate_phases", "conv2d_input_gradient"]:
         (image,), (between, weight) = body[0].sources, body[1].sources
@@ -120,10 +118,6 @@ def _upsamples(phases: Computation) -> bool:
     """Whether phases so convolved make an image twice as large as the one that is read."""
     a = phases.attributes
     return (a["stride"], a["padding"], a["dilation"]) == ((1, 1), (1, 1), (1, 1))
-
-
-def _are_tap_sums(sums: Node) -> bool:
-    return sums.operator is constant and torch.equal(sums.attributes["value"], tap_sums(sums.dtype))
 
 
 def taps_of(node: Node, anchor: Anchor, weight: Operand) -> Taps:

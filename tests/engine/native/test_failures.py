@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from engine import Program, cache, compile
-from engine.backends import _native, fall_back
+from engine.backends import _native
 from engine.native import library, target, thread_pool
+from engine.once import warn_once
 from graphs import SGD, GraphBuilder, Module
 from graphs.architectures import UNet, report_network
 from ops import GraphError, OutOfMemory, mse, sigmoid
@@ -33,7 +34,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     for remembered in (
-        _native, fall_back, target.find_target, library._load, cache.cache_folder,
+        _native, warn_once, target.find_target, library._load, cache.cache_folder,
         thread_pool._pool,
     ):  # fmt: skip
         remembered.cache_clear()
