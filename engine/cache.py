@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 import warnings
@@ -15,21 +16,30 @@ def cache_folder() -> Path:
 
     Where that cannot be written to, a temporary folder serves for this process, said once.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    wanted = Path(os.environ.get("BLOCKWRIGHT_CACHE") or Path(base, "blockwright"))
     try:
+        wanted = _wanted_folder()
         wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=wanted):
             return wanted
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         warnings.warn(
-            f"the cache folder {wanted} cannot be written to ({error.strerror}): compiled code and "
-            "measured choices are not kept beyond this process; BLOCKWRIGHT_CACHE names another",
+            f"the cache folder cannot be used ({error}): compiled code and measured choices are "
+            "not kept beyond this process; BLOCKWRIGHT_CACHE names another",
             stacklevel=2,
         )
-        return Path(_temporary_folder().name)
+        folder = tempfile.TemporaryDirectory(prefix="blockwright-")
+        atexit.register(folder.cleanup)
+        return Path(folder.name)
 
 
-@lru_cache
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="blockwright-")
+def _wanted_folder() -> Path:
+    """Absolute, since libraries are not loaded by relative names.
+
+    Raises:
+        RuntimeError: the user has no home directory.
+    """
+    named = os.environ.get("BLOCKWRIGHT_CACHE")
+    if named:
+        return Path(named).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base, "blockwright").absolute()

@@ -23,6 +23,8 @@ from engine.runtime import Runtime
 from ops import GraphError, Node
 from ops.provenance import updating
 
+DEVICE_TYPES = ("cpu", "cuda")
+
 
 class Optimizer(Protocol):
     """What ``compile`` needs of an optimizer: parameter updates as nodes. See ``graphs.SGD``."""
@@ -201,6 +203,8 @@ def _device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise GraphError(f"unknown device {device!r}: {error}") from None
+    if chosen.type not in DEVICE_TYPES:
+        raise GraphError(f"expected a device of type {' or '.join(DEVICE_TYPES)}, got {device!r}")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise GraphError(f"device {device!r} was asked for, and torch finds no CUDA device")
     # "cuda" alone gets its index, as tensors on it have one.

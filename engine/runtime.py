@@ -64,7 +64,8 @@ class Runtime:
         """
         if stage and stage != self._next_stage:
             raise GraphError("this stage continues the one before it: run that one first")
-        self._next_stage = (stage + 1) % len(self.plan.stages)
+        self._next_stage = 0  # unless all goes well
+        is_last = stage + 1 == len(self.plan.stages)
         if self._bound_at != Parameter.moves:
             self._bind()
         transfers, whole = self._transfers[stage], around is None
@@ -77,10 +78,13 @@ class Runtime:
         else:
             for node, run in self._steps[stage]:
                 around(node, run)
-            if self._next_stage == 0:
+            if is_last:
                 for copy in self._copies:
                     copy()
-        return transfers.own(results, natively=whole) if owned else results
+        if owned:
+            results = transfers.own(results, natively=whole)
+        self._next_stage = 0 if is_last else stage + 1
+        return results
 
     @property
     def pool_bytes(self) -> int:
@@ -90,11 +94,10 @@ class Runtime:
     def _bind(self) -> None:
         for p in self.plan.parameters:
             p.to(self.device)
-        self._bound_at = Parameter.moves
-        storages = [p.tensor for p in self.plan.parameters]
-        if self._arena is not None and all(map(is_, storages, self._storages)):
-            return  # other programs' parameters have moved
-        self._storages = storages
+        storages, moves = [p.tensor for p in self.plan.parameters], Parameter.moves
+        if self._whole and all(map(is_, storages, self._storages)):
+            self._bound_at = moves  # it was other programs' parameters that moved
+            return
         if self._arena is None:
             size = self.plan.placement.peak_bytes
             self._arena = _allocated(size, self.device)
@@ -114,6 +117,8 @@ class Runtime:
         runs[-1] += self._copies
         record = can_record(self.plan, self.device)
         self._whole = [Captured(r, self.device) if record else in_sequence(r) for r in runs]
+        # Last, so that after a failure the next run binds everything again.
+        self._storages, self._bound_at = storages, moves
 
     def _transfers_of(self, index: int, stage: Stage) -> Transfers:
         native = self.native

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from engine.threads import leaving_cores_free
+from ops import OutOfMemory
 
 
 class Copied(NamedTuple):
@@ -70,11 +71,18 @@ class Transfers:
         return self._values.copy()
 
     def new(self) -> Results:
-        """New tensors that native code will fill, where it can; else the values themselves."""
+        """New tensors that native code will fill, where it can; else the values themselves.
+
+        Raises:
+            OutOfMemory: there is none for them.
+        """
         results = {}
         for (name, value, slot), sizes, strides in self._results:
             if slot is not None:
-                new = torch.empty_strided(sizes, strides, dtype=value.dtype)
+                try:
+                    new = torch.empty_strided(sizes, strides, dtype=value.dtype)
+                except (RuntimeError, MemoryError) as error:
+                    raise _no_memory_for(name, value, error) from None
                 results[name] = new
                 self._addresses[slot] = new.data_ptr()
             else:
@@ -85,12 +93,18 @@ class Transfers:
         """Copies in place of the program's values, row-major as torch's users expect.
 
         ``natively``: the results are those of :meth:`new`.
+
+        Raises:
+            OutOfMemory: there is none for them.
         """
         copied = self._beside if natively else [result for result, *_ in self._results]
         if copied:
             with self._leaving_cores_free():
                 for name, value, _ in copied:
-                    results[name] = value.clone(memory_format=torch.contiguous_format)
+                    try:
+                        results[name] = value.clone(memory_format=torch.contiguous_format)
+                    except (RuntimeError, MemoryError) as error:
+                        raise _no_memory_for(name, value, error) from None
         return results
 
     def _leaving_cores_free(self) -> AbstractContextManager[None]:
@@ -100,6 +114,14 @@ class Transfers:
 def _row_major(value: torch.Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Sizes and strides, ready for the call that makes a tensor soonest."""
     return tuple(value.shape), torch.empty(value.shape, device="meta").stride()
+
+
+def _no_memory_for(name: str, value: torch.Tensor, error: Exception) -> OutOfMemory:
+    return OutOfMemory(
+        f"the result {name!r} needs {value.numel() * value.dtype.itemsize:,} bytes of memory on "
+        f"{value.device}, which there are not; Program.borrow lends it without a copy "
+        f"({str(error).splitlines()[0]})"
+    )
 
 
 def _is_plain(feed: torch.Tensor) -> bool:

@@ -52,10 +52,13 @@ def prelude() -> str:
 
 def _sound(folder: Path, key: str) -> Iterator[Path]:
     for path in folder.glob(f"{key}-*.so"):
-        if path.stem == f"{key}-{_digest(path)}":
-            yield path
-        else:
-            path.unlink(missing_ok=True)
+        try:
+            if path.stem == f"{key}-{_digest(path)}":
+                yield path
+            else:
+                path.unlink()
+        except OSError:  # a folder, a link to nothing: what replaces it, or fails, tells more
+            continue
 
 
 def _compiled(folder: Path, key: str, source: str, target: Target, steps: int) -> Path:

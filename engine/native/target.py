@@ -67,11 +67,16 @@ def find_target(architecture: str = "native") -> Target:
     Raises:
         NativeError: there is no compiler, or it does not know the architecture.
     """
-    compiler = shlex.split(os.environ.get("CC", "cc")) or ["cc"]
+    try:
+        compiler = shlex.split(os.environ.get("CC", "cc")) or ["cc"]
+    except ValueError as error:
+        raise NativeError(f"CC={os.environ['CC']!r} is no command: {error}") from None
     if shutil.which(compiler[0]) is None:
         raise NativeError(f"there is no C compiler {compiler[0]!r}")
     command = (*compiler, *FLAGS, f"-march={architecture}")
     macros = _macros(command)
+    if "#define" not in macros:
+        raise NativeError(f"{compiler[0]!r} is no C compiler: it defines no macros")
     gcc = re.search(r"__GNUC__ (\d+)", macros)
     if gcc and int(gcc[1]) >= 11 and "__clang__" not in macros:
         command += CALLED_AS_WRITTEN
@@ -95,10 +100,10 @@ def run_compiler(command: tuple[str, ...], source: str = "") -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NativeError(f"the C compiler {command[0]!r} cannot be run: {error}") from None
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or [
-            "no reason given"
-        ]
-        raise NativeError(f"the C compiler {command[0]!r} failed: {lines[0]}")
+        said = done.stderr.splitlines()
+        reasons = [line for line in said if "error" in line] or said
+        reason = reasons[0] if reasons else f"exit status {done.returncode}, no message"
+        raise NativeError(f"the C compiler {command[0]!r} failed: {reason}")
     return done.stdout
 
 

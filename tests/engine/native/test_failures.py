@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from engine import Program, cache, compile
-from engine.backends import _native
+from engine.backends import Request, _native
 from engine.native import library, target, thread_pool
 from engine.once import warn_once
 from graphs import SGD, GraphBuilder, Module
@@ -97,8 +98,8 @@ def test_unknown_backend() -> None:
         GraphError, match="unknown backend 'fast' \\(there are: auto, torch, native"
     ):
         compile(graph, backend="fast")
-    with pytest.raises(GraphError, match="the native backend computes on the CPU, not on meta"):
-        compile(graph, backend="native", device="meta")
+    with pytest.raises(GraphError, match="the native backend computes on the CPU, not on cuda"):
+        Request("native", torch.device("cuda"), "float32", tune=False)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_a_cache_that_cannot_be_written_to(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("BLOCKWRIGHT_CACHE", str(tmp_path / place))
-    with pytest.warns(UserWarning, match="the cache folder .* cannot be written to"):
+    with pytest.warns(UserWarning, match="the cache folder cannot be used"):
         compiled = program()
     assert kernel(compiled) == "C: elementwise"
 
@@ -180,6 +181,75 @@ def test_more_memory_than_there_is() -> None:
     compiled = compile(g.build(y=sigmoid(x)), backend="torch")
     with pytest.raises(OutOfMemory, match="needs 281,474,976,710,656 bytes of memory on cpu"):
         compiled(x=torch.zeros(1).expand(1 << 46))
+
+
+@pytest.mark.parametrize("backend", ["torch", "native"])
+def test_memory_that_is_there_the_next_time(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    g = GraphBuilder("retried")
+    x = g.input("x", (40,))
+    compiled = compile(g.build(y=sigmoid(x)), backend=backend)
+
+    def fail(*args: object, **options: object) -> torch.Tensor:
+        raise RuntimeError("not enough memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.empty", fail)
+        with pytest.raises(OutOfMemory, match="the program needs"):
+            compiled(**FEEDS)
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.empty_strided", fail)
+        patch.setattr("torch.Tensor.clone", fail)
+        with pytest.raises(OutOfMemory, match="the result 'y' needs 160 bytes of memory on cpu"):
+            compiled(**FEEDS)
+    assert torch.allclose(compiled(**FEEDS)["y"], torch.sigmoid(FEEDS["x"]))
+
+
+def test_a_relative_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BLOCKWRIGHT_CACHE", ".")
+    assert kernel(program()) == "C: elementwise"
+    assert list(tmp_path.glob("*.so"))
+
+
+def test_no_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    for variable in ("BLOCKWRIGHT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.warns(UserWarning, match="cannot be used .Could not determine home directory"):
+        assert kernel(program()) == "C: elementwise"
+
+
+@pytest.mark.parametrize("damage", ["folder", "link"])
+def test_a_cache_entry_that_is_no_file(damage: str) -> None:
+    assert kernel(program()) == "C: elementwise"
+    for path in cached():
+        path.unlink()
+        path.mkdir() if damage == "folder" else path.symlink_to("nothing")
+    forget()
+    if damage == "folder":
+        with pytest.warns(UserWarning, match="compiled code cannot be written to"):
+            assert kernel(program()) != "C: elementwise"
+    else:
+        assert kernel(program()) == "C: elementwise"
+
+
+@pytest.mark.parametrize(
+    ("compiler", "message"),
+    [
+        ('gcc "', "CC='gcc \"' is no command: No closing quotation"),
+        ("false", "the C compiler 'false' failed: exit status 1, no message"),
+        ("true", "'true' is no C compiler: it defines no macros"),
+    ],
+)
+def test_a_compiler_that_is_none(
+    compiler: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", compiler)
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        assert kernel(program()) != "C: elementwise"
 
 
 def test_the_environment_names_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
