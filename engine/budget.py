@@ -24,8 +24,8 @@ TARGETS = 64
 """Between the plan's peak and the least that its largest step needs; a power of two."""
 
 EFFORT = 1 << 19
-"""What all dry runs together may look at; then no further targets are tried, which come from coarse
-to fine."""
+"""What all dry runs together may look at, beside those that find the smallest target; then no
+further targets are tried."""
 
 
 class BudgetError(GraphError):
@@ -106,27 +106,56 @@ class _Candidate:
 
 
 def _candidates(plan: Plan) -> list[_Candidate]:
-    """Dry runs for targets from the plan's peak down to what a single step needs."""
-    steps = _steps(plan)
-    smoothed = replace(steps, order=smooth(steps.tasks, steps.order))
-    highest, lowest = plan.placement.peak_bytes, steps.least_bytes
-    found: dict[tuple[int, ...], _Candidate] = {}
-    looks = 0
-    for i in _coarse_to_fine(TARGETS):
-        if looks > EFFORT:
+    """Dry runs for targets from the plan's peak down to what a single step needs.
+
+    First those that bisect to the smallest target that is kept, then others from coarse to fine.
+    """
+    search = _Search(plan)
+    kept, missed = 0, TARGETS + 1
+    while missed - kept > 1:
+        number = (kept + missed) // 2
+        if search.keeps(number):
+            kept = number
+        else:
+            missed = number
+    limit = search.looks + EFFORT
+    for number in sorted(range(1, TARGETS + 1), key=lambda i: (i > kept, -(i & -i), i)):
+        if search.looks > limit:
             break
-        target = highest - (highest - lowest) * i // TARGETS
-        for variant, patience in product((steps, smoothed), PATIENCES):
-            run = DryRun(variant, target, patience)
-            if run.run():
-                found.setdefault(tuple(run.order), _Candidate(plan, run))
-            looks += run.looks
-    return list(found.values())
+        search.keeps(number)
+    return list(search.found.values())
 
 
-def _coarse_to_fine(count: int) -> list[int]:
-    """The numbers from 1 to a power of two: it, its half, its quarters, ..."""
-    return sorted(range(1, count + 1), key=lambda i: (-(i & -i), i))
+class _Search:
+    """Dry runs of a plan's steps, by the number of their target: the higher, the less memory."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.found: dict[tuple[int, ...], _Candidate] = {}
+        self.looks = 0
+        self._plan = plan
+        steps = _steps(plan)
+        self._variants = steps, replace(steps, order=smooth(steps.tasks, steps.order))
+        self._range = plan.placement.peak_bytes, steps.least_bytes
+        self._kept: dict[int, bool] = {}
+
+    def keeps(self, number: int) -> bool:
+        """Whether a run keeps to the target; runs are remembered."""
+        if number not in self._kept:
+            highest, lowest = self._range
+            target = highest - (highest - lowest) * number // TARGETS
+            runs = [
+                DryRun(steps, target, patience)
+                for steps, patience in product(self._variants, PATIENCES)
+            ]
+            self._kept[number] = any([self._try(run) for run in runs])
+        return self._kept[number]
+
+    def _try(self, run: DryRun) -> bool:
+        kept = run.run()
+        if kept:
+            self.found.setdefault(tuple(run.order), _Candidate(self._plan, run))
+        self.looks += run.looks
+        return kept
 
 
 def _steps(plan: Plan) -> Steps:

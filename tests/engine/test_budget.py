@@ -115,6 +115,16 @@ def test_what_is_allocated_is_what_was_promised() -> None:
     assert allocated(lambda: step.borrow(**given)) == []
 
 
+def test_a_deep_chain_does_with_little() -> None:
+    g = GraphBuilder("deep")
+    value, weight = g.input("x", (64, 64)), g.parameter("weight", (64, 64))
+    for _ in range(200):
+        value = ops.tanh(value * weight)
+    options: dict[str, Any] = {"minimize": "loss", "optimizer": SGD(lr=0.1), "backend": "torch"}
+    graph = g.build(loss=ops.mean(value))
+    assert smallest_budget(graph, **options) < 0.1 * compile(graph, **options).peak_bytes
+
+
 def test_a_budget_below_the_smallest_is_refused_with_it() -> None:
     graph = training_graph()
     smallest = smallest_budget(graph)
