@@ -143,11 +143,9 @@ class _Search:
         if number not in self._kept:
             highest, lowest = self._range
             target = highest - (highest - lowest) * number // TARGETS
-            runs = [
-                DryRun(steps, target, patience)
-                for steps, patience in product(self._variants, PATIENCES)
-            ]
-            self._kept[number] = any([self._try(run) for run in runs])
+            self._kept[number] = False
+            for steps, patience in product(self._variants, PATIENCES):
+                self._kept[number] |= self._try(DryRun(steps, target, patience))
         return self._kept[number]
 
     def _try(self, run: DryRun) -> bool:
