@@ -1,4 +1,4 @@
-"""What people build with: graphs by hand, modules, optimizers, architectures."""
+"""The building blocks: hand-written graphs, modules, optimizers, architectures."""
 
 from graphs.builder import GraphBuilder
 from graphs.convolutions import Conv2d, TransposeConv2d

@@ -18,7 +18,7 @@ Initializer = Callable[[tuple[int, ...], torch.dtype], torch.Tensor]
 
 
 class GraphBuilder:
-    """Names a graph's inputs, parameters and outputs; operators called on them do the rest.
+    """Declares a graph's inputs, parameters and outputs; operators on its nodes do the rest.
 
     >>> from ops import relu
     >>> g = GraphBuilder("example")
@@ -38,16 +38,16 @@ class GraphBuilder:
     def input(
         self, name: str, shape: Iterable[int | str | Dim], dtype: torch.dtype | None = None
     ) -> Node:
-        """A value given at each call.
+        """Declare a value that is passed in at each call.
 
         Args:
-            name: the keyword by which it is given.
-            shape: sizes; a string is a named dimension, the same wherever it stands.
+            name: the keyword argument it is passed as.
+            shape: sizes; a string names a dimension, which has one size wherever the name occurs.
             dtype: by default the builder's.
 
         Raises:
             GraphError: the name is taken or empty.
-            SpecError: the shape or the dtype is no good.
+            SpecError: the shape or the dtype is invalid.
         """
         self._claim(name)
         sizes = _sizes(f"input {name!r}", shape)
@@ -56,18 +56,19 @@ class GraphBuilder:
     def parameter(
         self, name: str, shape: Iterable[int], init: torch.Tensor | Initializer | None = None
     ) -> Node:
-        """A tensor that lives beside the graph, to be trained.
+        """Declare a trainable tensor, which is stored outside the graph.
 
         Args:
-            name: unique in the graph, as ``down.weight``.
+            name: unique in the graph, such as ``down.weight``.
             shape: sizes, all known.
-            init: its first value, or a function of shape and dtype that makes it. By default what
-                PyTorch's convolutions and linear layers start from: uniform within
-                1/sqrt(fan-in), and zero for a single axis (a bias).
+            init: its initial value, or a function of shape and dtype that makes it. By default,
+                PyTorch's initialization of convolution and linear weights: uniform within
+                ±1/sqrt(fan-in), and zero for a single axis (a bias).
 
         Raises:
-            GraphError: the name is taken.
-            SpecError: the shape is no good or not that of ``init``.
+            GraphError: the name is taken or empty.
+            SpecError: the shape is invalid or differs from that of ``init``, or ``init`` does not
+                give a tensor.
         """
         self._claim(name)
         sizes = tuple(s for s in _sizes(f"parameter {name!r}", shape) if isinstance(s, int))
@@ -84,10 +85,10 @@ class GraphBuilder:
         return self._keep(name, parameter(name=name, parameter=value))
 
     def build(self, /, **outputs: Node) -> Graph:
-        """The finished graph with these outputs, checked.
+        """Check and return the finished graph with these outputs.
 
         Raises:
-            GraphError: there is no output, an output is no node, or a name is used twice.
+            GraphError: there is no output, an output is not a node, or a name is used twice.
         """
         if not outputs:
             raise GraphError(f"graph {self.name!r}: expected at least one output, as build(y=y)")

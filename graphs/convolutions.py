@@ -1,4 +1,4 @@
-"""Convolutions, with the arguments, defaults and first weights of their PyTorch counterparts."""
+"""Convolutions, with the arguments, defaults and initial weights of their PyTorch counterparts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ops.windows import Pair, to_pair
 
 
 class Weighted(Module):
-    """A layer with a weight and perhaps a bias."""
+    """A layer with a weight and an optional bias."""
 
     @property
     def weight(self) -> torch.Tensor:
-        """The weight, live; assigning copies the value in."""
+        """The weight itself, not a copy; assigning copies the value in."""
         return self._own["weight"].value.tensor
 
     @weight.setter
@@ -24,7 +24,7 @@ class Weighted(Module):
 
     @property
     def bias(self) -> torch.Tensor | None:
-        """The bias, live, or None; assigning copies the value in."""
+        """The bias itself, not a copy, or None; assigning copies the value in."""
         return self._own["bias"].value.tensor if "bias" in self._own else None
 
     @bias.setter
@@ -41,7 +41,7 @@ class Weighted(Module):
         device: torch.device | str | None,
         dtype: torch.dtype | None,
     ) -> None:
-        """Draw the first weights as PyTorch does: He et al., 2015, with a = sqrt(5)."""
+        """Draw the initial weights as PyTorch does: He et al., 2015, with a = sqrt(5)."""
         dtype = dtype or torch.float32
         self.own("weight", uniform_by_fan_in(shape, dtype).to(device))
         if bias:
@@ -53,7 +53,7 @@ class Weighted(Module):
 
 
 class Conv2d(Weighted):
-    """Two-dimensional convolution, as ``torch.nn.Conv2d`` with zero padding.
+    """Two-dimensional convolution, like ``torch.nn.Conv2d`` with zero padding.
 
     Args:
         in_channels, out_channels: divisible by ``groups``.
@@ -105,7 +105,7 @@ class Conv2d(Weighted):
 
 
 class TransposeConv2d(Weighted):
-    """Transposed convolution, as ``torch.nn.ConvTranspose2d`` with zero padding.
+    """Transposed convolution, like ``torch.nn.ConvTranspose2d`` with zero padding.
 
     Args:
         in_channels, out_channels: divisible by ``groups``.

@@ -1,4 +1,4 @@
-"""A function of nodes as two programs: forward, and backward continuing in its memory."""
+"""A function of nodes as two programs: forward, and backward, which reads what forward kept."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ InputSpec = tuple[torch.Size, torch.dtype]
 
 
 class Trainable(NamedTuple):
-    """A parameter and the gradient that backward passes have added up for it."""
+    """A parameter and the gradient accumulated for it by backward passes."""
 
     value: Parameter
     gradient: Parameter
 
 
 class Programs(NamedTuple):
-    """A module compiled for one shape: ``backward`` continues in ``forward``'s memory."""
+    """A module compiled for one shape: ``backward`` reads what ``forward`` left in their memory."""
 
     forward: Program
     backward: Program
@@ -38,14 +38,15 @@ def compile_forward_backward(
     device: torch.device,
     first_input_only: bool,
 ) -> Programs:
-    """Compile a function and its gradient for inputs of some shapes and dtypes.
+    """Compile a function and its gradient for inputs of the given shapes and dtypes.
 
     Args:
-        build: from nodes to a node.
+        build: maps nodes to a node.
         inputs: shape and dtype of each.
         trainable: the parameters it may use; backward adds to their gradients.
-        device: where.
-        first_input_only: whether backward gives the gradient by the first input alone.
+        device: where the programs run.
+        first_input_only: whether backward returns only the gradient with respect to the first
+            input.
 
     Raises:
         GraphError: the function uses another parameter.
@@ -70,7 +71,7 @@ def compile_forward_backward(
 def _accumulations(
     leaves: Mapping[str, Node], slopes: Iterable[Node], totals: Mapping[Parameter, Parameter]
 ) -> tuple[Update, ...]:
-    """Add each slope to its parameter's gradient; a shared parameter has several slopes."""
+    """Add each gradient to its parameter's total; a shared parameter has several gradients."""
     sums: dict[Parameter, Node] = {}
     for (name, leaf), slope in zip(leaves.items(), slopes, strict=True):
         if leaf.attributes["parameter"] not in totals:

@@ -1,4 +1,4 @@
-"""First values of parameters."""
+"""Initial values of parameters."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def uniform_within(bound: float, shape: Sequence[int], dtype: torch.dtype) -> to
 
 
 def fan_in(shape: Sequence[int]) -> int:
-    """How many inputs reach one output of a weight [out, in, ...]."""
+    """The number of inputs to each output of a weight [out, in, ...]."""
     return math.prod(shape[1:])
 
 
 def uniform_by_fan_in(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-    """Uniform within 1/sqrt(fan-in); zero for fewer than two axes, which have no fan-in.
+    """Uniform within ±1/sqrt(fan-in); zero for fewer than two axes, which have no fan-in.
 
-    PyTorch's start for convolution and linear weights: He et al., 2015, with gain sqrt(1/3).
+    PyTorch's default for convolution and linear weights: He et al., 2015, with gain sqrt(1/3).
     """
     if len(shape) < 2:
         return torch.zeros(tuple(shape), dtype=dtype)
-    # In PyTorch's order of operations, so that one seed gives the same weights to the last bit.
+    # In PyTorch's order of operations, so that the same seed gives bit-identical weights.
     bound = math.sqrt(3.0) * (math.sqrt(2.0 / 6.0) / math.sqrt(max(1, fan_in(shape))))
     return uniform_within(bound, shape, dtype)
 

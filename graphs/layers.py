@@ -22,10 +22,10 @@ from ops.windows import Pair, to_pair
 
 
 class NearestUpsampling(Module):
-    """Repeat every pixel, as ``torch.nn.UpsamplingNearest2d(scale_factor=...)``.
+    """Repeat every pixel, like ``torch.nn.UpsamplingNearest2d(scale_factor=...)``.
 
     Args:
-        scale_factor: how often, an int or (vertical, horizontal).
+        scale_factor: how many times, an int or (vertical, horizontal).
     """
 
     def __init__(self, scale_factor: int | Pair) -> None:
@@ -39,13 +39,13 @@ class NearestUpsampling(Module):
 
 
 class MaxPool2d(Module):
-    """The maximum of each window, as ``torch.nn.MaxPool2d``.
+    """The maximum of each window, like ``torch.nn.MaxPool2d``.
 
     Args:
         kernel_size, stride, padding, dilation: an int or (vertical, horizontal); stride None means
             kernel_size.
         return_indices: only False.
-        ceil_mode: count a last, partial window too.
+        ceil_mode: whether to include a last, partial window.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class MaxPool2d(Module):
 
 
 class ReLU(Module):
-    """Rectified linear unit, as ``torch.nn.ReLU``.
+    """Rectified linear unit, like ``torch.nn.ReLU``.
 
     Args:
-        inplace: no matter, since memory is planned either way.
+        inplace: ignored, since the engine plans memory either way.
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -90,11 +90,11 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """Leaky ReLU, as ``torch.nn.LeakyReLU``.
+    """Leaky ReLU, like ``torch.nn.LeakyReLU``.
 
     Args:
         negative_slope: the slope below 0.
-        inplace: no matter, since memory is planned either way.
+        inplace: ignored, since the engine plans memory either way.
     """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
@@ -107,7 +107,7 @@ class LeakyReLU(Module):
 
 
 class Sigmoid(Module):
-    """Logistic sigmoid, as ``torch.nn.Sigmoid``."""
+    """Logistic sigmoid, like ``torch.nn.Sigmoid``."""
 
     def build(self, *inputs: Node) -> Node:
         """See :meth:`Module.build`."""
@@ -115,7 +115,7 @@ class Sigmoid(Module):
 
 
 class Tanh(Module):
-    """Hyperbolic tangent, as ``torch.nn.Tanh``."""
+    """Hyperbolic tangent, like ``torch.nn.Tanh``."""
 
     def build(self, *inputs: Node) -> Node:
         """See :meth:`Module.build`."""
@@ -128,9 +128,9 @@ def _one(dtype: torch.dtype) -> torch.Tensor:
 
 
 class MSE(Module):
-    """Mean squared error, as ``torch.nn.MSELoss``: ``forward(input, target)`` is a scalar.
+    """Mean squared error, like ``torch.nn.MSELoss``: ``forward(input, target)`` is a scalar.
 
-    ``backward()`` gives the gradient by the input alone.
+    ``backward()`` returns the gradient with respect to the input only.
 
     Args:
         reduction: only ``"mean"``.
@@ -149,7 +149,7 @@ class MSE(Module):
         return mse(*inputs)
 
     def backward(self, *gradwrtoutput: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """The gradient by the input, times ``gradwrtoutput`` if given."""
+        """The gradient with respect to the input, times ``gradwrtoutput`` if given."""
         if not gradwrtoutput and self._latest is not None:
             gradwrtoutput = (_one(self._latest.backward.inputs["gradient0"].dtype),)
         return super().backward(*gradwrtoutput)

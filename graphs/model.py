@@ -1,4 +1,4 @@
-"""The course's wrapper of the report's network: train, predict, load what was trained before."""
+"""The course's wrapper around the report's network: train, predict, load pretrained weights."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from ops.spec import format_shape
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "report.safetensors"
 MULTIPLE = 4
-"""The network halves its images twice, so it takes sides divisible by this."""
+"""The network halves its images twice, so their sides must be divisible by this."""
 
 FAR = 1.5
-"""On the sigmoid's input: pictures of a mean within 0.18 and 0.82 are not far from its middle."""
+"""In logits, the sigmoid's input: pictures whose mean is between 0.18 and 0.82 are not far off."""
 
 PIXELS_AT_ONCE = 1 << 20
-"""``predict`` works on so many images at a time that their pixels are about this many."""
+"""``predict`` works on batches of at most about this many pixels, but at least one image."""
 
 
 class Model:
-    """The report's network with images as people keep them: [N, 3, H, W], values from 0 to 255.
+    """The report's network for images in the usual form: [N, 3, H, W], values from 0 to 255.
 
-    Images are uint8 or float tensors on any device; results are of the same dtype and device.
+    Images are uint8 or float tensors on any device; results have the same dtype and device.
 
     Args:
-        network: another network of images from 0 to 1 whose sides are divisible by 4, for instance
-            ``report_network(64)``; by default the report's.
+        network: another network for images from 0 to 1 whose sides are divisible by 4, for
+            instance ``report_network(64)``; by default the report's.
 
     Attributes:
-        network: what is trained, on values from 0 to 1.
-        optimizer: Adam; its ``lr`` may be changed between epochs.
+        network: the network that is trained, on values from 0 to 1.
+        optimizer: Adam; its ``lr`` may be changed between calls of :meth:`train`.
         batch_size: pairs per training step.
     """
 
@@ -66,28 +66,30 @@ class Model:
         self._forget()
 
     def load_pretrained_model(self) -> None:
-        """Take the weights that come with the package.
+        """Load the weights that come with the package.
 
         Raises:
-            GraphError: the ``safetensors`` package is not installed.
+            GraphError: the ``safetensors`` package is not installed, or the network's parameters
+                have other names.
+            FeedError: a parameter has another shape.
         """
         load_weights(self.network, PRETRAINED)
 
     def train(
         self, train_input: torch.Tensor, train_target: torch.Tensor, num_epochs: int
     ) -> list[float]:
-        """Learn to turn one noisy shot of a scene into another: Noise2Noise.
+        """Train the network to predict one noisy shot of a scene from another: Noise2Noise.
 
         Args:
             train_input, train_target: noisy images [N, 3, H, W] of the same scenes, values from
                 0 to 255, H and W divisible by 4.
-            num_epochs: how often every pair is seen, in a new order each time.
+            num_epochs: how many times every pair is seen, in a new order each time.
 
         Returns:
             The mean loss of each epoch, on values from 0 to 1.
 
         Raises:
-            FeedError: the images are no such tensors, none, or of different shapes.
+            FeedError: the images are not such tensors, there are none, or their shapes differ.
         """
         _require_images("train_input", train_input)
         _require_images("train_target", train_target)
@@ -116,7 +118,7 @@ class Model:
             Clean images of the same shape, dtype and device, within 0 to 255.
 
         Raises:
-            FeedError: the images are no such tensor.
+            FeedError: the images are not such a tensor.
         """
         _require_images("test_input", test_input)
         height, width = test_input.shape[2:]
@@ -127,9 +129,9 @@ class Model:
         return (clean if test_input.is_floating_point() else clean.round_()).to(test_input.dtype)
 
     def _leave_extremes(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
-        """Have a network that is far from very dark or bright pictures begin at their mean colour.
+        """For very dark or bright pictures, set the last bias so that training starts at the mean.
 
-        On the way there its sigmoid would be driven so far that it stays black (or white) for ever.
+        Otherwise the sigmoid may saturate on the way there, and the output stay black (or white).
         """
         wanted = _mean_logit(_to_unit(targets[: self.batch_size]))
         if float(wanted.abs().max()) < FAR or not isinstance(self.network[-1], Sigmoid):
@@ -172,7 +174,7 @@ class Model:
 
 
 def extend_to_multiple(images: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Repeat the last row and column of [N, C, H, W] until the sides are divisible."""
+    """Pad [N, C, H, W] to sides divisible by ``multiple``, repeating the last row and column."""
     rows, columns = (
         torch.arange(-(-size // multiple) * multiple, device=images.device).clamp_(max=size - 1)
         for size in images.shape[2:]
@@ -193,7 +195,7 @@ def _to_unit(images: torch.Tensor) -> torch.Tensor:
 
 
 def _mean_logit(images: torch.Tensor) -> torch.Tensor:
-    """What the sigmoid makes the mean colour of: [N, C, H, W] from 0 to 1 in, [C] out."""
+    """The logit of the mean colour: [N, C, H, W] from 0 to 1 in, [C] out."""
     return images.mean((0, 2, 3)).clamp(1e-4, 1 - 1e-4).logit()
 
 

@@ -1,7 +1,7 @@
-"""Modules: the report's interface, ``forward`` and ``backward`` by hand, over compiled programs.
+"""Modules: the report's interface, explicit ``forward`` and ``backward``, on compiled programs.
 
-A module says once, in :meth:`Module.build`, what it computes on nodes. From that come a program for
-every shape it meets, its gradient, and its use as a part of larger graphs.
+A module defines once, in :meth:`Module.build`, what it computes on nodes. From that definition come
+a compiled program for each input shape, its gradient, and its use as a part of larger graphs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from ops import GraphError, Node, Parameter
 from ops.leaves import parameter as parameter_leaf
 
 PROGRAMS_KEPT = 16
-"""Shapes for which a module keeps its compiled programs; the least recently used goes first."""
+"""Number of shapes whose compiled programs a module keeps; the least recently used goes first."""
 
 LISTED = 10
-"""Names in a message."""
+"""The most names listed in a message."""
 
 Structure = tuple[tuple["Module", int], ...]
 
@@ -34,22 +34,22 @@ _NOT_COPIED = {"_latest", "_programs", "_named", "_unique", "_remembered", "_rem
 
 
 class Module:
-    """Base of modules.
+    """Base class of modules.
 
-    A subclass keeps its parameters with :meth:`own` and its parts as attributes (or by
-    :meth:`adopt`), and defines :meth:`build`. Changing an attribute changes what is computed from
-    then on. A module is not safe to call from several threads, since ``backward`` refers to
-    the latest ``forward``; programs compiled from its graph are.
+    A subclass registers its parameters with :meth:`own`, keeps its submodules as attributes (or
+    with :meth:`adopt`), and defines :meth:`build`. Changing an attribute changes what is computed
+    from then on. A module is not thread-safe, since ``backward`` refers to the latest ``forward``;
+    programs compiled from its graph are.
     """
 
     edits: ClassVar[int] = 0
-    """How often any module has been edited: until then structures and names are remembered."""
+    """Count of edits to any module; cached structures and names are valid while it is unchanged."""
 
     takes: ClassVar[int] = 1
-    """How many inputs."""
+    """Number of inputs."""
 
     loss_input_only: ClassVar[bool] = False
-    """Whether ``backward`` gives the gradient by the first input alone."""
+    """Whether ``backward`` returns only the gradient with respect to the first input."""
 
     def __init__(self) -> None:
         self._own: dict[str, Trainable] = {}
@@ -92,15 +92,15 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define build")
 
     def __call__(self, *inputs: Node, name: str = "") -> Node:
-        """:meth:`build`, with the names of its parameters prefixed.
+        """Call :meth:`build`, with the parameters' names prefixed.
 
         Args:
             inputs: nodes.
             name: the prefix; by default the name under which another module has adopted this one.
 
         Raises:
-            GraphError: an input is no node, tensors being for :meth:`forward`; or there are too few
-                or too many.
+            GraphError: an input is not a node (for tensors, call :meth:`forward`), or there are too
+                few or too many inputs.
         """
         self._require_count(inputs)
         for value in inputs:
@@ -113,9 +113,10 @@ class Module:
             return self.build(*inputs)
 
     def forward(self, *input: torch.Tensor) -> torch.Tensor:
-        """The output for float tensors, on their device. Remembers what ``backward`` needs.
+        """Compute the output for float tensors, on their device. Keeps what ``backward`` needs.
 
         Raises:
+            GraphError: an input is not a tensor, or there are too few or too many.
             SpecError: a shape or dtype does not fit.
         """
         self._require_count(input)
@@ -131,15 +132,18 @@ class Module:
         return self._latest.forward(**_named("input", input))["output"]
 
     def backward(self, *gradwrtoutput: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """Add the parameters' gradients to those accumulated, return the gradient by the input.
+        """Accumulate the parameters' gradients and return the gradient with respect to the input.
+
+        With several inputs, returns a tuple.
 
         Args:
-            gradwrtoutput: the gradient of the loss by the output of the latest ``forward``.
+            gradwrtoutput: the gradient of the loss with respect to the output of the latest
+                ``forward``.
 
         Raises:
             GraphError: there was no ``forward`` since the last ``backward``, or a parameter has
                 changed since.
-            FeedError: the gradient has not the output's shape or dtype.
+            FeedError: the gradient does not have the output's shape or dtype.
         """
         if self._latest is None:
             raise GraphError(f"{type(self).__name__}.backward: call forward before each backward")
@@ -153,38 +157,38 @@ class Module:
         return results[0] if len(results) == 1 else results
 
     def param(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Every (parameter, gradient), weight before bias, in the order of the modules.
+        """List every (parameter, gradient), weight before bias, in the order of the modules.
 
-        The tensors are the live ones.
+        These are the tensors themselves, not copies.
         """
         return [(value.tensor, slope.tensor) for value, slope in self.trainable()]
 
     def zero_grad(self) -> None:
-        """Forget the accumulated gradients."""
+        """Set the accumulated gradients to zero."""
         for _, slope in self.trainable():
             slope.tensor.zero_()
 
     def trainable(self) -> list[Trainable]:
-        """Every parameter with its gradient; one that is shared stands once."""
+        """Every parameter with its gradient; a shared parameter is listed once."""
         return list(self._unique(self._structure()))
 
     def named_trainable(self) -> dict[str, Trainable]:
-        """The same by name, as in a PyTorch ``state_dict``: ``0.weight``."""
+        """Every parameter with its gradient, by its PyTorch ``state_dict`` name: ``0.weight``."""
         return self._named(self._structure())
 
     def state(self) -> dict[str, torch.Tensor]:
-        """A copy of every parameter by its name in an equal PyTorch model's ``state_dict``."""
+        """A copy of every parameter, by its ``state_dict`` name in the same model in PyTorch."""
         return {
             name: t.value.tensor.clone(memory_format=torch.contiguous_format)
             for name, t in self.named_trainable().items()
         }
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Assign every parameter; nothing is changed if one does not fit.
+        """Assign every parameter; if one does not fit, nothing is changed.
 
         Raises:
             GraphError: a name is missing or unknown.
-            FeedError: a shape differs, or something is no tensor.
+            FeedError: a shape differs, or a value is not a tensor.
         """
         named = self.named_trainable()
         missing = [name for name in named if name not in state]
@@ -201,18 +205,22 @@ class Module:
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are; the CPU if there are none."""
+        """The parameters' device; the CPU if there are none."""
         return next((t.value.tensor.device for t in self.trainable()), torch.device("cpu"))
 
     def own(self, name: str, tensor: torch.Tensor) -> None:
-        """Keep a parameter of this name, with a gradient beside it."""
+        """Register a tensor as a parameter of this name, with a gradient of its own."""
         value = Parameter(name, tensor)
         slope = Parameter(f"{name} gradient", torch.zeros_like(value.tensor))
         self._own[name] = Trainable(value, slope)
         self._edited()
 
     def adopt(self, name: str, module: Module) -> None:
-        """Keep a part, whose parameters are named ``<name>.<...>``."""
+        """Register a submodule, whose parameters are named ``<name>.<...>``.
+
+        Raises:
+            GraphError: this module is the submodule or a part of it.
+        """
         if any(self is part for part, _ in module._structure()):
             raise GraphError(f"{type(self).__name__}: a module cannot be a part of itself")
         self._parts[name] = module
@@ -221,11 +229,11 @@ class Module:
         module._name = name
 
     def node(self, name: str) -> Node:
-        """An own parameter as a node of the graph that is being built."""
+        """One of this module's own parameters, as a node of the graph being built."""
         return parameter_leaf(name=scoped(name), parameter=self._own[name].value)
 
     def _structure(self) -> Structure:
-        """This module and every part of its parts, with how often each has been edited."""
+        """This module and all its submodules, recursively, each with its count of edits."""
         if self._remembered_at != Module.edits:
             parts = (entry for part in self._parts.values() for entry in part._structure())
             self._remembered = ((self, self._edits), *parts)
@@ -246,7 +254,7 @@ class Module:
         return tuple(dict.fromkeys(self._named(structure).values()))
 
     def _parameter_versions(self) -> list[int]:
-        """torch's count of the writes to each parameter."""
+        """torch's count of in-place writes to each parameter."""
         return [value.tensor._version for value, _ in self._unique(self._structure())]
 
     def _require_count(self, inputs: Sequence[object]) -> None:

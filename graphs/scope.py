@@ -1,4 +1,4 @@
-"""The scope of names: what the parameters of the module that is being built are prefixed with."""
+"""Name scopes: the prefix for the parameters of the module being built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _scope: ContextVar[str] = ContextVar("scope", default="")
 
 @contextmanager
 def scope(name: str) -> Iterator[None]:
-    """Prefix the names of parameters of the modules built inside with ``<name>.``."""
+    """Prefix the parameter names of modules built inside with ``<name>.``."""
     token = _scope.set(f"{_scope.get()}{name}." if name else _scope.get())
     try:
         yield
@@ -20,5 +20,5 @@ def scope(name: str) -> Iterator[None]:
 
 
 def scoped(name: str) -> str:
-    """A parameter's name with the prefix of the module that is being built."""
+    """A parameter's name with the prefix of the module being built."""
     return _scope.get() + name

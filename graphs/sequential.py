@@ -1,4 +1,4 @@
-"""Modules one after the other."""
+"""Chains of modules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sequential(Module):
         modules: in order.
 
     Raises:
-        GraphError: an argument is no module.
+        GraphError: an argument is not a module.
     """
 
     def __init__(self, *modules: Module) -> None:
@@ -61,7 +61,8 @@ class Sequential(Module):
 class Upsampling(Sequential):
     """The report's upsampling: nearest-neighbour, then a convolution.
 
-    Equal to ``torch.nn.Sequential(UpsamplingNearest2d(scale_factor=scale_factor), Conv2d(...))``.
+    Equivalent to
+    ``torch.nn.Sequential(UpsamplingNearest2d(scale_factor=scale_factor), Conv2d(...))``.
 
     Args:
         scale_factor: of the nearest-neighbour upsampling.

@@ -1,4 +1,4 @@
-"""Weights in files: safetensors, which hold numbers and run no code."""
+"""Weights in files: safetensors, which hold only numbers and cannot run code."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ops import FeedError, GraphError
 
 
 def save_weights(module: Module, path: str | os.PathLike[str]) -> None:
-    """Write every parameter under its ``state_dict`` name. The file is replaced as a whole.
+    """Write every parameter under its ``state_dict`` name. The file is replaced atomically.
 
     Args:
-        module: whose parameters.
+        module: whose parameters to write.
         path: the file, usually ``*.safetensors``.
 
     Raises:
@@ -31,15 +31,15 @@ def save_weights(module: Module, path: str | os.PathLike[str]) -> None:
 
 
 def load_weights(module: Module, path: str | os.PathLike[str]) -> None:
-    """Assign every parameter from a file; nothing is changed if it does not fit.
+    """Assign every parameter from a file; if it does not fit, nothing is changed.
 
     Args:
-        module: whose parameters.
+        module: whose parameters to assign.
         path: a safetensors file with the names of the module's ``state``.
 
     Raises:
-        GraphError: the file is no safetensors file, or its names do not fit; or the ``safetensors``
-            package is not installed.
+        GraphError: the file is not a safetensors file, or its names do not fit; or the
+            ``safetensors`` package is not installed.
         FeedError: a shape differs.
         OSError: the file cannot be read.
     """
@@ -47,7 +47,7 @@ def load_weights(module: Module, path: str | os.PathLike[str]) -> None:
     content = Path(path).read_bytes()
     try:
         state = safetensors.load(content)
-    except Exception as error:  # the library raises a bare Exception subclass of its own
+    except Exception as error:  # the library's own errors derive directly from Exception
         raise GraphError(f"{path} is no safetensors file: {error}") from None
     try:
         module.load_state(state)

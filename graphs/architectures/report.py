@@ -15,8 +15,8 @@ def report_network(channels: int = 32, image_channels: int = 3) -> Sequential:
         image_channels: of the images.
 
     Returns:
-        A network of images [N, image_channels, H, W] with values in [0, 1], H and W divisible by 4,
-        to images of the same shape.
+        A network that maps images [N, image_channels, H, W] with values in [0, 1], H and W
+        divisible by 4, to images of the same shape and range.
     """
     return Sequential(
         Conv2d(image_channels, channels, 3, stride=2, padding=1),

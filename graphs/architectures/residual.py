@@ -1,4 +1,4 @@
-"""Networks that tell the noise instead of the picture."""
+"""Networks that predict the noise instead of the picture."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from ops import Node
 
 
 class Residual(Module):
-    """What a network says of an image is taken off the image.
+    """Subtracts a network's output from its input.
 
-    Noise is easier to tell than the picture under it: a network that says 0 changes nothing.
+    Noise is easier to predict than the picture under it: an output of 0 changes nothing.
     Source: Zhang et al., "Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image
     Denoising", IEEE TIP 2017.
 
     Args:
-        network: of images, to images of the same shape.
+        network: maps images to images of the same shape.
     """
 
     def __init__(self, network: Module) -> None:

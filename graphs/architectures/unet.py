@@ -10,24 +10,25 @@ from graphs.module import Module
 from ops import Node, SpecError, concat, leaky_relu, max_pool2d, upsample_nearest
 
 SLOPE = 0.1
-"""Of the leaky ReLU below 0."""
+"""Slope of the leaky ReLU below 0."""
 
 
 class UNet(Module):
-    """Convolve and halve ``depth`` times, then upsample, join with what was there, and convolve.
+    """Convolve and halve ``depth`` times, then upsample, join with the skip connection, convolve.
 
     Table 2 in the appendix of Lehtinen et al., "Noise2Noise: Learning Image Restoration without
-    Clean Data", ICML 2018, whose layers' names the weights carry. All convolutions are 3x3 with a
-    leaky ReLU after them, but for the last, which is linear. The first weights are those of the
-    paper's published code: normal with variance 2 / fan-in (He et al., 2015), 1 / fan-in in the
-    last layer; biases 0.
+    Clean Data", ICML 2018; the weights are named after the layers there. All convolutions are 3x3
+    and followed by a leaky ReLU, except for the last, which is linear. The weights are initialized
+    as in the paper's published code: normal with variance 2 / fan-in (He et al., 2015), 1 / fan-in
+    in the last layer; biases 0.
 
-    It takes images [N, in_channels, H, W] of any values, in the paper from -0.5 to 0.5, and gives
+    The network maps images [N, in_channels, H, W] of any values, in the paper from -0.5 to 0.5, to
     [N, out_channels, H, W]. H and W must be divisible by ``2**depth``.
 
     Args:
-        channels: of the encoder; the decoder has twice as many, its last two layers 4/3 and 2/3.
-        depth: how often the image is halved.
+        channels: of the encoder; the decoder has twice as many, but in its last two hidden layers
+            4/3 and 2/3 as many.
+        depth: how many times the image is halved.
         in_channels, out_channels: of the images.
         dtype: of the weights; float32 by default.
 
@@ -94,7 +95,7 @@ class UNet(Module):
 def _layers(
     channels: int, depth: int, in_channels: int, out_channels: int
 ) -> dict[str, tuple[int, int]]:
-    """Each convolution's channels in and out, by name, in the order of the network."""
+    """Each convolution's input and output channels, by name, in the order of the network."""
     wide = 2 * channels
     layers = {"enc_conv0": (in_channels, channels)}
     layers |= {f"enc_conv{i}": (channels, channels) for i in range(1, depth + 2)}

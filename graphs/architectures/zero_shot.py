@@ -9,23 +9,24 @@ from graphs.module import Module
 from graphs.sequential import Sequential
 
 SLOPE = 0.2
-"""Of the leaky ReLU below 0."""
+"""Slope of the leaky ReLU below 0."""
 
 
 def zero_shot_network(channels: int = 3, width: int = 48, depth: int = 2) -> Residual:
-    """Two 3x3 convolutions, or more, and one of 1x1 that tell the noise, which is taken off.
+    """3x3 convolutions and one 1x1 convolution that predict the noise, which is subtracted.
 
     Source: Mansour and Heckel, "Zero-Shot Noise2Noise: Efficient Image Denoising without any Data",
-    CVPR 2023; theirs has two.
+    CVPR 2023; theirs has two 3x3 convolutions.
 
     Args:
         channels: of the images.
-        width: channels in between.
-        depth: 3x3 convolutions, at least one.
+        width: channels of the hidden layers.
+        depth: number of 3x3 convolutions, at least one.
 
     Returns:
-        A network of images [N, channels, H, W] of any values and any size to the same, cleaned. It
-        has about 22 000 parameters for three channels and two convolutions.
+        A network that maps images [N, channels, H, W] of any values and size to cleaned images of
+        the same shape. It has about 22 000 parameters for three channels and the default width and
+        depth.
     """
     layers: list[Module] = []
     for given in (channels, *[width] * (depth - 1)):

@@ -1,7 +1,7 @@
-"""The command line: ``blockwright COMMAND``, each command in a file of its own in ``commands/``.
+"""The command line: ``blockwright COMMAND``, each command in its own file in ``commands/``.
 
-Results go to standard output, progress and errors to standard error. Bad input ends in one
-sentence and exit status 2.
+Results go to standard output, progress and errors to standard error. Bad input is reported in one
+sentence, with exit status 2.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from graphs.noise2noise.commands.train import train
 
 
 class OneSentence(TyperGroup):
-    """Commands whose options, if they are wrong, are refused as all other input is."""
+    """A group of commands that reports wrong options in one sentence, like other bad input."""
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         """Run a command and exit with its status."""
         try:
             status = super().main(*args, **(options | {"standalone_mode": False}))
         except Exception as error:
-            # The class of these errors is no public name; what is no such error goes on.
+            # The class of these errors is not public; other errors are raised again.
             if not hasattr(error, "format_message"):
                 raise
             _refuse(error)
@@ -42,7 +42,7 @@ class OneSentence(TyperGroup):
 
 def _refuse(error: Any) -> NoReturn:
     said, context = error.format_message().strip().rstrip("."), getattr(error, "ctx", None)
-    if "\n" in said:  # no refusal but the help, of a command without any arguments
+    if "\n" in said:  # not an error but the help, shown for a command without any arguments
         error.show()
     else:
         command = context.command_path if context else "blockwright"
@@ -62,7 +62,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
-    if "" in sys.argv[1:]:  # which would be taken for the folder one is in
+    if "" in sys.argv[1:]:  # which would be taken for the current folder
         typer.echo("blockwright: an argument is empty; is a shell variable not set?", err=True)
         raise SystemExit(2)
     app(prog_name="blockwright")

@@ -1,8 +1,8 @@
-"""The demonstration: a network learns to clean pictures, having seen only noisy ones.
+"""The demonstration: a network learns to denoise pictures, having seen only noisy ones.
 
-Photographs are split into some to train on and some held out. Two noisy shots are made of each
-training photograph; the training sees these shots and nothing else. Clean pictures serve to make
-the shots and, of the held-out photographs alone, to measure.
+Photographs are split into training and held-out ones. Two noisy shots are made of each training
+photograph at each of two sizes; training sees these shots and nothing else. Clean pictures are used
+only to make the shots and, for the held-out photographs, to measure the results.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from graphs.noise2noise.training.validation import Score
 SIGMA = 25.0
 NOISE = Gaussian(SIGMA, SIGMA)
 ARCHITECTURE = Architecture(network="unet", width=32, depth=3)
-"""Narrower than the paper's U-Net and two levels less deep: there are two minutes to train it."""
+"""Narrower than the paper's U-Net and two levels shallower: there are two minutes to train it."""
 
 CROP, BATCH, LR = 64, 4, 2e-3
 SCORED_PIECES = 96
@@ -43,7 +43,7 @@ OURS = "Blockwright"
 
 @dataclass(frozen=True)
 class Restored:
-    """A held-out photograph, its noisy shot, and what each method made of that.
+    """A held-out photograph, its noisy shot, and each method's result.
 
     Attributes:
         results: pictures by method; the first is the noisy shot itself.
@@ -58,12 +58,12 @@ class Restored:
 
 @dataclass(frozen=True)
 class Demo:
-    """What a demonstration came to.
+    """The outcome of a demonstration.
 
     Attributes:
         finished: whether it trained for its full time.
-        restored: the held-out photographs.
-        training: with its losses and scores.
+        restored: the results on the held-out photographs.
+        training: the finished training, with its losses and scores.
         figure, weights: the files written.
     """
 
@@ -84,10 +84,11 @@ def run_demo(
     training_names: Sequence[str] = TRAINING,
     held_out_names: Sequence[str] = HELD_OUT,
 ) -> Demo:
-    """Train, measure on the held-out photographs, write the figure and the weights.
+    """Train, measure on the held-out photographs, and write the figure and the weights.
 
     Args:
-        folder: where the files go; it is made if need be, and files of an earlier run replaced.
+        folder: where the files go; it is created if needed, and files of an earlier run are
+            replaced.
         seconds, steps: how long to train; see :class:`Plan`.
         seed: of the noise, the weights and the batches.
         console: where the progress is shown.
@@ -127,7 +128,7 @@ def run_demo(
 
 
 def noisy_pairs(names: Iterable[str], seed: int) -> RepeatedShots:
-    """Two noisy shots of each photograph as it is, and two of it at half the size."""
+    """Two noisy shots of each photograph at full size, and two at half the size."""
     generator = generator_for(seed)
     scenes = (scale_down(load(name), factor) for name in names for factor in (1, 2))
     twice = (scene.expand(2, -1, -1, -1) for scene in scenes)
@@ -150,7 +151,7 @@ def quality_table(restored: Sequence[Restored]) -> Table:
 
 
 def _scorer(restore: Restorer, held_out: Iterable[torch.Tensor], seed: int) -> Callable[[], Score]:
-    """By the PSNR of pieces of the held-out photographs, scaled down by two, once cleaned."""
+    """Score by the PSNR of denoised pieces of the held-out photographs, scaled down by two."""
     generator = torch.Generator().manual_seed(seed + 2)
     clean = pieces([scale_down(photo, 2) for photo in held_out], SCORED_PIECES, generator)
     noisy = NOISE(clean, generator).pixels

@@ -4,4 +4,4 @@ from ops import BlockwrightError
 
 
 class InputError(BlockwrightError, ValueError):
-    """A file, a folder or an option that the application cannot work with, in one sentence."""
+    """One sentence on a file, a folder or an option that the application cannot work with."""

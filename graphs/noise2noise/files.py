@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files atomically, so that a reader never sees half of one."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 from graphs.noise2noise.errors import InputError
 
 LEFTOVERS = ".writing-????????*"
-"""The temporary files of a program that was killed while it wrote, as a pattern."""
+"""A glob pattern for temporary files left by a program that was killed while writing."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Lend a temporary path beside ``path``, which takes its place if the block ends well.
+    """Yield a temporary path next to ``path``, which replaces it if the block succeeds.
 
-    Folders on the way are made. The temporary name keeps the suffix, which many writers go by, and
-    nothing else, so that it is not too long where the final one is just not.
-    What was written is on the disk before it takes the place, so that a crash, too, leaves the one
-    or the other.
+    Missing parent folders are created. The temporary name keeps only the suffix, which many writers
+    depend on, so that it is not too long for the file system where the final name just fits.
+    The content is flushed to disk before the replacement, so that even a crash leaves either the
+    old file or the new one.
 
     Raises:
         InputError: it cannot be written; see :func:`writing`.
@@ -40,10 +40,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Name the file that cannot be written, where the system tells only why.
+    """Turn an OSError in the block into an InputError that names the file.
 
     Raises:
-        InputError: in place of an OSError of the block, the disk being full for instance.
+        InputError: in place of an OSError in the block, for instance because the disk is full.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _flush(path: Path) -> None:
-    """Have the system put a file, or the names in a folder, on the disk."""
+    """Flush a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -61,23 +61,24 @@ def _flush(path: Path) -> None:
 
 
 def require_free(path: Path, overwrite: bool) -> None:
-    """Check, before any work is done for it, that a file may be written.
+    """Check that a file may be written, before any work is done for it.
 
     Raises:
-        InputError: it exists and is not to be overwritten, or it cannot be a file there.
+        InputError: it exists and is not to be overwritten, it is a folder, or its folder cannot be
+            written to.
     """
     if path.is_dir():
         raise InputError(f"the output {path} is a folder, not a file")
-    if os.path.lexists(path) and not overwrite:  # a link to nothing is there, too
+    if os.path.lexists(path) and not overwrite:  # a dangling link exists, too
         raise InputError(f"the output {path} exists already; --overwrite replaces it")
     require_folder(path.parent)
 
 
 def require_folder(path: Path) -> None:
-    """Check that a folder exists or can be made.
+    """Check that a folder exists or can be created, and can be written to.
 
     Raises:
-        InputError: something else is in the way, or it may not be written to.
+        InputError: a file is in the way, or writing is not permitted.
     """
     existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not existing.is_dir():

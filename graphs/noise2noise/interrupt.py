@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop, rather than a crash."""
+"""Ctrl-C as a request to stop, rather than a crash."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from types import FrameType
 
 @contextmanager
 def heeding_interrupts() -> Iterator[Callable[[], bool]]:
-    """Within the block the first Ctrl-C only makes the lent function true; the next interrupts.
+    """Yield a function that returns True after the first Ctrl-C in the block; the next interrupts.
 
-    Signals reach the main thread alone: on another thread the function stays false.
+    Only the main thread receives signals: on another thread the function keeps returning False.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

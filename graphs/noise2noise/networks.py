@@ -1,4 +1,4 @@
-"""Networks as files: weights that say which network they are of, and of which values."""
+"""Networks in files: weights, with the architecture and the value range that they are for."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from ops import FeedError, GraphError, Node, SpecError
 NetworkName = Literal["report", "unet"]
 NETWORKS: tuple[NetworkName, ...] = ("report", "unet")
 KEY = "architecture"
-"""Of the safetensors metadata."""
+"""The key in the safetensors metadata."""
 
 SHIPPED = PRETRAINED.with_name("denoiser.safetensors")
-"""The weights that come along, if a better network than the report's has been shipped."""
+"""Weights that come with the package, of a better network than the report's, if it exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """All that it takes to build a network again.
+    """Everything needed to rebuild a network.
 
     Attributes:
         network: ``report``, the report's, or ``unet``, the Noise2Noise paper's U-Net.
         width: channels of the first convolution.
-        depth: how often the pictures are halved; the report's network always halves them twice.
+        depth: how many times the pictures are halved; always two for the report's network.
         channels: of the pictures.
-        offset, scale: of the pictures' values v, the network sees (v - offset) / scale, which
-            should lie about within 0 and 1.
+        offset, scale: for pictures' values v, the network sees (v - offset) / scale, which should
+            lie roughly within 0 and 1.
 
     Raises:
         InputError: there is no such network, or a number is out of its range.
@@ -71,7 +71,7 @@ class Architecture:
         return int(2**self.depth)
 
     def build(self, seed: int = 0) -> Module:
-        """The network for values from 0 to 1, with first weights that depend on the seed alone."""
+        """The network for values from 0 to 1; its initial weights depend only on the seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self.network == "report":
@@ -80,10 +80,10 @@ class Architecture:
 
 
 def start_from_mean(network: Module, architecture: Architecture, mean: torch.Tensor) -> None:
-    """Let the report's network, which ends in a bias and a sigmoid, begin with the mean colour.
+    """Start the report's network, which ends in a bias and a sigmoid, at the mean colour.
 
-    Dark pictures would otherwise drive the sigmoid down so fast that it stays black for ever. The
-    U-Net has no such end and stays as it is.
+    With dark pictures the sigmoid might otherwise saturate so fast that the output stays black. The
+    U-Net does not end in a sigmoid and is left as it is.
 
     Args:
         network: as built by the architecture.
@@ -97,7 +97,7 @@ def start_from_mean(network: Module, architecture: Architecture, mean: torch.Ten
 
 
 class Rescaled(Module):
-    """A network of values (v - offset) / scale as one of the values v themselves."""
+    """Wraps a network that works on (v - offset) / scale into one that works on v itself."""
 
     def __init__(self, network: Module, offset: float, scale: float) -> None:
         super().__init__()
@@ -115,8 +115,8 @@ class Loaded:
     """A network read from a file.
 
     Attributes:
-        network: from pictures [N, C, H, W], in the values that the training's pictures had when
-            read, to pictures of the same shape.
+        network: maps pictures [N, C, H, W], with values as read from files, to pictures of the
+            same shape.
         architecture: with the channels it takes and the multiple that the sides must be of.
     """
 
@@ -130,16 +130,16 @@ def save_network(
     architecture: Architecture,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a network's weights with its architecture, in place of what was there.
+    """Write a network's weights with its architecture, replacing an existing file.
 
     Args:
         path: a safetensors file.
         network: as built by the architecture.
-        architecture: kept in the file's metadata.
-        notes: more metadata, for people.
+        architecture: stored in the file's metadata.
+        notes: more metadata, for human readers.
 
     Raises:
-        OSError: the file cannot be written.
+        InputError: the file cannot be written.
     """
     metadata = dict(notes or {}) | {KEY: json.dumps(asdict(architecture))}
     with replacing(path) as temporary:
@@ -147,12 +147,12 @@ def save_network(
 
 
 def load_network(path: Path | None = None) -> Loaded:
-    """Read a network; a run's folder stands for its best weights, None for what comes along.
+    """Read a network; a run's folder means its best weights, None those shipped with the package.
 
-    A file that does not say its architecture is taken for the report's network of 32 channels.
+    A file without a recorded architecture is taken for the report's network of 32 channels.
 
     Raises:
-        InputError: there is no such file, or it holds no weights of a known network.
+        InputError: there is no such file, or it does not hold weights of a known network.
     """
     path = path or (SHIPPED if SHIPPED.exists() else PRETRAINED)
     file = path / "best.safetensors" if path.is_dir() else path

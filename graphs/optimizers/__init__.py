@@ -1,8 +1,8 @@
-"""Optimizers: how a parameter follows its gradient, as nodes of the graph.
+"""Optimizers: update rules for parameters, as nodes of the graph.
 
-An update is part of the compiled program. State (momentum, running means, the learning rate) lies
-in parameters of the optimizer's own, so it survives from one program to another and the learning
-rate can change between steps.
+An update is part of the compiled program. State (momentum, running means, the learning rate) is
+kept in parameters that belong to the optimizer, so it carries over from one program to another and
+the learning rate can change between steps.
 """
 
 from graphs.optimizers.adam import Adam

@@ -10,17 +10,17 @@ from ops import Node, sqrt, square
 
 
 class Adam(Optimizer):
-    """Adam: steps of the running mean of gradients over the root of that of their squares.
+    """Adam: steps are the running mean of gradients over the root of that of their squares.
 
-    As ``torch.optim.Adam``. Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization",
-    ICLR 2015.
+    Equivalent to ``torch.optim.Adam``. Source: Kingma and Ba, "Adam: A Method for Stochastic
+    Optimization", ICLR 2015.
 
     Args:
         lr: learning rate, positive.
-        model: what :meth:`step` updates, if anything.
+        model: the module that :meth:`step` updates, if any.
         betas: decay of the two running means, each in [0, 1).
         eps: added to the root; positive.
-        weight_decay: added to the gradient times the parameter; not negative.
+        weight_decay: this times the parameter is added to the gradient; not negative.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Adam(Optimizer):
     def _running_mean(
         self, parameter: Node, value: Node, name: str, beta: float
     ) -> tuple[Node, list[Update]]:
-        """A running mean without bias: its weights, 1 - beta**t, are a running mean of ones."""
+        """A bias-corrected running mean; the divisor, 1 - beta**t, is kept as the mean of ones."""
         total, weight = self._slot(parameter, name), self._slot(parameter, f"{name} weight", True)
         new_total = beta * total + (1 - beta) * value
         new_weight = beta * weight + (1 - beta)

@@ -1,4 +1,4 @@
-"""What optimizers have in common: their state, their learning rate, and a model to step."""
+"""What optimizers have in common: state, a learning rate, and perhaps a model to step."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from ops.leaves import parameter as parameter_leaf
 
 
 class Optimizer:
-    """Base of optimizers: keeps state, and steps the parameters of a model if it has one.
+    """Base class of optimizers: keeps state, and steps the parameters of a model if it has one.
 
     Args:
-        lr: learning rate, positive; may be set anew at any time.
-        model: what :meth:`step` updates. None for use with ``engine.compile(optimizer=...)``.
+        lr: learning rate, positive; may be changed at any time.
+        model: the module that :meth:`step` updates. None for use with
+            ``engine.compile(optimizer=...)``.
 
     Raises:
         GraphError: an argument is out of its range.
@@ -59,10 +60,10 @@ class Optimizer:
             rate.tensor.fill_(self._lr)
 
     def state(self, model: Module) -> dict[str, torch.Tensor]:
-        """A copy of what is kept beside each parameter of a model: ``<parameter>/<what>``.
+        """A copy of the state of each parameter of a model, named ``<parameter>/<what>``.
 
-        Nothing is kept before a program that updates the parameter has been compiled. The learning
-        rate is no part of it.
+        A parameter has no state before a program that updates it has been compiled. The learning
+        rate is not included.
         """
         return {
             name: kept.tensor.clone(memory_format=torch.contiguous_format)
@@ -70,7 +71,7 @@ class Optimizer:
         }
 
     def load_state(self, model: Module, state: Mapping[str, torch.Tensor]) -> None:
-        """Assign what :meth:`state` gave; nothing is changed if it does not fit.
+        """Assign what :meth:`state` returned; if it does not fit, nothing is changed.
 
         Raises:
             GraphError: a name is missing or unknown.
@@ -85,7 +86,7 @@ class Optimizer:
             kept.assign(state[name])
 
     def updates(self, parameter: Node, gradient: Node) -> list[Update]:
-        """The updates of a parameter and of the state that belongs to it."""
+        """The updates of a parameter and of its state."""
         raise NotImplementedError
 
     def step(self) -> None:
@@ -123,7 +124,7 @@ class Optimizer:
         return _leaf("learning rate", self._rates[like.dtype])
 
     def _slot(self, parameter: Node, name: str, scalar: bool = False) -> Node:
-        """State that belongs to a parameter: zero at first, of its shape or a scalar."""
+        """State of a parameter: initially zero, with the parameter's shape or a scalar."""
         owner: Parameter = parameter.attributes["parameter"]
         if (owner, name) not in self._state:
             zeros = torch.zeros_like(owner.tensor[(0,) * scalar * owner.tensor.ndim])
@@ -136,5 +137,5 @@ def _leaf(name: str, value: Parameter) -> Node:
 
 
 def update(target: Node, value: Node) -> Update:
-    """A parameter's node is to hold a value."""
+    """The update that assigns a value to a parameter, given as its node."""
     return Update(target.attributes["parameter"], value)

@@ -1,4 +1,4 @@
-"""Ranges that an optimizer's arguments must lie in."""
+"""Range checks for an optimizer's arguments."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from ops import GraphError
 
 
 def positive(name: str, value: float) -> float:
-    """The value, if above 0 and finite; raises GraphError."""
+    """Return the value if it is above 0 and finite, else raise GraphError."""
     if not isinstance(value, int | float) or not 0 < value < math.inf:
         raise GraphError(f"expected {name} above 0 and finite, got {value!r}")
     return float(value)
 
 
 def not_negative(name: str, value: float) -> float:
-    """The value, if at least 0; raises GraphError."""
+    """Return the value if it is at least 0, else raise GraphError."""
     if not isinstance(value, int | float) or not value >= 0:
         raise GraphError(f"expected {name} of at least 0, got {value!r}")
     return float(value)
 
 
 def within(name: str, value: float) -> float:
-    """The value, if in [0, 1); raises GraphError."""
+    """Return the value if it is in [0, 1), else raise GraphError."""
     if not isinstance(value, int | float) or not 0 <= value < 1:
         raise GraphError(f"expected {name} in [0, 1), got {value!r}")
     return float(value)

@@ -13,14 +13,14 @@ class SGD(Optimizer):
     """Stochastic gradient descent: ``w <- w - lr * g``, as in the report.
 
     With momentum m: ``b <- m * b + g``, ``w <- w - lr * b`` (Nesterov: ``w - lr * (g + m * b)``),
-    as ``torch.optim.SGD`` without dampening.
+    as in ``torch.optim.SGD`` without dampening.
 
     Args:
         lr: learning rate, positive.
-        model: what :meth:`step` updates, if anything.
+        model: the module that :meth:`step` updates, if any.
         momentum: in [0, 1).
-        weight_decay: added to the gradient times the parameter; not negative.
-        nesterov: look ahead; needs momentum.
+        weight_decay: this times the parameter is added to the gradient; not negative.
+        nesterov: use Nesterov momentum; needs ``momentum`` above 0.
     """
 
     def __init__(

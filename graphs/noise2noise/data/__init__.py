@@ -1,1 +1,1 @@
-"""What a training sees: sources of noisy pairs, and noise made to order."""
+"""Training data: sources of noisy pairs, and synthetic noise."""

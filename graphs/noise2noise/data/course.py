@@ -1,4 +1,4 @@
-"""The course's pickles: two tensors in a file, read without running what else may be in it."""
+"""The course's pickles: two tensors in a file, read without running other code it may hold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUFFIXES = frozenset({".pkl", ".pickle", ".pt", ".pth"})
 
 
 def is_course(paths: Iterable[Path | str]) -> bool:
-    """Whether paths are named as the course's pickles, and there are any."""
+    """Whether there are any paths and all have suffixes of the course's pickles."""
     suffixes = {Path(path).suffix.lower() for path in paths}
     return bool(suffixes) and suffixes <= SUFFIXES
 
@@ -26,14 +26,14 @@ def is_course(paths: Iterable[Path | str]) -> bool:
 def read_course_pickle(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """The two tensors of ``train_data.pkl`` (two noisy shots) or ``val_data.pkl`` (noisy, clean).
 
-    ``torch.save`` and ``pickle.dump`` are understood. Nothing in the file is ever called but what
-    puts tensors together.
+    Files from ``torch.save`` and from ``pickle.dump`` can be read. Of the functions that a file may
+    name, only those that build tensors are ever called.
 
     Returns:
-        Two uint8 tensors (n, 3, H, W) of one shape.
+        Two uint8 tensors (n, 3, H, W) of the same shape.
 
     Raises:
-        InputError: it is no such file.
+        InputError: the file is missing, or not of this kind.
     """
     value = _load(path)
     if not isinstance(value, tuple | list) or len(value) != 2:
@@ -63,7 +63,7 @@ def _load(path: Path) -> Any:
     for read in readers:
         try:
             return read(io.BytesIO(content))
-        except Exception as error:  # whatever a hostile or damaged file leads an unpickler to
+        except Exception as error:  # a hostile or damaged file can make an unpickler raise anything
             reasons.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
     raise InputError(
         f"{path} is no pickle of tensors alone, and nothing in it was run: {reasons[-1]}"
@@ -83,12 +83,12 @@ def _load_dumped(file: io.BytesIO) -> Any:
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Of all functions that a pickle may name, finds those that put a tensor together."""
+    """An unpickler that allows only the functions that build a tensor."""
 
     _KNOWN: ClassVar[dict[tuple[str, str], Any]] = {
         ("collections", "OrderedDict"): collections.OrderedDict,
         ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-        # torch's own would unpickle the bytes in turn with nothing refused.
+        # torch's own would unpickle the nested bytes without any restriction.
         ("torch.storage", "_load_from_bytes"): lambda content: _load_saved(io.BytesIO(content)),
     }
 

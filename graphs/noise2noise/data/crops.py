@@ -1,4 +1,4 @@
-"""Random squares of pictures, mirrored and turned: a batch is one gather."""
+"""Random square crops of pictures, flipped and rotated: a batch is one gather."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from graphs.noise2noise.errors import InputError
 
 
 class Crops:
-    """Pictures laid out so that any squares of them can be gathered at once.
+    """Pictures laid out so that any set of square crops can be gathered at once.
 
-    A scene is chosen the oftener the larger it is, by the root of its area.
+    A scene is chosen with probability proportional to the square root of its area.
 
     Args:
-        scenes: shots of one scene each, (k, C, H, W), float32, or uint8 that stands for
-            0 to 1; all of one dtype and C. Sizes and k may differ between scenes.
-        size: side of the squares.
+        scenes: shots of one scene each, (k, C, H, W), float32, or uint8 where 255 stands for 1;
+            all with the same dtype and C. Sizes and k may differ between scenes.
+        size: side of the crops.
 
     Attributes:
         channels: C.
         size: as given.
 
     Raises:
-        InputError: there is no scene, the scenes differ in channels, or one is smaller than a
-            square.
+        InputError: there is no scene, the scenes differ in channels, or one is smaller than a crop.
     """
 
     def __init__(self, scenes: Sequence[torch.Tensor], size: int) -> None:
@@ -34,8 +33,8 @@ class Crops:
         _require_alike(scenes, size)
         self.channels = scenes[0].shape[1]
         self.size = size
-        # One row of C values for each pixel, scene by scene and shot by shot: a square is then a
-        # grid of row numbers.
+        # One row of C values per pixel, scene by scene and shot by shot: a crop is then a grid of
+        # row numbers.
         self._pixels = torch.cat([_rows(shots) for shots in scenes])
         self._counts, self._heights, self._widths = (
             torch.tensor([shots.shape[axis] for shots in scenes]) for axis in (0, 2, 3)
@@ -46,7 +45,7 @@ class Crops:
         self._weights = self._areas.double().sqrt()
 
     def choose(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Random scenes (count,), and the row numbers (count, size, size) of a square in each.
+        """Random scenes (count,), and the row numbers (count, size, size) of a crop in each.
 
         The rows are those of the scene's first shot.
         """
@@ -60,7 +59,7 @@ class Crops:
     def two_shots(
         self, scenes: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """For each scene, by how many rows two different shots of it, at random, lie further on."""
+        """Row offsets, relative to the first shot, of two different random shots of each scene."""
         counts = self._counts[scenes]
         first = _below(counts, generator)
         second = (first + 1 + _below(counts - 1, generator)) % counts
@@ -68,12 +67,12 @@ class Crops:
         return (first * areas)[:, None, None], (second * areas)[:, None, None]
 
     def gather(self, grid: torch.Tensor) -> torch.Tensor:
-        """The pixels of some rows: (N, size, size) in, (N, C, size, size) of float32 out."""
+        """The pixels of some rows: (N, size, size) in, (N, C, size, size) in float32 out."""
         pixels = self._pixels[grid].permute(0, 3, 1, 2)
         return pixels if pixels.is_floating_point() else pixels.float().div_(255)
 
     def _span(self, lengths: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Consecutive positions within each length, forwards or backwards, (count, size)."""
+        """A random run of positions within each length, ascending or descending, (count, size)."""
         starts = _below(lengths - self.size + 1, generator)[:, None]
         ahead = torch.arange(self.size)
         backwards = torch.randint(2, (len(lengths), 1), generator=generator) == 1
@@ -81,7 +80,7 @@ class Crops:
 
 
 def _below(limits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A random whole number from 0 to below each limit."""
+    """For each limit, a random integer of at least 0 and below it."""
     shares = torch.rand(len(limits), generator=generator, dtype=torch.float64)
     return (shares * limits).long()
 

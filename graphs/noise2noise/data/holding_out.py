@@ -1,4 +1,4 @@
-"""Part of the pictures kept from training, to validate on."""
+"""Holding out part of the pictures for validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from graphs.noise2noise.data.randomness import generator_for
 
 ENOUGH_SCENES = 8
-"""From so many scenes on, whole ones are held out; of fewer, strips of each."""
+"""With at least this many scenes, whole ones are held out; with fewer, a strip of each."""
 
 Split = tuple[list[torch.Tensor], list[torch.Tensor]]
 
@@ -17,17 +17,19 @@ Split = tuple[list[torch.Tensor], list[torch.Tensor]]
 def hold_out(scenes: Sequence[torch.Tensor], share: float, size: int, seed: int) -> Split:
     """Split scenes into those to train on and those to validate on.
 
-    Of many scenes, random ones are held out whole; of few, the last rows of each, so that all kinds
-    are in both parts.
+    Of many scenes, random ones are held out whole; of few, the last rows of each, so that both
+    parts hold all kinds of scene. If a scene is too small to split, the last scene is held out
+    whole.
 
     Args:
         scenes: (k, C, H, W) each.
-        share: to be held out, in (0, 1).
-        size: rows that each part needs at least.
+        share: the fraction to hold out, in (0, 1).
+        size: the least number of rows that each part needs.
         seed: of the choice.
 
     Returns:
-        The scenes to train on and those held out: none of a single one that is too small.
+        The scenes to train on and those held out; none are held out of a single scene that is too
+        small to split.
     """
     if len(scenes) >= ENOUGH_SCENES:
         order = torch.randperm(len(scenes), generator=generator_for(seed, 2)).tolist()

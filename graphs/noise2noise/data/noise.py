@@ -1,9 +1,9 @@
-"""Noise, made to order: what two shots of one scene differ by.
+"""Synthetic noise: what two shots of one scene differ by.
 
-None is clipped: clipping would bend its mean away from zero in shadows and highlights, and training
-on noisy targets finds that mean. Source of the models and of the loss that fits each: Lehtinen et
-al., "Noise2Noise: Learning Image Restoration without Clean Data", ICML 2018; speckle is the usual
-multiplicative model of coherent imaging.
+The results are not clipped: clipping would shift the mean of the noise away from zero in shadows
+and highlights, and training on noisy targets learns that mean. Source of the models and of the loss
+that fits each: Lehtinen et al., "Noise2Noise: Learning Image Restoration without Clean Data", ICML
+2018; speckle is the usual multiplicative model of coherent imaging.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Shot(NamedTuple):
     """A noisy picture.
 
     Attributes:
-        pixels: of the clean pictures' shape (N, C, H, W).
-        kept: (N, 1, H, W), 1 where a pixel was recorded and 0 where it is missing; None where
-            every pixel was.
+        pixels: (N, C, H, W), the shape of the clean pictures.
+        kept: (N, 1, H, W), 1 where a pixel was recorded and 0 where it is missing; None if none
+            can be missing.
     """
 
     pixels: torch.Tensor
@@ -38,11 +38,11 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True)
 class Noise:
-    """Base of noise models: a level, or a range from which each picture draws its own.
+    """Base class of noise models: a level, or a range from which each picture draws its own.
 
     Attributes:
-        low, high: the level; what it means is said by each model.
-        loss: the one whose minimum over noisy targets is the clean picture: ``l2`` finds their
+        low, high: the range of levels; each model defines what a level means.
+        loss: the loss whose minimum over noisy targets is the clean picture: ``l2`` finds their
             mean, ``l1`` their median, annealed ``l0`` their mode, ``masked`` the mean of what was
             recorded.
 
@@ -55,7 +55,7 @@ class Noise:
     name: ClassVar[str]
     loss: ClassVar[Loss] = "l2"
     most: ClassVar[float] = math.inf
-    """The highest level that makes sense."""
+    """The highest meaningful level."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high <= self.most:
@@ -69,7 +69,7 @@ class Noise:
 
         Args:
             clean: (N, C, H, W) with values in [0, 1].
-            generator: where the randomness comes from.
+            generator: the source of randomness.
         """
         shares = torch.rand((len(clean), 1, 1, 1), generator=generator)
         return self._shot(clean, self.low + (self.high - self.low) * shares, generator)
@@ -79,7 +79,7 @@ class Noise:
 
     @property
     def levels(self) -> str:
-        """The level or the range, as ``25`` or ``0-50``."""
+        """The level or the range, such as ``25`` or ``0-50``."""
         return f"{self.low:g}" if self.low == self.high else f"{self.low:g}-{self.high:g}"
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ class Noise:
 
 
 class Gaussian(Noise):
-    """Independent normal noise on every value; the level is its deviation, 255 being white."""
+    """Independent normal noise on every value; the level is its std on a scale of 0 to 255."""
 
     name = "gaussian"
 
@@ -96,9 +96,9 @@ class Gaussian(Noise):
 
 
 class Correlated(Noise):
-    """Normal noise that neighbours and channels share, see :func:`correlated_normal`.
+    """Normal noise correlated between neighbours and channels, see :func:`correlated_normal`.
 
-    The level is its deviation, 255 being white.
+    The level is its standard deviation on a scale of 0 to 255.
     """
 
     name = "correlated"
@@ -108,7 +108,7 @@ class Correlated(Noise):
 
 
 class Poisson(Noise):
-    """Counted photons, over their level: how many white is on average. The variance is x/level."""
+    """Photon counts over the level, the mean count for white (1). The variance is x/level."""
 
     name = "poisson"
 
@@ -122,7 +122,7 @@ class Poisson(Noise):
 
 
 class Speckle(Noise):
-    """Normal noise in proportion to the value: ``x (1 + level n)``."""
+    """Normal noise proportional to the value: ``x (1 + level n)``."""
 
     name = "speckle"
 
@@ -131,7 +131,7 @@ class Speckle(Noise):
 
 
 class Bernoulli(Noise):
-    """Pixels missing at random and black; the level is the probability of that."""
+    """Pixels missing at random, set to black; the level is the probability of that."""
 
     name = "bernoulli"
     loss = "masked"
@@ -143,7 +143,7 @@ class Bernoulli(Noise):
 
 
 class Impulse(Noise):
-    """Pixels of random colour; the level is the probability of one."""
+    """Pixels replaced by random colours; the level is the probability of that."""
 
     name = "impulse"
     loss = "l0"
@@ -155,7 +155,7 @@ class Impulse(Noise):
 
 
 class Text(Noise):
-    """Words of random size and colour written over the picture, to a share of about the level."""
+    """Words of random size and colour written over the picture; the level is the covered share."""
 
     name = "text"
     loss = "l1"
@@ -176,10 +176,10 @@ _LEVELS = re.compile(rf"(?P<low>{_NUMBER})(?:-(?P<high>{_NUMBER}))?")
 
 
 def parse_noise(text: str) -> Noise:
-    """A noise model as the command line names it: ``gaussian:25``, ``gaussian:0-50``.
+    """Parse a noise model as the command line writes it: ``gaussian:25``, ``gaussian:0-50``.
 
     Raises:
-        InputError: there is no such model, or the level is no number in its range.
+        InputError: there is no such model, or the level is not a number in its range.
     """
     name, _, levels = text.partition(":")
     if name not in NOISES:

@@ -1,4 +1,4 @@
-"""The photographs that scikit-image brings along, and 32x32 pieces of photographs."""
+"""The photographs that come with scikit-image, and square pieces of photographs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import from_bytes
 
-# All of these lie inside scikit-image's wheel: none is downloaded.
+# All of these are in scikit-image's wheel: none is downloaded.
 PHOTOGRAPHS: Mapping[str, Callable[[], np.ndarray]] = {
     "astronaut": skimage.data.astronaut,
     "brick": skimage.data.brick,
@@ -34,15 +34,15 @@ _LONGEST_SIDE = 750
 
 
 def load(name: str) -> torch.Tensor:
-    """A photograph of :data:`PHOTOGRAPHS` in [0, 1], (3, H, W), no side above 750 pixels."""
+    """A photograph from :data:`PHOTOGRAPHS` in [0, 1], (3, H, W), no side above 750 pixels."""
     photograph = from_bytes(PHOTOGRAPHS[name]())
     return scale_down(photograph, -(-max(photograph.shape) // _LONGEST_SIDE))
 
 
 def scale_down(photograph: torch.Tensor, factor: int) -> torch.Tensor:
-    """A photograph (C, H, W) with each ``factor`` x ``factor`` pixels averaged into one.
+    """A photograph (C, H, W) with each ``factor`` x ``factor`` block averaged into one pixel.
 
-    Rows and columns that do not fill a whole pixel are left out.
+    Rows and columns that do not fill a block are left out.
     """
     channels, height, width = photograph.shape
     rows, columns = height // factor, width // factor
@@ -53,7 +53,7 @@ def scale_down(photograph: torch.Tensor, factor: int) -> torch.Tensor:
 def pieces(
     photographs: Sequence[torch.Tensor], count: int, generator: torch.Generator, size: int = 32
 ) -> torch.Tensor:
-    """Pieces of photographs, from anywhere in them, the photographs taking turns.
+    """Random pieces of photographs, taken from each photograph in turn.
 
     Returns:
         (count, C, size, size).
@@ -68,7 +68,7 @@ def pieces(
 
 
 def require_sides(photographs: Iterable[torch.Tensor], size: int) -> None:
-    """Raise InputError where a photograph (C, H, W) is too small to cut ``size`` pixels from."""
+    """Raise InputError if a photograph (C, H, W) has a side of fewer than ``size`` pixels."""
     for photograph in photographs:
         height, width = photograph.shape[1:]
         if min(height, width) < size:

@@ -1,4 +1,4 @@
-"""Scenes read from files, and brought to the values that a network works in."""
+"""Reading scenes from files, and bringing their values to the range that networks work in."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, read_raster
 
 WIDE_ENOUGH = 0.25
-"""Values that take so much of what their dtype can hold are left as they are."""
+"""Values that span at least this share of their dtype's range are left as they are."""
 
 MARGIN = 0.25
-"""Room left below and above the range of the values, of its width."""
+"""Room left below and above the range of the values, as a share of its width."""
 
 SAMPLED = 1 << 22
-"""About how many values decide upon the range."""
+"""About how many values are sampled to find the range."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Readings:
     """Scenes in memory.
 
     Attributes:
-        scenes: (k, C, H, W) each, k shots; uint8 that stands for 0 to 1, or float32.
-        offset, scale: float32 values are those of the pictures, as :func:`read_picture` gives
-            them, less the offset and over the scale.
+        scenes: (k, C, H, W) each, k shots; float32, or uint8 where 255 stands for 1.
+        offset, scale: float32 values are (v - offset) / scale, with v the pictures' values as
+            :func:`read_picture` returns them.
     """
 
     scenes: Sequence[torch.Tensor]
@@ -42,15 +42,15 @@ class Readings:
 def read_scenes(found: Scenes, size: int) -> Readings:
     """Read every file.
 
-    Values that lie within a narrow range of what their dtype can hold, as those of many a camera
-    of 12 bits, are spread to lie about within 0 and 1.
+    Values that fill only a small part of their dtype's range, as with many 12-bit cameras, and
+    floats well outside 0 to 1, are rescaled to lie roughly within 0 and 1.
 
     Args:
         found: which files.
         size: the smallest side that a picture may have.
 
     Raises:
-        InputError: a file cannot be read, or does not fit to the others.
+        InputError: a file cannot be read, or does not match the others.
     """
     if found.kind == "course":
         pairs = [torch.stack(read_course_pickle(path), 1) for path in found.files]
@@ -58,14 +58,14 @@ def read_scenes(found: Scenes, size: int) -> Readings:
     scenes = [_read_scene(group, found.kind == "shots", size) for group in found.groups]
     _require_one_dtype(scenes, found)
     widest = max(scene.shape[1] for scene in scenes)
-    if widest == 3:  # greys among colours are seen as colours
+    if widest == 3:  # grey pictures among colour ones become RGB
         scenes = [s.expand(-1, 3, -1, -1) if s.shape[1] == 1 else s for s in scenes]
-    # Noise is put on clean pictures by what their values are, so these stay.
+    # The noise added to clean pictures depends on their values, so these are not rescaled.
     return Readings(scenes) if found.kind == "clean" else _spread(scenes)
 
 
 def _read_scene(files: Sequence[Path], repeated: bool, size: int) -> torch.Tensor:
-    """The frames of all files of a scene, (k, C, H, W)."""
+    """The frames from all files of a scene, (k, C, H, W)."""
     frames: list[torch.Tensor] = []
     for file in files:
         raster = read_raster(file)
@@ -79,9 +79,9 @@ def _read_scene(files: Sequence[Path], repeated: bool, size: int) -> torch.Tenso
 
 
 def _as_stack(raster: Raster, file: Path) -> Raster:
-    """A file that is a whole scene by itself: its frames are the shots."""
+    """Interpret a file as a whole scene, whose frames are the shots."""
     if raster.frames == 1 and raster.axes == "CYX" and file.suffix.lower() == ".npy":
-        # An array of few pictures looks as one of few channels.
+        # An array of a few pictures looks like one picture with a few channels.
         return Raster(raster.pixels, "IYX")
     if raster.frames < 2:
         raise InputError(f"{file} holds one picture; expected a stack of two or more shots")
@@ -125,7 +125,7 @@ def _require_one_dtype(scenes: Sequence[torch.Tensor], found: Scenes) -> None:
 
 
 def _spread(scenes: Sequence[torch.Tensor]) -> Readings:
-    """Bring values of a narrow range, or of one beyond 0 and 1, about within 0 and 1."""
+    """Rescale values of a narrow range, or of one beyond 0 and 1, to roughly within 0 and 1."""
     every = max(1, sum(scene.numel() for scene in scenes) // SAMPLED)
     values = torch.cat([scene.flatten()[::every] for scene in scenes]).numpy()
     if values.dtype == np.uint8:

@@ -1,4 +1,4 @@
-"""Which files show the same scene: how folders, bursts and stacks become scenes to train on."""
+"""Finding which files show the same scene, to group folders, bursts and stacks into scenes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import is_picture_name, list_pictures, read_raster
 
 SCENE, SHOT = "{scene}", "{shot}"
-"""What stands in patterns for the names of scenes and shots."""
+"""The placeholders in patterns for the names of scenes and shots."""
 
 Kind = Literal["shots", "single", "clean", "course"]
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Files, grouped by what they show.
+    """Files, grouped by the scene they show.
 
     Attributes:
         kind: ``shots``: two or more noisy shots of each scene. ``single``: one noisy picture of
-            each. ``clean``: pictures to put noise on. ``course``: the course's pickle.
+            each. ``clean``: pictures to add noise to. ``course``: the course's pickles.
         groups: the files of each scene.
         why: what was found, in words.
     """
@@ -40,18 +40,18 @@ class Scenes:
 
 
 def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool = False) -> Scenes:
-    """Group what was named into scenes.
+    """Group files into scenes.
 
     Args:
-        paths: two or more folders whose files of one name are shots of one scene; or a folder whose
-            names follow the pattern, or whose folders are bursts, or whose files are stacks, or of
-            single pictures; or files that are stacks; or the course's pickle.
-        pattern: of the names in a folder, as ``{scene}_raw{shot}.png``; without ``{shot}``, of
-            single pictures.
-        clean: whether the pictures are clean ones, of which each is a scene.
+        paths: two or more folders, where files of the same name are shots of one scene; or one
+            folder of files whose names follow the pattern, of folders that each hold a burst, of
+            stacks, or of single pictures; or files that are stacks; or the course's pickles.
+        pattern: of file names, such as ``{scene}_raw{shot}.png``; without ``{shot}``, for single
+            pictures.
+        clean: whether the pictures are clean, each of them a scene.
 
     Raises:
-        InputError: there is nothing there, or it does not fit together.
+        InputError: nothing is found, or the files do not fit together.
     """
     if not paths:
         raise InputError("expected pictures to train on: folders or files")
@@ -77,10 +77,10 @@ def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool =
 
 
 def name_expression(pattern: str) -> re.Pattern[str]:
-    """What file names match that follow a pattern, with the groups ``scene`` and ``shot``.
+    """A regular expression for file names that follow a pattern, with groups ``scene``, ``shot``.
 
     Raises:
-        InputError: the pattern has not one ``{scene}`` and at most one ``{shot}``.
+        InputError: the pattern does not have exactly one ``{scene}`` and at most one ``{shot}``.
     """
     if pattern.count(SCENE) != 1 or pattern.count(SHOT) > 1:
         raise InputError(
@@ -94,7 +94,7 @@ def name_expression(pattern: str) -> re.Pattern[str]:
 
 
 def name_of_scene(files: Sequence[Path], pattern: str | None = None) -> str:
-    """What a scene is called: by the pattern, its files' name, or the folder they are in."""
+    """The name of a scene: from the pattern, its file's name, or the folder of its burst."""
     first = files[0]
     if pattern is not None:
         match = name_expression(pattern).fullmatch(first.name)
@@ -105,11 +105,12 @@ def name_of_scene(files: Sequence[Path], pattern: str | None = None) -> str:
 
 
 def reference_of(scene: str, reference: Path) -> Path:
-    """The reference of a scene of that name.
+    """The reference picture of a scene.
 
     Args:
         scene: its name.
-        reference: a file, a folder of files named as scenes, or a path with ``{scene}`` in it.
+        reference: a file, a folder of files named after the scenes, or a path with ``{scene}`` in
+            it.
 
     Raises:
         InputError: there is none.
@@ -128,7 +129,7 @@ def reference_of(scene: str, reference: Path) -> Path:
 
 
 def files_in(path: Path) -> list[Path]:
-    """The pictures of a folder, or a file itself.
+    """The pictures in a folder, or the file itself.
 
     Raises:
         InputError: the folder has none.
@@ -137,23 +138,23 @@ def files_in(path: Path) -> list[Path]:
 
 
 def holds_folders(folder: Path) -> bool:
-    """Whether there are folders in a folder, and no pictures beside them."""
+    """Whether a path is a folder that contains folders and no pictures."""
     if not folder.is_dir():
         return False
     return bool(_inner(folder)) and not any(is_picture_name(file) for file in folder.iterdir())
 
 
 def bursts_in(folder: Path) -> dict[str, list[Path]]:
-    """The pictures of each folder in a folder, by that one's name.
+    """The pictures in each subfolder of a folder, by the subfolder's name.
 
     Raises:
-        InputError: one has none.
+        InputError: a subfolder has none.
     """
     return {part.name: files_in(part) for part in _inner(folder)}
 
 
 def share_names(folders: Sequence[Path]) -> bool:
-    """Whether any two folders have pictures of one name."""
+    """Whether a picture's name occurs in more than one of the folders."""
     names = [file.name for folder in folders for file in folder.iterdir() if is_picture_name(file)]
     return len(set(names)) < len(names)
 
@@ -183,7 +184,7 @@ def _by_name(folders: Sequence[Path]) -> Scenes:
 
 
 def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
-    """Group by what stands at ``{scene}``; what stands at ``{shot}`` tells the shots apart."""
+    """Group by the text at ``{scene}``; the text at ``{shot}`` distinguishes the shots."""
     groups: dict[str, list[Path]] = {}
     for scene, file in named_as(paths, pattern):
         groups.setdefault(scene, []).append(file)
@@ -195,10 +196,10 @@ def _by_pattern(paths: Sequence[Path], pattern: str) -> Scenes:
 
 
 def named_as(paths: Sequence[Path], pattern: str) -> list[tuple[str, Path]]:
-    """The files that follow a pattern, each with what stands at ``{scene}`` in its name.
+    """The files that follow a pattern, each with the text at ``{scene}`` in its name.
 
     Raises:
-        InputError: there are none, or one that is named itself does not.
+        InputError: no file does, or one of ``paths`` is a file that does not.
     """
     expression = name_expression(pattern)
     found = []

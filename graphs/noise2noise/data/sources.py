@@ -1,6 +1,6 @@
-"""Sources of batches to train on. What each gives is what its objective takes as inputs.
+"""Sources of training batches. Each provides the inputs of its objective.
 
-The same generator gives the same batch: a source remembers nothing.
+Sources are stateless: a generator in the same state gives the same batch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from graphs.noise2noise.data.noise import Noise
 Batch = Mapping[str, torch.Tensor]
 Targets = Literal["noisy", "clean"]
 PICTURES = ("noisy", "target", "whole")
-"""What of a batch are pictures; the rest says which pixels count."""
+"""The parts of a batch that are pictures; the others select pixels."""
 
 
 class Source(Protocol):
@@ -25,26 +25,26 @@ class Source(Protocol):
 
     Attributes:
         channels: of the pictures.
-        size: side of the squares that the network is given.
+        size: side of the crops that the network is given.
     """
 
     channels: int
     size: int
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """``count`` examples, whose tensors are named as the objective's inputs."""
+        """``count`` examples, as tensors named after the objective's inputs."""
         ...
 
 
 class Brightened:
-    """Another source's squares, half of them brighter or darker: the noise with the signal.
+    """Another source's crops, half of them made brighter or darker, noise and signal alike.
 
-    A network that has seen them does not depend on the brightness of what it was trained on.
+    This makes a network less dependent on the brightness of the training pictures.
 
     Args:
-        source: of squares.
-        gain: the largest factor; they lie between its inverse and itself, evenly on a log scale.
-            With 1, batches are the source's.
+        source: of the crops.
+        gain: the largest factor; factors are log-uniform between its inverse and itself. With 1,
+            the batches are left as they are.
     """
 
     def __init__(self, source: Source, gain: float) -> None:
@@ -52,7 +52,7 @@ class Brightened:
         self.channels, self.size = source.channels, source.size
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """The source's, an example's pictures all by the same factor, its masks as they are."""
+        """The source's batch: all pictures of an example times one factor, masks unchanged."""
         batch = self._source.batch(count, generator)
         chosen, exponent = torch.rand(2, count, 1, 1, 1, generator=generator)
         factor = torch.where(chosen < 0.5, (2 * exponent - 1).mul(self._range).exp(), 1.0)
@@ -60,11 +60,11 @@ class Brightened:
 
 
 class RepeatedShots:
-    """Noise2Noise: two or more noisy shots of each scene, each pair of which can come up.
+    """Noise2Noise: two or more noisy shots of each scene, from which random pairs are drawn.
 
     Args:
         scenes: (k, C, H, W) each, k at least 2; see :class:`Crops`.
-        size: side of the squares.
+        size: side of the crops.
 
     Raises:
         InputError: as :class:`Crops`.
@@ -75,7 +75,7 @@ class RepeatedShots:
         self.channels, self.size = self._crops.channels, size
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """``noisy`` and ``target``, the same squares of two shots, (count, C, size, size)."""
+        """``noisy`` and ``target``, the same crops of two shots, (count, C, size, size)."""
         scenes, grid = self._crops.choose(count, generator)
         first, second = self._crops.two_shots(scenes, generator)
         return {
@@ -85,13 +85,13 @@ class RepeatedShots:
 
 
 class SyntheticShots:
-    """Noise put on clean pictures, anew each time: for experiments.
+    """Clean pictures with fresh synthetic noise each time, for experiments.
 
     Args:
         pictures: clean, (C, H, W) each; see :class:`Crops`.
         noise: the model.
-        size: side of the squares.
-        targets: whether the targets are other noisy shots, or the clean pictures to compare with.
+        size: side of the crops.
+        targets: whether the targets are other noisy shots or, for comparison, the clean pictures.
 
     Raises:
         InputError: as :class:`Crops`.
@@ -119,20 +119,20 @@ class SyntheticShots:
         return batch if kept is None else batch | {"mask": kept}
 
     def clean(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """Squares to put noise on, (count, C, size, size)."""
+        """Clean crops to add noise to, (count, C, size, size)."""
         return self._crops.gather(self._crops.choose(count, generator)[1])
 
 
 class NeighbourShots:
-    """Neighbor2Neighbor: one noisy picture a scene, of which two thinned out ones are made.
+    """Neighbor2Neighbor: one noisy picture per scene, from which two subsampled ones are made.
 
-    Of each 2x2 pixels one goes to the first and a neighbour of it, above, below or beside, to the
+    Of each 2x2 block, one pixel goes to the first and its vertical or horizontal neighbour to the
     second. Source: Huang et al., "Neighbor2Neighbor: Self-Supervised Denoising from Single Noisy
     Images", CVPR 2021.
 
     Args:
         pictures: noisy, (C, H, W) each; see :class:`Crops`.
-        size: side of the thinned out squares; they are cut from squares twice as large.
+        size: side of the subsampled crops, which come from crops twice as large.
 
     Raises:
         InputError: as :class:`Crops`.
@@ -143,27 +143,27 @@ class NeighbourShots:
         self.channels, self.size = self._crops.channels, size
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """``whole`` squares, and the pixels of the ``first`` and the ``second`` thinned out ones.
+        """``whole`` crops, and masks for the pixels of the ``first`` and ``second`` subsampling.
 
         Returns:
-            ``whole`` (count, C, 2 size, 2 size); the others (count, 1, size, 2, size, 2), with a
-            single 1 in each 2x2 pixels.
+            ``whole`` (count, C, 2 size, 2 size); the masks (count, 1, size, 2, size, 2), with a
+            single 1 in each 2x2 block.
         """
         whole = self._crops.gather(self._crops.choose(count, generator)[1])
         shape = (count, self.size, self.size)
         corner = torch.randint(4, shape, generator=generator)
-        # The corners in the order 0 1 3 2 go round: the neighbours are before and after.
+        # The order 0 1 3 2 goes around the block: the neighbours are the ones before and after.
         step = 1 + 2 * torch.randint(2, shape, generator=generator)
         neighbour = (corner + step) % 4
         return {"whole": whole, "first": _corners(corner), "second": _corners(neighbour)}
 
 
 _ROUND = torch.eye(4)[[0, 1, 3, 2]]
-"""The one-hot places in 2x2 pixels, row by row, in the order in which they go round."""
+"""One-hot masks of a 2x2 block's pixels, each row by row, in order around the block."""
 
 
 def _corners(numbers: torch.Tensor) -> torch.Tensor:
-    """Which of each 2x2 pixels, as (N, 1, H, 2, W, 2) of 0 and 1."""
+    """Masks (N, 1, H, 2, W, 2) that choose one pixel in each 2x2 block."""
     n, height, width = numbers.shape
     places = _ROUND[numbers].reshape(n, height, width, 2, 2)
     return places.permute(0, 1, 3, 2, 4).reshape(n, 1, height, 2, width, 2).contiguous()

@@ -18,8 +18,8 @@ def write_over(picture: torch.Tensor, share: float, generator: torch.Generator) 
 
     Args:
         picture: (C, H, W) in [0, 1].
-        share: of pixels to be covered; words are added until it is reached.
-        generator: where the randomness comes from.
+        share: of the pixels to cover; words are added until it is reached.
+        generator: the source of randomness.
     """
     result = picture.clone()
     covered = torch.zeros(picture.shape[1:], dtype=torch.bool)
@@ -32,7 +32,7 @@ def write_over(picture: torch.Tensor, share: float, generator: torch.Generator) 
 
 
 def _word(height: int, width: int, generator: torch.Generator) -> torch.Tensor:
-    """Where a random word lies, (height, width); it may reach over the border."""
+    """The mask of a random word, (height, width); the word may extend over the border."""
 
     def below(limit: int) -> int:
         return int(torch.randint(limit, (), generator=generator))

@@ -1,4 +1,4 @@
-"""Pictures: what they are in memory, and in files."""
+"""Pictures, in memory and in files."""
 
 from graphs.noise2noise.images.eight_bit import from_bytes, to_bytes
 from graphs.noise2noise.images.files import (

@@ -1,4 +1,4 @@
-"""What libraries say of damaged files, in words that tell what is wrong."""
+"""Turning libraries' errors about damaged files into messages that say what is wrong."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _STUMBLED = (
     UnicodeError,
     struct.error,
 )
-"""What a decoder raises that did not see the damage, and what those in C raise."""
+"""Errors of decoders that did not detect the damage, and of decoders written in C."""
 
 
 class Damaged(Exception):
-    """A file is damaged, in words for its user."""
+    """A file is damaged; the message is meant for users."""
 
 
 def in_words(error: Exception) -> str:
-    """An error of a decoder; of a file that ends too early, or misled the decoder, just that."""
+    """A decoder's error as text, simplified where the file is cut short or misled the decoder."""
     text = str(error)
     if any(words in text for words in _CUT_SHORT):
         return "it ends too early"

@@ -1,4 +1,4 @@
-"""8-bit pixels as libraries take and give them, and pictures in [0, 1]."""
+"""Conversion between 8-bit pixels, as libraries use them, and pictures in [0, 1]."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def from_bytes(pixels: np.ndarray) -> torch.Tensor:
 
 
 def to_bytes(pixels: torch.Tensor) -> np.ndarray:
-    """The nearest 8-bit pixels, (H, W) or (H, W, 3), of values meant to lie in [0, 1]."""
+    """The nearest 8-bit pixels, (H, W) or (H, W, 3), for values nominally in [0, 1]."""
     last = pixels.movedim(0, -1) if pixels.ndim == 3 else pixels
     return (last * 255).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()

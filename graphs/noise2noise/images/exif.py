@@ -1,6 +1,6 @@
-"""EXIF data: how a picture is turned, who took it with what, how it was exposed, and where.
+"""EXIF data: a picture's orientation, author, camera, exposure and location.
 
-It is laid out as a TIFF file is: a directory of fields, and others to which that one points.
+It is laid out like a TIFF file: a directory of fields, which points to further directories.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ FIELDS: tuple[int, ...] = (
     Base.Artist,
     Base.Copyright,
 )
-"""Those of the first directory that are carried over."""
+"""The fields of the first directory that are carried over."""
 
 DIRECTORIES: tuple[int, ...] = (IFD.Exif, IFD.GPSInfo)
-"""What points to the other directories: to that of exposure and lens, and to that of the place."""
+"""Tags that point to the other directories: exposure and lens, and location."""
 
 HEAD = 8
 """Bytes before the first directory."""
 
 _NUMBERS = range(1, 9)
-"""What an orientation can be; the other fields are texts."""
+"""Valid orientations; the other fields are texts."""
 
 _MARK = b"Exif\0\0"
 _LITTLE_ENDIAN = b"II*\0\x08\0\0\0"
 
 
 def exif_of(values: Mapping[int, object], directories: Mapping[int, Directory]) -> bytes:
-    """EXIF data of some fields' values, those that make sense, and directories; or nothing."""
+    """EXIF data with those of some fields that are valid, and directories; empty if none are."""
     first = Directory(_LITTLE_ENDIAN)
     for code, value in values.items():
         if isinstance(value, str):
-            first[code] = value.encode()  # for Pillow would put question marks for all but ASCII
+            first[code] = value.encode()  # Pillow would replace all but ASCII by question marks
         elif isinstance(value, int) and value in _NUMBERS:
             first[code] = int(value)
     for code in directories:
@@ -58,26 +58,26 @@ def exif_of(values: Mapping[int, object], directories: Mapping[int, Directory]) 
 
 
 def fields_of(exif: bytes) -> dict[int, int | bytes]:
-    """The fields of EXIF data, texts as they are packed; none if it is damaged."""
+    """The fields of EXIF data, texts as raw bytes; none if it is damaged."""
     found: dict[int, int | bytes] = {}
     first = _first_directory(exif)
     for code in FIELDS:
         value = first.get(code)
         if isinstance(value, str):
-            found[code] = value.encode("latin-1")  # as which Pillow takes any bytes
+            found[code] = value.encode("latin-1")  # Pillow decodes any bytes as Latin-1
         elif isinstance(value, int) and value in _NUMBERS:
             found[code] = value
     return found
 
 
 def directories_of(exif: bytes) -> dict[int, Directory]:
-    """The other directories of EXIF data, those that are not damaged."""
+    """The further directories of EXIF data, except damaged ones."""
     first, file = _first_directory(exif), io.BytesIO(_unmarked(exif))
     return directories_at(file, {code: first[code] for code in DIRECTORIES if code in first})
 
 
 def iso_of(exif: bytes) -> int | None:
-    """The sensitivity that a camera says it took a picture with; None if it does not say."""
+    """The ISO sensitivity that the camera recorded, or None."""
     exposure = directories_of(exif).get(IFD.Exif)
     iso = None if exposure is None else exposure.get(Base.ISOSpeedRatings)
     first = iso[0] if isinstance(iso, tuple) and iso else iso
@@ -85,7 +85,7 @@ def iso_of(exif: bytes) -> int | None:
 
 
 def directories_at(file: BinaryIO, places: Mapping[int, int]) -> dict[int, Directory]:
-    """The directories that lie at some places of a file, those that are not damaged."""
+    """The directories at some offsets in a file, except damaged ones."""
     file.seek(0)
     head = file.read(HEAD)
     found = {code: _loaded(file, head, place, code) for code, place in places.items()}
@@ -93,7 +93,7 @@ def directories_at(file: BinaryIO, places: Mapping[int, int]) -> dict[int, Direc
 
 
 def packed(directory: Directory, head: bytes, place: int) -> bytes:
-    """A directory as it lies at some place of a file with that head."""
+    """The bytes of a directory at an offset in a file with that header."""
     copy = Directory(head, group=directory.group)
     for code, value in directory.items():
         copy.tagtype[code] = directory.tagtype[code]
@@ -112,14 +112,14 @@ def _unmarked(exif: bytes) -> bytes:
 
 
 def _loaded(file: BinaryIO, head: bytes, place: int, code: int | None = None) -> Directory:
-    """A directory, all its values read; empty if it is damaged."""
+    """A directory with all its values read; empty if it is damaged."""
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):
             directory = Directory(head, group=code)
             file.seek(place)
             directory.load(file)
-            directory.pop(IFD.Interop, None)  # it would point to where it was
+            directory.pop(IFD.Interop, None)  # its offset would no longer be valid
             packed(directory, head, 0)
             return directory
-    except Exception:  # whatever damaged data leads Pillow to
+    except Exception:  # damaged data can make Pillow raise anything
         return Directory()

@@ -17,14 +17,15 @@ from graphs.noise2noise.images.scale import Scale
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file.
+    """A file format.
 
     Attributes:
+        name: as shown to users.
         suffixes: of its files' names.
-        starts: what its files begin with, one or the other.
-        read: a file's pixels, or an InputError.
-        refusal: why a raster cannot be such a file.
-        creating: lends a raster to fill, arranged like another, and completes the file.
+        starts: the byte sequences that its files may begin with.
+        read: reads a file's pixels, or raises InputError.
+        refusal: why a raster cannot be stored in this format, or None.
+        creating: yields a raster to fill, with the layout of another, and completes the file.
     """
 
     name: str
@@ -52,11 +53,11 @@ SUFFIXES = {suffix: kind for kind in FORMATS for suffix in kind.suffixes}
 
 
 def read_raster(path: Path) -> Raster:
-    """Read a file, whose content and not its name tells what it is.
+    """Read a file; its format is recognised by its content, not by its name.
 
     Raises:
-        InputError: it is no picture to work with: damaged, of another kind, or with values that are
-            no finite numbers.
+        InputError: it is not a usable picture: missing, damaged, of another kind, or with values
+            that are not finite numbers.
     """
     raster = _format_of(path).read(path)
     require_numbers(raster, str(path))
@@ -65,14 +66,15 @@ def read_raster(path: Path) -> Raster:
 
 @contextmanager
 def creating(path: Path, like: Raster) -> Iterator[Raster]:
-    """Lend a raster of ``like``'s shape, dtype and metadata to fill, opacity already copied.
+    """Yield a raster to fill, of ``like``'s size, channels and dtype, its opacity already copied.
 
-    It becomes the file ``path``, in the format that the suffix names, if the block ends well;
-    otherwise nothing is left of it and an earlier file stays. Large ones are kept on disk.
+    If the block succeeds, it is written to ``path`` with ``like``'s metadata, in the format of the
+    suffix; otherwise nothing is left of it and an earlier file stays. Large rasters are kept on
+    disk.
 
     Raises:
-        InputError: such a file cannot hold it, or it cannot be written there, the disk being full
-            for instance.
+        InputError: such a file cannot hold it, or it cannot be written there, for instance because
+            the disk is full.
     """
     require_fit(path, like)
     with (
@@ -89,7 +91,7 @@ def require_fit(path: Path, raster: Raster) -> None:
     """Check that a file of that name can hold a raster.
 
     Raises:
-        InputError: its format cannot, or there is no such format.
+        InputError: its format cannot, or the format is unknown.
     """
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
@@ -126,7 +128,7 @@ def read_pictures(path: Path, scale: Scale | None = None) -> list[Picture]:
 
 
 def write_picture(path: Path, picture: Picture) -> None:
-    """Write a picture as the kind that it was, in the format that the suffix names.
+    """Write a picture with its original dtype and layout, in the format of the suffix.
 
     Raises:
         InputError: see :func:`creating`.
@@ -136,7 +138,7 @@ def write_picture(path: Path, picture: Picture) -> None:
 
 
 def list_pictures(folder: Path) -> dict[str, Path]:
-    """The pictures in a folder by file name, in order.
+    """The pictures in a folder by file name, sorted.
 
     Raises:
         InputError: there is no such folder, or no picture in it.
@@ -152,7 +154,7 @@ def list_pictures(folder: Path) -> dict[str, Path]:
 
 
 def is_picture_name(path: Path) -> bool:
-    """Whether a path is named as a picture that can be read and written; hidden files are not."""
+    """Whether a path has the suffix of a supported format and is not a hidden file."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 

@@ -20,12 +20,12 @@ _CARRIED = ("exif", "icc_profile", "dpi", "xmp", "comment", "extra")
 _LARGEST = 65500
 _MOST_EXIF = 65533
 _MOST = {"comment": 65533, "xmp": 65504}
-"""Bytes for which there is room in a JPEG file; what is longer is left out."""
+"""The most bytes that fit in a JPEG file; what is longer is left out."""
 _OPTIONS = {"quality": 95, "subsampling": 0}
 
 
 def read(path: Path) -> Raster:
-    """Read a JPEG file. Of several pictures, as previews and depth maps, the first counts.
+    """Read a JPEG file. If it holds several pictures (previews, depth maps), the first is read.
 
     Raises:
         InputError: it is damaged, or neither grey nor RGB.
@@ -40,7 +40,7 @@ def read(path: Path) -> Raster:
 
 
 def refusal(raster: Raster) -> str | None:
-    """Why a raster cannot be a JPEG file, if so."""
+    """Why a raster cannot be stored as JPEG, or None."""
     if raster.dtype != np.uint8:
         return f"numbers of type {raster.dtype.name}"
     if raster.frames > 1:
@@ -58,7 +58,7 @@ def refusal(raster: Raster) -> str | None:
 
 @contextmanager
 def creating(path: Path, like: Raster) -> Iterator[Raster]:
-    """Lend a raster to fill; it is written as the block ends."""
+    """Yield a raster to fill; it is written when the block ends."""
     grey = like.channels == 1
     shape = like.size if grey else (*like.size, 3)
     pixels = spooled(path.parent, shape, like.dtype)
@@ -68,14 +68,14 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
         for key, value in like.metadata.info.items()
         if key in _CARRIED and (key not in _MOST or len(value) <= _MOST[key])
     }
-    # Not to the file itself: where the disk fills up, Pillow may not say so.
+    # Not to the file directly: if the disk fills up, Pillow may not report it.
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", **_OPTIONS, **info)
     path.write_bytes(content.getbuffer())
 
 
 def _photoshop(image: ImageFile.ImageFile) -> dict[str, bytes]:
-    """The segments of Photoshop, with what IPTC has to say, as Pillow writes them again."""
+    """The Photoshop segments, which hold IPTC data, in the form in which Pillow writes them."""
     segments = [content for name, content in getattr(image, "applist", ()) if name == "APP13"]
     packed = b"".join(
         b"\xff\xed" + (len(content) + 2).to_bytes(2, "big") + content for content in segments

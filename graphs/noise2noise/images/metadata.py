@@ -1,4 +1,4 @@
-"""What files say beside their pixels, to be said again in files made from them."""
+"""Metadata: what files hold besides pixels, to be carried over to files made from them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, Literal
 from graphs.noise2noise.images.exif import iso_of
 
 Tag = tuple[int, int, int, bytes, bool]
-"""A field of a TIFF file as tifffile takes it: code, dtype, count, the value packed in the file's
-byte order, and whether it is of the first page only."""
+"""A TIFF tag as tifffile takes it: code, dtype, count, the value packed in the file's byte order,
+and whether it is for the first page only."""
 
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """How a TIFF file arranges its pixels, by the names and numbers of the standard.
+    """How a TIFF file stores its pixels, in the names and numbers of the standard.
 
     Attributes:
         byteorder: ``<`` or ``>``.
-        resolution: across and down, as fractions, in ``resolutionunit``.
-        tags: those that say nothing of the arrangement: descriptions, colour profile, ...
-        descriptions: of every page, if another than the first has one.
+        resolution: horizontal and vertical, as fractions, in ``resolutionunit``.
+        tags: those that do not concern the layout: descriptions, colour profile, ...
+        descriptions: of every page, if a page other than the first has one.
     """
 
     byteorder: Literal["<", ">"]
@@ -38,12 +38,12 @@ class TiffLayout:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is carried over.
+    """The metadata that is carried over.
 
     Attributes:
         info: ``exif``, ``icc_profile``, ``dpi``, ``xmp``, ``comment`` and ``extra``, by Pillow's
-            names for JPEG: what formats have in common, and a JPEG file's segments of Photoshop.
-        png_chunks: a PNG file's chunks that are neither header nor pixels.
+            names for JPEG: what the formats have in common, and a JPEG file's Photoshop segments.
+        png_chunks: a PNG file's chunks that do not describe its pixels.
         tiff: a TIFF file's layout.
     """
 
@@ -53,5 +53,5 @@ class Metadata:
 
     @property
     def iso(self) -> int | None:
-        """The sensitivity of the camera, if it says that."""
+        """The camera's ISO sensitivity, if recorded."""
         return iso_of(self.info.get("exif", b""))

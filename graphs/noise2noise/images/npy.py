@@ -14,34 +14,34 @@ from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import reserve
 
 MOST_CHANNELS = 4
-"""An axis of so many is taken for channels: the last one, or the one before rows and columns."""
+"""An axis of at most this length, last or just before rows and columns, is taken for channels."""
 
 
 def read(path: Path) -> Raster:
-    """Map a NumPy file.
+    """Memory-map a NumPy file.
 
-    An array of two axes is a grey picture; of three, (H, W, C) or (C, H, W) with at most four
-    channels, or else (frames, H, W), so that (H, W, 5) is H frames; of four, (frames, H, W, C) with
-    at most four channels, or else (frames, C, H, W) with any number.
+    An array with two axes is a grey picture; with three, (H, W, C) or (C, H, W) with at most four
+    channels, or else (frames, H, W), so that (H, W, 5) is H frames; with four, (frames, H, W, C)
+    with at most four channels, or else (frames, C, H, W) with any number.
 
     Raises:
         InputError: it is damaged, holds objects, or has another number of axes.
     """
     try:
         pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # whatever a damaged header leads NumPy's parser to
+    except Exception as error:  # a damaged header can make NumPy's parser raise anything
         raise InputError(f"{path} cannot be read: {in_words(error)}") from None
     return Raster(pixels, _axes(path, pixels.shape))
 
 
 def refusal(_raster: Raster) -> str | None:
-    """Any raster can be a NumPy file."""
+    """None: any raster can be stored as a NumPy file."""
     return None
 
 
 @contextmanager
 def creating(path: Path, like: Raster) -> Iterator[Raster]:
-    """Lend a raster to fill, mapped from the file itself."""
+    """Yield a raster to fill, memory-mapped from the file itself."""
     header = {
         "descr": np.lib.format.dtype_to_descr(like.dtype),
         "fortran_order": False,

@@ -1,4 +1,4 @@
-"""A picture as networks take it."""
+"""A picture in the form that networks take."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from graphs.noise2noise.images.scale import Scale
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture in memory, with what is needed to write it back as the kind of file it was.
+    """One picture in memory, with what is needed to write it back in its original form.
 
     Attributes:
-        pixels: float32, (C, H, W), opacity not among the channels.
-        scale: by which the file's numbers became these; nominally they lie in [0, 1].
+        pixels: float32, (C, H, W), without opacity; nominally in [0, 1].
+        scale: by which the file's numbers were converted to ``pixels``.
         source: the file's own pixels and metadata; None for a picture that was never a file, which
             is written in 8 bits.
     """
@@ -28,7 +28,7 @@ class Picture:
 
     @property
     def kind(self) -> Raster:
-        """The kind of file that it is written as."""
+        """A raster with the dtype, layout and metadata that it is written with."""
         if self.source is not None:
             return self.source
         channels, height, width = self.pixels.shape
@@ -38,7 +38,7 @@ class Picture:
 
 
 def pictures_of(raster: Raster, scale: Scale | None = None) -> list[Picture]:
-    """Every frame of a raster as a picture, all by one scale.
+    """Every frame of a raster as a picture, all with the same scale.
 
     Args:
         raster: of any number of frames.

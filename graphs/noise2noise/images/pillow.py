@@ -1,4 +1,4 @@
-"""Opening files with Pillow, its complaints turned into ours."""
+"""Opening files with Pillow, with its errors turned into InputError."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images.damage import in_words
 
 _DAMAGED = (OSError, SyntaxError, TypeError, ValueError)
-"""What Pillow raises on files that are not what they began as."""
+"""What Pillow raises on files that are damaged after a valid start."""
 
 
 @contextmanager
 def opened(path: Path, kind: str) -> Iterator[ImageFile.ImageFile]:
-    """A file opened and its header read; its pixels are decoded when the block asks for them.
+    """Open a file and read its header; its pixels are decoded when the block asks for them.
 
     Args:
         path: the file, of any size.
-        kind: the format it has to be of, by Pillow's name.
+        kind: the required format, by Pillow's name.
 
     Raises:
-        InputError: it is damaged, so far as the block looks.
+        InputError: it is damaged, as far as the block reads it.
     """
     try:
         with _unhindered(), Image.open(path, formats=(kind,)) as image:
@@ -40,7 +40,7 @@ def opened(path: Path, kind: str) -> Iterator[ImageFile.ImageFile]:
 
 @contextmanager
 def _unhindered() -> Iterator[None]:
-    """Without warnings of damage, which is an error or harmless, and without a limit of size."""
+    """Suppress warnings of damage, which is either an error or harmless, and the size limit."""
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:

@@ -1,7 +1,7 @@
-"""PNG files: grey or RGB, with opacity or without, of 8 or 16 bits.
+"""PNG files: grey or RGB, with or without opacity, of 8 or 16 bits.
 
-Cleaned pixels have other values than those of a palette or of 1, 2 or 4 bits. So pictures of these
-are read, and written again, as RGB or grey of 8 bits.
+Denoised pixels do not fit into a palette or into 1, 2 or 4 bits, so such pictures are read and
+written as 8-bit RGB or grey.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import release, spooled
 
 _OF_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sBIT", b"bKGD", b"hIST"}
-"""Chunks that belong to the pixels; the others are carried over."""
+"""Chunks that describe the pixels; the others are carried over."""
 
 _WITH_OPACITY = (2, 4)
-"""Samples of a pixel."""
+"""Numbers of samples per pixel that include opacity."""
 
 _CARRIED = ("exif", "icc_profile", "dpi")
 
 
 def read(path: Path) -> Raster:
-    """Read a PNG file: of a palette as RGB; with opacity if any colour has it; of few bits in 8.
+    """Read a PNG file: a palette as RGB, with opacity if the file has any, few bits as 8.
 
     Raises:
         InputError: it is damaged or animated.
@@ -69,7 +69,7 @@ def read(path: Path) -> Raster:
 
 
 def refusal(raster: Raster) -> str | None:
-    """Why a raster cannot be a PNG file, if so."""
+    """Why a raster cannot be stored as PNG, or None."""
     if raster.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         return f"numbers of type {raster.dtype.name}"
     if raster.frames > 1:
@@ -81,7 +81,7 @@ def refusal(raster: Raster) -> str | None:
 
 @contextmanager
 def creating(path: Path, like: Raster) -> Iterator[Raster]:
-    """Lend a raster to fill; it is written as the block ends."""
+    """Yield a raster to fill; it is written when the block ends."""
     samples = like.channels + like.alpha
     shape = like.size if samples == 1 else (*like.size, samples)
     pixels = spooled(path.parent, shape, like.dtype.newbyteorder("="))
@@ -92,7 +92,7 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
 
 
 def _pixels(file: BinaryIO, header: Header) -> np.ndarray:
-    """Decoded: large ones some rows at a time, into a file."""
+    """The decoded pixels; large pictures are decoded in bands of rows, into a temporary file."""
     if header.interlaced or header.nbytes <= spool.IN_MEMORY:
         file.seek(0)
         return imagecodecs.png_decode(file.read())
@@ -106,7 +106,7 @@ def _pixels(file: BinaryIO, header: Header) -> np.ndarray:
 
 
 def _chunks_of(metadata: Metadata) -> bytes:
-    """The chunks that Pillow makes of another file's metadata."""
+    """The chunks that Pillow makes from the metadata of another format."""
     info = {key: metadata.info[key] for key in _CARRIED if key in metadata.info}
     pixel = io.BytesIO()
     Image.new("L", (1, 1)).save(pixel, "PNG", pnginfo=texts.for_png(metadata.info), **info)
@@ -114,7 +114,7 @@ def _chunks_of(metadata: Metadata) -> bytes:
 
 
 def _carried_chunks(file: BinaryIO) -> bytes:
-    """The chunks that do not belong to the pixels, whole."""
+    """The chunks that do not describe the pixels, complete with size and checksum."""
     carried = b""
     for kind, size in chunks(file):
         if kind not in _OF_PIXELS:

@@ -1,7 +1,8 @@
-"""The rows of a PNG file, some at a time: what is in memory does not grow with the picture.
+"""Reading and writing a PNG file in bands of rows, so that memory does not grow with the picture.
 
-libpng, as imagecodecs offers it, takes and gives whole files. So the rows of a large file go
-through it as several small ones; each begins with the row above its own, on which these depend.
+libpng, as imagecodecs exposes it, handles only whole files. So the rows of a large file pass
+through it as several small files; each begins with the row above its own, which their filters
+refer to.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from graphs.noise2noise.images.spool import release
 
 ROWS_BYTES = 1 << 23
-"""About so many bytes of pixels at a time."""
+"""The most bytes of pixels at a time, but at least one row."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIECE = 1 << 20
@@ -33,15 +34,15 @@ _COLOURS, _OPACITIES = b"PLTE", b"tRNS"
 
 @dataclass(frozen=True)
 class Header:
-    """What a PNG file says of its pixels.
+    """How a PNG file describes its pixels.
 
     Attributes:
         width, height: in pixels.
-        depth: bits of a sample.
-        colour: its type, as the format numbers them.
+        depth: bits per sample.
+        colour: the colour type, as the format numbers them.
         interlaced: whether its rows are out of order.
-        colours: the chunks of a palette's colours, and of their opacities or the one colour of grey
-            or RGB that is transparent, if there are any, whole.
+        colours: the complete PLTE and tRNS chunks, if there are any: a palette's colours, and its
+            opacities or the one transparent colour of grey or RGB.
     """
 
     width: int
@@ -53,43 +54,43 @@ class Header:
 
     @classmethod
     def of(cls, file: BinaryIO) -> Header:
-        """Of a file, which has the chunks of a header."""
+        """Read the header of a file at its start."""
         start = file.read(29)
         width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", start, 16)
         return cls(width, height, depth, colour, interlace != 0, _colours(file, colour))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the pixels, those of a palette being RGB."""
+        """Shape of the decoded pixels; those of a palette become RGB."""
         samples = 3 if self.colour == PALETTE else _SAMPLES[self.colour]
         samples += _OPACITIES in self.colours
         return (self.height, self.width) if samples == 1 else (self.height, self.width, samples)
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the pixels, of 8 or 16 bits."""
+        """Dtype of the decoded pixels, of 8 or 16 bits."""
         return np.dtype("u2" if self.depth == 16 else "u1")
 
     @property
     def nbytes(self) -> int:
-        """Of the pixels."""
+        """Bytes of the decoded pixels."""
         return prod(self.shape) * self.dtype.itemsize
 
     @property
     def packed_row(self) -> int:
-        """Bytes of a row in the file, uncompressed: how it is filtered, then its samples."""
+        """Bytes of an uncompressed row in the file: the filter type, then the samples."""
         return 1 + -(-self.width * _SAMPLES[self.colour] * self.depth // 8)
 
     def packed(self) -> bytes:
-        """The chunk that says so, the rows in order."""
+        """The IHDR chunk, for rows that are not interlaced."""
         fields = (self.width, self.height, self.depth, self.colour, 0, 0, 0)
         return _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
 
     @property
     def as_filtered(self) -> Header:
-        """Of pixels that are filtered as these are, one for one, and mean nothing else.
+        """A header under which the rows are unfiltered in the same way, but not interpreted.
 
-        Samples that are not in whole bytes or in a palette are filtered byte by byte, as grey is.
+        Samples of less than a byte, or in a palette, are filtered byte by byte, like 8-bit grey.
         """
         if self.depth >= 8 and self.colour != PALETTE:
             return replace(self, colours={})
@@ -97,7 +98,7 @@ class Header:
 
 
 def decoded(file: BinaryIO, header: Header) -> Iterator[np.ndarray]:
-    """The pixels of a file that is not interlaced, from the first row to the last.
+    """The pixels of a file that is not interlaced, in bands from the first row to the last.
 
     Raises:
         imagecodecs.PngError, zlib.error, ValueError: it is damaged.
@@ -113,7 +114,7 @@ def decoded(file: BinaryIO, header: Header) -> Iterator[np.ndarray]:
 
 
 def _decoded(header: Header, rows: bytes) -> np.ndarray:
-    """The pixels of some rows as they are in the file, uncompressed."""
+    """Decode some rows, given as the uncompressed bytes of the file."""
     few = replace(header, height=len(rows) // header.packed_row)
     before = _SIGNATURE + few.packed() + b"".join(header.colours.values())
     image = _chunk(b"IDAT", zlib.compress(rows, 0))
@@ -121,17 +122,17 @@ def _decoded(header: Header, rows: bytes) -> np.ndarray:
 
 
 def _packed(rows: np.ndarray) -> bytes:
-    """Rows of pixels as they are in a file, uncompressed and unfiltered."""
+    """Rows of pixels as the bytes of a file, uncompressed and unfiltered."""
     big_endian = rows.astype(rows.dtype.newbyteorder(">"))
     return b"".join(_UNFILTERED + row.tobytes() for row in big_endian)
 
 
 def encoded(pixels: np.ndarray, others: bytes) -> Iterator[bytes]:
-    """A file of pixels (H, W) or (H, W, C), piece by piece.
+    """Encode pixels (H, W) or (H, W, C) as a file, piece by piece.
 
     Args:
-        pixels: of 8 or 16 bits; if mapped from a file, their memory is given back.
-        others: chunks beside those of the pixels.
+        pixels: of 8 or 16 bits; if mapped from a file, their memory is released.
+        others: chunks other than those of the pixels.
     """
     deflate = zlib.compressobj(_LEVEL)
     top = 0
@@ -150,7 +151,7 @@ def encoded(pixels: np.ndarray, others: bytes) -> Iterator[bytes]:
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """The kind and the size of each chunk, the file standing where its content begins."""
+    """The kind and size of each chunk, with the file positioned at its content."""
     kind, place = b"", len(_SIGNATURE)
     while kind != b"IEND":
         file.seek(place)
@@ -163,9 +164,9 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _colours(file: BinaryIO, colour: int) -> dict[bytes, bytes]:
-    """See :class:`Header`; the chunks lie before those of the pixels.
+    """The chunks of :attr:`Header.colours`, which come before those of the pixels.
 
-    What does not fit the colours is left out, as libpng does.
+    Opacities that do not fit the colours are ignored, as in libpng.
     """
     found: dict[bytes, bytes] = {}
     fitting = {GREY: range(2, 3), RGB: range(6, 7)}.get(colour, range(0))
@@ -181,20 +182,20 @@ def _colours(file: BinaryIO, colour: int) -> dict[bytes, bytes]:
 
 
 def whole_chunk(file: BinaryIO, size: int) -> bytes:
-    """A chunk with its size, kind and check, of a file that stands where its content begins."""
+    """A chunk with its size, kind and checksum; the file must be positioned at its content."""
     file.seek(-8, io.SEEK_CUR)
     return file.read(size + 12)
 
 
 class _Inflated:
-    """What the IDAT chunks of a file hold, unpacked as it is asked for."""
+    """The content of a file's IDAT chunks, decompressed on demand."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._pieces = _image_pieces(file)
         self._inflate = zlib.decompressobj()
 
     def take(self, size: int) -> bytes:
-        """The next so many bytes."""
+        """The next ``size`` bytes."""
         taken = bytearray()
         while len(taken) < size:
             piece = self._inflate.unconsumed_tail or next(self._pieces, b"")
@@ -219,7 +220,7 @@ def _image_pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _heights(height: int, row_bytes: int) -> Iterator[int]:
-    """How many rows at a time."""
+    """The numbers of rows to process at a time."""
     most = max(1, ROWS_BYTES // row_bytes)
     for top in range(0, height, most):
         yield min(most, height - top)

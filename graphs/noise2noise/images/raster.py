@@ -1,4 +1,4 @@
-"""Pixels as a file has them."""
+"""Pixels as a file stores them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from graphs.noise2noise.images.scale import nearest
 from graphs.noise2noise.images.spool import release, spooled
 
 REPEATS = frozenset("TIQR")
-"""Axes along which one scene is taken again: time, image, repetition, and those without a name."""
+"""Axes along which one scene is repeated: time, image, repetition, and unnamed axes."""
 
 ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """Pixels in a file's own numbers and order, perhaps mapped from it and not yet read.
+    """Pixels in a file's own numbers and order, perhaps memory-mapped and not yet read.
 
     Attributes:
         pixels: the array.
         axes: a letter for each of its axes, as tifffile names them: Y rows, X columns, S samples or
             C channels; all others count frames.
         alpha: whether the last sample is opacity, which is kept and never denoised.
-        metadata: what else the file says.
+        metadata: what else the file holds.
     """
 
     pixels: np.ndarray
@@ -38,17 +38,17 @@ class Raster:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the numbers."""
+        """The dtype of the pixels."""
         return self.pixels.dtype
 
     @property
     def frames(self) -> int:
-        """How many pictures it holds."""
+        """The number of pictures it holds."""
         return prod(self._frame_sizes)
 
     @property
     def channels(self) -> int:
-        """Of each picture, opacity not among them."""
+        """The number of channels of each picture, without opacity."""
         axis = self._channel_axis
         return (self.pixels.shape[self.axes.index(axis)] if axis else 1) - self.alpha
 
@@ -60,7 +60,7 @@ class Raster:
 
     @property
     def is_repeated(self) -> bool:
-        """Whether its frames are, by what the file says, several shots of one scene."""
+        """Whether its frames are several shots of one scene, according to the file's axes."""
         return self.frames > 1 and set(self._frame_axes) <= REPEATS
 
     def planes(self, frame: int = 0) -> np.ndarray:
@@ -72,24 +72,24 @@ class Raster:
         return self._whole(frame)[self.channels :]
 
     def bands(self) -> Iterator[np.ndarray]:
-        """All pixels but opacity, some rows at a time."""
+        """All pixels without opacity, a band of rows at a time."""
         for frame in range(self.frames):
             planes = self.planes(frame)
             for top in range(0, self.size[0], ROWS_AT_ONCE):
                 yield planes[:, top : top + ROWS_AT_ONCE]
 
     def extremes(self) -> tuple[float, float]:
-        """The lowest and the highest number of all pixels but opacity."""
+        """The lowest and the highest value of all pixels, opacity excluded."""
         ends = [(float(band.min()), float(band.max())) for band in self.bands()]
         release(self.pixels)
         return min(low for low, _ in ends), max(high for _, high in ends)
 
     def with_pixels(self, pixels: np.ndarray) -> Raster:
-        """Other pixels in the same arrangement."""
+        """A raster with other pixels in the same layout."""
         return replace(self, pixels=pixels)
 
     def first_frame(self) -> Raster:
-        """The first frame alone; of a stack, without what is said of the whole stack."""
+        """The first frame alone, without metadata that concerns a whole stack."""
         if self.frames == 1:
             return self
         whole, metadata = self._whole(0), Metadata(self.metadata.info)
@@ -119,7 +119,7 @@ class Raster:
 
 
 def mean_of(rasters: Sequence[Raster]) -> Raster:
-    """The mean of all frames of rasters of one kind and size, in the numbers of the first.
+    """The mean of all frames of rasters of one kind and size, in the dtype of the first.
 
     Raises:
         OSError: it is large, and the disk has no room for it.
@@ -153,11 +153,11 @@ def are_equal(first: np.ndarray, second: np.ndarray) -> bool:
 
 
 def require_numbers(raster: Raster, name: str) -> None:
-    """Check that a raster can be worked with.
+    """Check that a raster holds usable numbers.
 
     Raises:
-        InputError: it has no pixels, its dtype is none of real numbers, or not all are finite in
-            float32, in which networks compute.
+        InputError: it has no pixels, its dtype is neither float nor an integer of at most 32 bits,
+            or a value is not finite in float32, in which networks compute.
     """
     if 0 in raster.pixels.shape or raster.channels < 1:
         raise InputError(f"{name} has no pixels")

@@ -1,4 +1,4 @@
-"""From a file's numbers to the range that networks work in, and back."""
+"""Mapping a file's numbers to the range that networks work in, and back."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight line: ``low`` becomes 0 and ``high`` becomes 1.
+    """A linear map: ``low`` becomes 0 and ``high`` becomes 1.
 
-    Shots that are compared or trained on together need one scale.
+    Shots that are compared or trained on together must share one scale.
     """
 
     low: float = 0.0
@@ -20,17 +20,17 @@ class Scale:
 
     @classmethod
     def of_dtype(cls, dtype: np.dtype) -> Scale:
-        """What a dtype can hold: 0 to 255 of uint8, 0 to 65535 of uint16; floats as they are."""
+        """The range of a dtype: 0 to 255 for uint8, 0 to 65535 for uint16; floats as they are."""
         return cls() if dtype.kind == "f" else cls(0.0, float(np.iinfo(dtype).max))
 
     @classmethod
     def of_values(cls, values: np.ndarray) -> Scale:
-        """The range that the values take, but for the lowest and the highest thousandth."""
+        """The range of the values, without the lowest and the highest thousandth."""
         low, high = (float(edge) for edge in np.quantile(values, (0.001, 0.999)))
         return cls(low, high if high > low else low + 1)
 
     def to_unit(self, values: np.ndarray) -> torch.Tensor:
-        """The file's numbers as float32; outliers lie outside of [0, 1]."""
+        """The file's numbers as float32; outliers lie outside [0, 1]."""
         precise = values.astype(np.result_type(values.dtype, np.float32))
         scaled = (precise - self.low) / (self.high - self.low)
         return torch.from_numpy(np.ascontiguousarray(scaled, np.float32))
@@ -43,16 +43,18 @@ class Scale:
 
 @dataclass(frozen=True)
 class RootScale(Scale):
-    """A straight line for the roots of values, whose noise is even where that of photons rises.
+    """A linear map of square roots: photon noise grows with the signal, but is even in the roots.
 
-    The mean of a square is the square of the mean and the variance: so much is lost where noise is
-    removed from roots, and is added again. Not where hardly any light is: of no photons or one, the
-    root is the number itself, and so are the means. Source: Anscombe, "The transformation of
-    Poisson, binomial and negative-binomial data", Biometrika 1948, but for what is added.
+    The mean of a square is the square of the mean plus the variance: denoising the roots removes
+    that variance, so it is added back. Not where there is hardly any light: for zero or one photon
+    the root of the count is the count itself, and so are the means. Source: Anscombe, "The
+    transformation of Poisson, binomial and negative-binomial data", Biometrika 1948, except for
+    what is added back.
 
     Attributes:
-        zero: what of a value is no light; below it roots are negative.
-        sigma: standard deviation of the noise of the roots: half the root of what one photon is.
+        zero: the value that stands for no light; roots of values below it are negative.
+        sigma: standard deviation of the noise of the roots: half the root of the value of one
+            photon.
     """
 
     zero: float = 0.0
@@ -72,7 +74,7 @@ class RootScale(Scale):
 
 
 def signed_roots(zero: float, values: np.ndarray) -> np.ndarray:
-    """The roots of what of values is above a zero; negative those of what is below."""
+    """The roots of values less a zero point, with the sign of the difference."""
     above = values.astype(np.result_type(values.dtype, np.float32)) - zero
     return np.copysign(np.sqrt(np.abs(above)), above)
 

@@ -1,4 +1,4 @@
-"""Arrays that lie in files: to fill before they become one, and to read without keeping."""
+"""Arrays backed by files, so that large ones need not be held in memory."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import BinaryIO
 import numpy as np
 
 IN_MEMORY = 1 << 26
-"""Bytes up to which an array is simply kept in memory."""
+"""Arrays of at most this many bytes are simply kept in memory."""
 
 _ZEROS_AT_ONCE = 1 << 22
 
 
 def spooled(folder: Path | None, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """An array of zeros: in memory, or mapped from an unnamed file, which ends with it.
+    """An array of zeros: in memory, or mapped from an unnamed file that is deleted with it.
 
     Args:
-        folder: for the file; None for the system's own for temporary ones.
+        folder: for the file; None for the system's folder for temporary files.
         shape, dtype: of the array.
 
     Raises:
@@ -36,10 +36,10 @@ def spooled(folder: Path | None, shape: Sequence[int], dtype: np.dtype) -> np.nd
 
 
 def reserve(file: BinaryIO, size: int) -> None:
-    """Write zeros from where a file stands.
+    """Write ``size`` zeros at a file's current position.
 
-    A mapped file that the disk turns out to have no room for kills the process when it is written
-    to. Writing it beforehand makes that an OSError.
+    Writing to a mapped file kills the process if the disk has no room for it. Writing the zeros
+    beforehand turns that into an OSError.
     """
     zeros = bytes(min(size, _ZEROS_AT_ONCE))
     for start in range(0, size, _ZEROS_AT_ONCE):
@@ -48,7 +48,7 @@ def reserve(file: BinaryIO, size: int) -> None:
 
 
 def release(pixels: np.ndarray) -> None:
-    """Give back the memory of an array mapped from a file; what is needed again is read again."""
+    """Release the memory of an array mapped from a file; pages are read again when needed."""
     owner: object = pixels
     while isinstance(owner, np.ndarray):
         owner = owner.base

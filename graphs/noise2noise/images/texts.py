@@ -1,7 +1,8 @@
-"""What a picture says in words, and what XMP says of it, in each format's own place.
+"""A picture's comment and its XMP data, where each format stores them.
 
-A comment is ``comment`` in JPEG, the text ``Comment`` in PNG and the image's description in TIFF,
-where ImageJ, OME and tifffile have theirs, which are no comments. XMP is bytes everywhere.
+A comment is ``comment`` in JPEG, the text ``Comment`` in PNG and the image description in TIFF,
+where ImageJ, OME and tifffile store data of their own, which are not comments. XMP is bytes
+everywhere.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ XMP_TAG = 700
 
 
 def of_png(info: Mapping[Any, Any]) -> dict[str, bytes]:
-    """From what Pillow says of a PNG file."""
+    """Read both from Pillow's info on a PNG file."""
     names = {"comment": COMMENT, "xmp": XMP}
     return {key: str(info[name]).encode() for key, name in names.items() if name in info}
 
 
 def of_tiff(file: tifffile.TiffFile, page: tifffile.TiffPage) -> dict[str, bytes]:
-    """From the first page of a TIFF file."""
+    """Read both from the first page of a TIFF file."""
     texts: dict[str, bytes] = {}
     is_comment = page.description != page.shaped_description and not (file.is_imagej or file.is_ome)
     if page.description and is_comment:
@@ -34,7 +35,7 @@ def of_tiff(file: tifffile.TiffFile, page: tifffile.TiffPage) -> dict[str, bytes
 
 
 def for_png(info: Mapping[str, Any]) -> PngInfo:
-    """As Pillow puts them into a PNG file."""
+    """In the form in which Pillow writes them to a PNG file."""
     chunks = PngInfo()
     if "comment" in info:
         chunks.add_itxt(COMMENT, _text(info["comment"]))
@@ -44,7 +45,7 @@ def for_png(info: Mapping[str, Any]) -> PngInfo:
 
 
 def for_tiff(info: Mapping[str, Any]) -> dict[str, Any]:
-    """As tifffile puts them into a TIFF file: its description and extra tags."""
+    """In the form in which tifffile writes them to a TIFF file: description and extra tags."""
     comment, xmp = info.get("comment"), info.get("xmp")
     return {
         "description": comment and _text(comment).encode(),
@@ -53,7 +54,7 @@ def for_tiff(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(content: bytes) -> str:
-    """Words from before Unicode are most likely Latin."""
+    """Decode as UTF-8, or else as Latin-1, the most likely encoding of older text."""
     try:
         return content.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""TIFF files: any number of channels and pages; what ImageJ and OME say of them is kept."""
+"""TIFF files: any number of channels and pages; ImageJ and OME metadata is kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CARRIED = frozenset(
     | {_COLORMAP}
 )
 _LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue, by ITU-R BT.601."""
+"""Luma weights of red, green and blue, by ITU-R BT.601."""
 _X_RESOLUTION, _Y_RESOLUTION, _ICC_PROFILE = 282, 283, 34675
 _PER_INCH: dict[int, float] = {RESUNIT.INCH: 1.0, RESUNIT.CENTIMETER: 2.54}
 _KEPT_COMPRESSIONS = {
@@ -59,17 +59,17 @@ _KINDS: dict[int, str] = {
 }
 _DECODED: dict[int, int] = {PHOTOMETRIC.YCBCR: PHOTOMETRIC.RGB}
 _SPARE = "RITVWBDEFGHJKLMNOPU"
-"""Letters for axes without a name, those of repeats first."""
+"""Letters for unnamed axes, those of repeats first."""
 
 _OPACITY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 
 
 def read(path: Path) -> Raster:
-    """Map an uncompressed TIFF file, or decode a compressed one.
+    """Memory-map an uncompressed TIFF file, or decode a compressed one.
 
     Raises:
-        InputError: it is damaged, holds pictures of several kinds, or other than grey, RGB or
-            channels.
+        InputError: it is damaged, holds pictures of several kinds, or holds other pictures than
+            grey, RGB or multi-channel ones.
     """
     try:
         with complaints() as heard, tifffile.TiffFile(path) as file:
@@ -85,18 +85,18 @@ def read(path: Path) -> Raster:
             return Raster(pixels, _distinct(series.axes), alpha, metadata)
     except InputError:
         raise
-    except Exception as error:  # whatever a damaged file leads tifffile and its decoders to
+    except Exception as error:  # a damaged file can make tifffile and its decoders raise anything
         raise InputError(f"{path} cannot be read: {_reason(error)}") from None
 
 
 def refusal(_raster: Raster) -> str | None:
-    """Any raster can be a TIFF file."""
+    """None: any raster can be stored as TIFF."""
     return None
 
 
 @contextmanager
 def creating(path: Path, like: Raster) -> Iterator[Raster]:
-    """Lend a raster to fill: mapped from the file itself, or compressed as the block ends."""
+    """Yield a raster to fill: mapped from the file itself, or compressed when the block ends."""
     layout = like.metadata.tiff
     options = _options_from(layout) if layout else _options_for(like)
     dtype = like.dtype.newbyteorder(options["byteorder"])
@@ -117,21 +117,21 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
 
 
 def _add_metadata(path: Path, metadata: Metadata) -> None:
-    """What tifffile does not write."""
+    """Add the metadata that tifffile does not write."""
     if metadata.tiff and metadata.tiff.descriptions:
         describe(path, metadata.tiff.descriptions)
     add_directories(path, directories_of(metadata.info.get("exif", b"")))
 
 
 def _reason(error: Exception) -> str:
-    """Of a compression that it does not know tifffile tells its user, of damage its authors."""
+    """The reason as text; of tifffile's ValueErrors, only those on compressions are for users."""
     reason = in_words(error)
     is_internal = isinstance(error, ValueError) and reason == str(error)
     return "it is damaged" if is_internal and "COMPRESSION" not in reason else reason
 
 
 def _distinct(axes: str) -> str:
-    """Axes with a letter each, where tifffile calls every axis Q that has no name."""
+    """Axes with a distinct letter each; tifffile calls every unnamed axis Q."""
     spare = iter(letter for letter in _SPARE if letter not in axes)
     return "".join(next(spare) if letter in axes[:i] else letter for i, letter in enumerate(axes))
 
@@ -153,7 +153,7 @@ def _require_plain(path: Path, file: tifffile.TiffFile) -> None:
 
 
 def _is_lookup_table(file: tifffile.TiffFile, page: tifffile.TiffPage) -> bool:
-    """Whether colours only show numbers, as in microscopy, and the numbers can be cleaned."""
+    """Whether colours only display numbers, as in microscopy, so that these can be denoised."""
     colours = page.colormap
     if colours is None or colours.shape != (3, 2**page.bitspersample) or page.bitspersample < 8:
         return False
@@ -194,7 +194,7 @@ def _packed(tag: tifffile.TiffTag) -> Tag:
 
 
 def _info(page: tifffile.TiffPage) -> dict[str, Any]:
-    """What other formats can hold of it."""
+    """The metadata that other formats can hold, too."""
     info: dict[str, Any] = {}
     if _ICC_PROFILE in page.tags:
         info["icc_profile"] = page.tags[_ICC_PROFILE].value
@@ -208,7 +208,7 @@ def _info(page: tifffile.TiffPage) -> dict[str, Any]:
 
 
 def _options_from(layout: TiffLayout) -> dict[str, Any]:
-    """How tifffile writes a file as another is arranged."""
+    """Options with which tifffile writes a file in the layout of another."""
     tags = layout.tags
     if layout.descriptions:
         tags = (PLACEHOLDER, *(tag for tag in tags if tag[0] != DESCRIPTION))
@@ -228,7 +228,7 @@ def _options_from(layout: TiffLayout) -> dict[str, Any]:
 
 
 def _options_for(raster: Raster) -> dict[str, Any]:
-    """How tifffile writes what was no TIFF file."""
+    """Options with which tifffile writes a raster that did not come from a TIFF file."""
     samples = raster.channels + raster.alpha if "S" in raster.axes else 1
     colours = 3 if raster.channels == 3 and samples > 1 else 1
     extra = ["unassalpha"] * raster.alpha

@@ -1,4 +1,4 @@
-"""Damage of TIFF files that tifffile reads around: frames left out or filled with zeros."""
+"""Detecting damage of TIFF files that tifffile tolerates, omitting frames or filling in zeros."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _LOG = logging.getLogger("tifffile")
 _LOG.setLevel(logging.CRITICAL)
 
 _HARMLESS = ("invalid data type", "ByteCounts tag")
-"""Fields of types yet unknown are to be skipped; the size of uncompressed pixels goes by itself."""
+"""Tags of unknown types should be skipped; the shape gives the size of uncompressed pixels."""
 
 _BEYOND_THE_END = ("invalid page offset", "invalid offset to page", "invalid value offset")
 
 
 class Complaints(logging.Handler):
-    """What tifffile tells its log of errors that it does not raise."""
+    """Collects the errors that tifffile logs but does not raise."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self._messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a message, unless what it tells of is harmless."""
+        """Keep a message, unless it is about something harmless."""
         message = record.getMessage()
         if not any(words in message for words in _HARMLESS):
             self._messages.append(message)
 
     def require_none(self) -> None:
-        """Check that there was no error so far.
+        """Check that there has been no error so far.
 
         Raises:
             Damaged: there was one.
@@ -58,11 +58,11 @@ def complaints() -> Iterator[Complaints]:
 
 
 def require_whole(file: tifffile.TiffFile, heard: Complaints) -> None:
-    """Check that a file has all pages and pixels that it tells of.
+    """Check that a file has all the pages and pixels that it claims to have.
 
     Raises:
-        Damaged: it has no page, a page or pixels lie beyond its end, or a description tells of
-            more frames.
+        Damaged: it has no page, a page or pixels lie beyond its end, or a description claims more
+            frames than there are.
     """
     len(file.pages)  # follows them to the last
     heard.require_none()
@@ -77,12 +77,12 @@ def require_whole(file: tifffile.TiffFile, heard: Complaints) -> None:
 def _require_frames(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
     page = series.keyframe
     told = held = series.size // page.size
-    if series.dataoffset is None:  # else they are in one piece, which is mapped as a whole
+    if series.dataoffset is None:  # otherwise they are contiguous and mapped as a whole
         pages = [page for page in series if page is not None]
         held = len(pages)
         if any(map(_reaches_beyond_the_end, pages)):
             raise Damaged("it ends too early")
-    if series.kind == "imagej":  # which counts samples apart from one another as images
+    if series.kind == "imagej":  # ImageJ counts the planes of separate samples as images
         samples = page.size // (page.imagelength * page.imagewidth)
         told = max(told, (file.imagej_metadata or {}).get("images", 0) // samples)
     if told > held:

@@ -1,4 +1,4 @@
-"""The descriptions of a TIFF file's pages; tifffile writes that of the first alone."""
+"""The descriptions of a TIFF file's pages; tifffile writes only that of the first page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from graphs.noise2noise.images.metadata import Tag
 DESCRIPTION = 270
 _ASCII = 2
 PLACEHOLDER: Tag = (DESCRIPTION, _ASCII, 1, b"\0", False)
-"""What :func:`describe` needs to be there on every page."""
+"""A description that :func:`describe` can overwrite; it needs one on every page."""
 
 
 def descriptions_of(file: tifffile.TiffFile) -> tuple[bytes, ...]:
-    """Of every page, empty where there is none; of no page if only the first has one."""
+    """The description of every page, empty where there is none; () if only the first has one."""
     if len(file.pages) == 1:
         return ()
     texts = tuple(_description(page.aspage()) for page in file.pages)
@@ -23,7 +23,7 @@ def descriptions_of(file: tifffile.TiffFile) -> tuple[bytes, ...]:
 
 
 def describe(path: Path, descriptions: tuple[bytes, ...]) -> None:
-    """Describe the pages of a file, each of which has a description yet."""
+    """Overwrite the descriptions of a file's pages, each of which must already have one."""
     with tifffile.TiffFile(path, mode="r+") as file:
         for page, text in zip(file.pages, descriptions, strict=False):
             page.aspage().tags[DESCRIPTION].overwrite(text)

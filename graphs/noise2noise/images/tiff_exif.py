@@ -1,4 +1,4 @@
-"""The directories of exposure and place in TIFF files, which tifffile does not write."""
+"""The EXIF and GPS directories of TIFF files, which tifffile does not write."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2 as Directory
 from graphs.noise2noise.images.exif import DIRECTORIES, HEAD, directories_at, packed
 
 _CLASSIC = 42
-"""What tells TIFF files from BigTIFF files."""
+"""The version number of TIFF files; BigTIFF has another."""
 
 _ENTRY = 12
 _LONG = 4
 
 
 def directories_in(page: tifffile.TiffPage) -> dict[int, Directory]:
-    """Those that a page has, but for BigTIFF files, which Pillow does not read in either order."""
+    """The directories of a page; none for BigTIFF, which Pillow cannot read in both byte orders."""
     if page.parent.is_bigtiff:
         return {}
     places = {code: page.tags[code].valueoffset for code in DIRECTORIES if code in page.tags}
@@ -30,8 +30,8 @@ def directories_in(page: tifffile.TiffPage) -> dict[int, Directory]:
 def add_directories(path: Path, directories: Mapping[int, Directory]) -> None:
     """Add directories to a file that has none of them.
 
-    The first page's own is written once more, pointing to them, after everything else. A BigTIFF
-    file, one of more than 4 GB, is left as it is.
+    The first page's directory is rewritten at the end of the file, pointing to them. A BigTIFF
+    file, as for more than 4 GB, is left as it is.
     """
     if not directories:
         return

@@ -1,1 +1,1 @@
-"""Pictures and pages that show what a training came to."""
+"""Figures and HTML pages that show the results of a training."""

@@ -1,4 +1,4 @@
-"""Round numbers for the axes of charts, and how they are written."""
+"""Chart axes with round numbers, and number formatting."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LOGARITHMIC = 8.0
-"""Above this ratio of the largest to the smallest value an axis counts factors, not differences."""
+"""Above this ratio of the largest to the smallest value, an axis is logarithmic."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The values of an axis and where they lie on it.
+    """A chart axis: its range, its ticks and its mapping.
 
     Attributes:
         low, high: its ends.
-        ticks: values that are written beside it.
-        share: where a value lies, from 0 to 1.
+        ticks: values that are labelled.
+        share: maps a value to its position on the axis, from 0 to 1.
     """
 
     low: float
@@ -27,7 +27,7 @@ class Axis:
 
 
 def linear_axis(low: float, high: float, count: int = 5) -> Axis:
-    """An axis from and to round numbers, with about ``count`` ticks."""
+    """An axis between round numbers, with about ``count`` ticks."""
     if high <= low:
         low, high = low - abs(low) / 10 - 1e-9, high + abs(high) / 10 + 1e-9
     step = _round_step((high - low) / count)
@@ -38,7 +38,7 @@ def linear_axis(low: float, high: float, count: int = 5) -> Axis:
 
 
 def logarithmic_axis(low: float, high: float) -> Axis:
-    """An axis of positive numbers on which equal factors are equally long."""
+    """A logarithmic axis for positive numbers."""
     start, end = math.log10(low), math.log10(high)
     margin = 0.03 * (end - start) or 0.1
     start, end = start - margin, end + margin
@@ -59,7 +59,7 @@ def value_axis(low: float, high: float) -> Axis:
 
 
 def number_text(value: float) -> str:
-    """A number as short as it can be read: ``1200``, ``0.05``, ``2e-05``."""
+    """A number in short, readable form: ``1200``, ``0.05``, ``2e-05``."""
     if value == 0:
         return "0"
     if 1e-3 <= abs(value) < 1e6:

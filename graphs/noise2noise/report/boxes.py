@@ -1,4 +1,4 @@
-"""A graph as the boxes of its drawing: what belongs together in one, parameters left out."""
+"""Grouping a graph's nodes into the boxes of its drawing, without parameters."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Box:
     """A box of the drawing.
 
     Attributes:
-        title: of the first operator, or an input's or output's name.
-        lines: what follows it in the same box.
+        title: the first operator, or an input's or output's name.
+        lines: the operators that follow it in the same box.
         shape: of the result, as text.
-        kind: ``input``, ``output``, ``weights`` for what has parameters, or ``plain``.
-        hint: more, shown on demand: names, shapes and values.
+        kind: ``input``, ``output``, ``weights`` for a box with parameters, or ``plain``.
+        hint: details shown on demand: operators and where they are called, parameters' shapes.
     """
 
     title: str
@@ -34,8 +34,8 @@ class Box:
 def boxes_of(graph: Graph) -> networkx.DiGraph:
     """The boxes and their edges.
 
-    An operator joins the box of what it reads if nothing else reads that, and if it keeps the shape
-    and has no weights of its own: a convolution, its bias and its activation are one box.
+    An operator joins the box of its input if nothing else reads that input, and if it keeps the
+    shape and has no weights except a bias: a convolution, its bias and its activation are one box.
     """
     whole, inputs = graph.to_networkx(), graph.inputs.values()
     reached = set(inputs).union(*(networkx.descendants(whole, node) for node in inputs))
@@ -91,7 +91,7 @@ def _title(node: Node) -> str:
 
 
 def _details(node: Node) -> Iterator[str]:
-    """The window of a convolution or a pooling, and by how much it strides or enlarges."""
+    """The kernel size of a convolution or pooling, and the stride or scale factor."""
     attributes: dict[str, Any] = dict(node.attributes)
     window = attributes.get("kernel_size")
     if window is None and node.operator.name == "conv2d":
@@ -105,12 +105,12 @@ def _details(node: Node) -> Iterator[str]:
 
 
 def _is_bias(node: Node) -> bool:
-    """Whether a node but adds a parameter."""
+    """Whether a node only adds a parameter."""
     return node.operator.name == "add" and any(_parameters(node))
 
 
 def _parameters(node: Node) -> Iterator[Parameter]:
-    """The parameters among a node's inputs, reshaped or as they are."""
+    """The parameters among a node's inputs, directly or reshaped."""
     for source in node.inputs:
         leaf = source
         while len(leaf.inputs) == 1 and leaf.operator.name == "reshape":

@@ -1,4 +1,4 @@
-"""Charts as SVG elements. Colours are left to the page, by ``class``: see ``styles.css``."""
+"""Charts as SVG elements. The page styles them by their ``class``: see ``styles.css``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Curve:
 
 
 def line_chart(curves: Sequence[Curve], x_label: str, y_label: str) -> str:
-    """Curves over common axes; where there is nothing to draw, an empty text."""
+    """Curves on common axes; an empty string if there is nothing to draw."""
     curves = [curve for curve in curves if curve.points]
     if not curves:
         return ""
@@ -51,12 +51,12 @@ def line_chart(curves: Sequence[Curve], x_label: str, y_label: str) -> str:
 
 
 def memory_chart(buffers: Sequence[BufferReport], seconds: Sequence[float], peak_bytes: int) -> str:
-    """The memory of a program over a run: each piece at its place, while it is in use.
+    """The memory of a program over a run: each buffer at its offset, while it is in use.
 
     Args:
-        buffers: the pieces.
-        seconds: of each step, in order; where none was timed, all count as equally long.
-        peak_bytes: all memory there is.
+        buffers: the buffers.
+        seconds: of each step, in order; if none was timed, all are drawn equally long.
+        peak_bytes: the program's peak memory.
     """
     timed = any(seconds)
     lengths = [1e3 * s for s in seconds] if timed else [1.0] * len(seconds)

@@ -1,4 +1,4 @@
-"""What a report shows, whoever made it."""
+"""The contents of a report, independent of how it is rendered."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from graphs.noise2noise.report.charts import Curve
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A picture before and after, as it is shown.
+    """A picture before and after denoising, as displayed.
 
     Attributes:
         name: of the picture.
-        before, after: (1 or 3, H, W), of which 0 is shown black and 1 white.
-        caption: a sentence about it; may be empty.
+        before, after: (1 or 3, H, W), where 0 is shown as black and 1 as white.
+        caption: about the picture; may be empty.
     """
 
     name: str
@@ -31,13 +31,13 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """One step of the training as a program.
+    """The program of one training step.
 
     Attributes:
         title: what was run, with its sizes.
-        steps: timed.
-        buffers: the memory they share.
-        peak_bytes: of that memory.
+        steps: the program's steps, timed.
+        buffers: the buffers in the memory that they share.
+        peak_bytes: the size of that memory.
     """
 
     title: str
@@ -48,20 +48,20 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class RunReport:
-    """What there is to show of a training.
+    """Everything that a report shows about a training.
 
     Attributes:
         title: of the page.
-        summary: label and value of the most telling figures.
-        comparisons: pictures, the best first.
+        summary: labels and values of the key figures.
+        comparisons: pictures before and after; those held out whole come first.
         losses, qualities: curves over the training steps.
-        graph: of the network, its sizes bound.
+        graph: of the network, with bound sizes.
         work: of a training step; None if it was not measured.
-        command: as it was typed.
+        command: the command line that started the run.
         environment: versions and the like; may be nested.
         configuration: as text.
-        data: the SHA-256 of every file by its path.
-        quality: on the held-out pictures, where it can be estimated.
+        data: the SHA-256 of every file, by its path.
+        quality: on the held-out pictures, if it can be estimated.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The demonstration's figure: noisy, denoised and clean side by side, and the training's course."""
+"""The demonstration's figure: noisy, denoised and clean side by side, and the training curves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BLUE, ORANGE, GREY = "#2a6f97", "#d1600a", "#666666"
 
 
 class Row(NamedTuple):
-    """A photograph (3, H, W) in the three states that the figure compares."""
+    """A photograph (3, H, W) in the three versions that the figure compares."""
 
     name: str
     clean: torch.Tensor
@@ -45,7 +45,7 @@ def draw_figure(
         rows: photographs, from top to bottom.
         losses: of each training step.
         scores: (step, PSNR) on held-out pieces.
-        sigma: standard deviation of the noise, on the scale of 0 to 255.
+        sigma: standard deviation of the noise, on a scale of 0 to 255.
     """
     heights = [WIDTH / 3 * row.clean.shape[1] / row.clean.shape[2] for row in rows]
     total = sum(heights) + CHART_HEIGHT + GAP * (len(rows) + 2)
@@ -120,7 +120,7 @@ def _tidy(panel: Axes) -> None:
 
 
 def _running_mean(values: Sequence[float], width: int = 50) -> np.ndarray:
-    """Each value's mean with those up to ``width`` before it."""
+    """The mean over each value and those before it, ``width`` values in all."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(sums))
     starts = np.maximum(ends - width, 0)

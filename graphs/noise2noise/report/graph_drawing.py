@@ -1,6 +1,6 @@
 """A graph drawn as SVG: boxes in layers from top to bottom, inputs above, outputs below.
 
-It can stand alone as a file; in a page, styles may change its looks by the ``class`` attributes.
+The drawing works as a standalone file; in a page, CSS can style it by the ``class`` attributes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from graphs.noise2noise.report.boxes import Box, boxes_of
 from graphs.noise2noise.report.layers import lay_out
 
 CHARACTER, PADDING, LINE, SPACE, MARGIN = 7.2, 14, 16, 30, 8
-"""Widths and heights in pixels, at 12 pixels of a font in which all characters are 0.6 wide."""
+"""Widths and heights in pixels, for a 12-pixel font with all characters 0.6 em wide."""
 
 FILLS = {"input": "#ffffff", "output": "#ffffff", "weights": "#e1edf8", "plain": "#f2f4f6"}
 ARROW = (
@@ -23,10 +23,11 @@ ARROW = (
 
 
 def draw_graph(graph: Graph) -> str:
-    """The drawing of a graph, as an SVG element.
+    """Draw a graph as an SVG element.
 
     Args:
-        graph: as built or bound; what no input reaches, as parameters, is not drawn on its own.
+        graph: as built or bound; nodes that depend on no input, such as parameters, are not drawn
+            on their own.
     """
     boxes = boxes_of(graph)
     layout = lay_out(boxes, {box: _width(box) for box in boxes})
@@ -40,7 +41,7 @@ def draw_graph(graph: Graph) -> str:
         first, last = layer_of[source], layer_of[target]
         points = [(MARGIN + route[0], tops[first] + _height(source))]
         if last - first > 1:
-            # Straight through the layers between: these places differ but little from it.
+            # Straight through the layers between, where the route hardly deviates from a line.
             points += [
                 (MARGIN + route[1], tops[first + 1]),
                 (MARGIN + route[-2], tops[last - 1] + heights[last - 1]),
@@ -82,7 +83,7 @@ def _box(box: Box, centre: float, top: float) -> str:
 
 
 def _edge(points: list[tuple[float, float]]) -> str:
-    """A curve that leaves and arrives straight down."""
+    """A curve that is vertical at both ends."""
     path = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
     for i, ((x, y), (to_x, to_y)) in enumerate(pairwise(points)):
         if abs(to_x - x) < 1 or i % 2:

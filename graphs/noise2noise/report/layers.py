@@ -1,8 +1,8 @@
-"""A directed acyclic graph laid out in layers, from top to bottom.
+"""Layered layout of a directed acyclic graph, from top to bottom.
 
 Source: Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System
-Structures", 1981: layers by longest path, long edges led through every layer on their way,
-crossings reduced by barycentres, then places by least squares.
+Structures", 1981: layers by longest path, long edges split at every layer they cross, crossings
+reduced by barycentres, then positions by least squares.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any
 import networkx
 
 Vertex = Any
-"""A node of a networkx graph: anything that can be hashed."""
+"""A node of a networkx graph: anything hashable."""
 
 SWEEPS, PLACINGS = 12, 200
-"""Passes to find an order, and then places."""
+"""Passes to find an order, and then positions."""
 GAP, LANE = 24.0, 10.0
-"""Least distance between boxes, and the width of an edge on its way through a layer."""
+"""Least distance between boxes, and the width of an edge where it passes through a layer."""
 STRAIGHTNESS = 8.0
-"""How much more a bend in a long edge counts than one at its ends."""
+"""How much more a bend within a long edge counts than one at its ends."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything lies.
+    """The positions of boxes and edges.
 
     Attributes:
         layers: boxes of each layer.
         centres: the horizontal centre of each box.
-        routes: of each edge, the horizontal place in every layer from its source's to its target's.
-        width: of everything; it begins at 0.
+        routes: for each edge, its horizontal position in every layer from its source to its target.
+        width: of the whole layout, which starts at 0.
     """
 
     layers: Sequence[Sequence[Vertex]]
@@ -43,7 +43,7 @@ class Layout:
 
 
 def lay_out(graph: networkx.DiGraph, widths: Mapping[Vertex, float]) -> Layout:
-    """Lay out a graph whose nodes are boxes of certain widths."""
+    """Lay out a graph whose nodes are boxes of the given widths."""
     layers = [list(layer) for layer in networkx.topological_generations(graph)]
     chains, routed = _led_through(graph, layers)
     sizes = {node: widths.get(node, LANE) for node in routed}
@@ -64,7 +64,7 @@ def lay_out(graph: networkx.DiGraph, widths: Mapping[Vertex, float]) -> Layout:
 def _led_through(
     graph: networkx.DiGraph, layers: Sequence[Sequence[Vertex]]
 ) -> tuple[dict[tuple[Vertex, Vertex], list[Vertex]], networkx.DiGraph]:
-    """Every edge as a chain of nodes one layer apart, and the graph that these make."""
+    """Every edge as a chain of nodes one layer apart, and the graph of all chains."""
     layer_of = {node: i for i, layer in enumerate(layers) for node in layer}
     routed: networkx.DiGraph = networkx.DiGraph()
     routed.add_nodes_from(node for layer in layers for node in layer)
@@ -81,7 +81,7 @@ def _rows(
     layers: Sequence[Sequence[Vertex]],
     chains: Mapping[tuple[Vertex, Vertex], Sequence[Vertex]],
 ) -> list[list[Vertex]]:
-    """The nodes of each layer, those that edges are led through included."""
+    """The nodes of each layer, including those that long edges pass through."""
     rows = [list(layer) for layer in layers]
     for chain in chains.values():
         for node in chain[1:-1]:
@@ -90,7 +90,7 @@ def _rows(
 
 
 def _ordered(routed: networkx.DiGraph, rows: list[list[Vertex]]) -> list[list[Vertex]]:
-    """The rows, each in the order with the fewest crossings that was found."""
+    """The rows, in the order with the fewest crossings that was found."""
     best, fewest = rows, _crossings(routed, rows)
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
@@ -113,7 +113,7 @@ def _ordered(routed: networkx.DiGraph, rows: list[list[Vertex]]) -> list[list[Ve
 
 
 def _crossings(routed: networkx.DiGraph, rows: Sequence[Sequence[Vertex]]) -> int:
-    """How many edges between neighbouring rows cross."""
+    """The number of edge crossings between adjacent rows."""
     count = 0
     for upper, lower in pairwise(rows):
         place = {node: i for i, node in enumerate(lower)}
@@ -128,7 +128,7 @@ def _placed(
     rows: Sequence[Sequence[Vertex]],
     sizes: Mapping[Vertex, float],
 ) -> dict[Vertex, float]:
-    """Centres that keep each row's order and distances and bend edges little."""
+    """Centres that keep each row's order and least distances, with little bending of edges."""
     places: dict[Vertex, float] = {}
     for row in rows:
         places |= zip(row, _apart([0.0] * len(row), [1.0] * len(row), row, sizes), strict=True)
@@ -159,10 +159,10 @@ def _apart(
     row: Sequence[Vertex],
     sizes: Mapping[Vertex, float],
 ) -> list[float]:
-    """The places nearest to those wished for that keep their distances.
+    """The positions nearest to the wished ones that keep the least distances.
 
-    Less the distances that lie before it, each place must be no less than the one before: isotonic
-    regression, by pooling neighbours that violate it.
+    After subtracting the distances to its left, each position must be at least the one before:
+    isotonic regression, by pooling adjacent violators.
     """
     offsets = [0.0]
     for left, right in pairwise(row):

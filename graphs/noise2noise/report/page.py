@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no other: pictures, styles and script are all within."""
+"""The report as one self-contained HTML file: pictures, styles and script are embedded."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ OPERATORS_SHOWN = 14
 
 @dataclass(frozen=True)
 class TimeOfOperator:
-    """What the steps of one kind take together.
+    """The total time of all steps of one kind.
 
     Attributes:
         name: of the operator.
         phase: ``forward``, ``gradient`` or ``update``.
         calls: how many steps.
-        milliseconds: together.
-        share: of the longest kind, from 0 to 1.
+        milliseconds: in total.
+        share: relative to the slowest kind, from 0 to 1.
     """
 
     name: str
@@ -45,13 +45,13 @@ class TimeOfOperator:
 
 
 def write_report(path: Path, report: RunReport) -> None:
-    """Write the page, in place of what was there."""
+    """Write the page, replacing an existing file."""
     with replacing(path) as temporary:
         temporary.write_text(render(report), encoding="utf-8")
 
 
 def render(report: RunReport) -> str:
-    """The page as text."""
+    """The page as HTML text."""
     environment = Environment(
         loader=PackageLoader("graphs.noise2noise.report", "template"),
         autoescape=True,
@@ -76,7 +76,7 @@ def render(report: RunReport) -> str:
 
 
 def times_of_operators(steps: Sequence[StepReport]) -> Iterator[TimeOfOperator]:
-    """The time of each kind of operator, the longest first."""
+    """The time of each operator in each phase, the slowest first."""
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     for step in steps:
         if step.seconds is not None:
@@ -91,7 +91,7 @@ def times_of_operators(steps: Sequence[StepReport]) -> Iterator[TimeOfOperator]:
 
 
 def residual(comparison: Comparison) -> torch.Tensor:
-    """What was taken away, around middle grey and amplified."""
+    """What was removed, amplified and centred on middle grey."""
     return 0.5 + RESIDUAL_GAIN * (comparison.before - comparison.after)
 
 
@@ -125,7 +125,7 @@ def _memory(work: Work) -> str:
 
 
 def _flat(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """What is known, whatever mapping it is in."""
+    """All values that are not None, with nested mappings flattened."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value)

@@ -1,4 +1,4 @@
-"""Pictures of a run for its report: before and after, and what the held-out ones tell."""
+"""Pictures of a run for its report: before and after, and quality on the held-out ones."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ SHOWN = 3
 SIDE = 448
 ESTIMATED = 32
 SMALL = 96
-"""Pictures below this side are shown several together."""
+"""Pictures with a side below this are shown several at a time."""
 NARROW = 0.5
-"""Of black to white: pictures of one channel with less are stretched to be seen."""
+"""RGB pictures that span at least this share of black to white are shown as they are; other
+pictures are stretched to be seen."""
 
 Restore = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class RunPictures:
-    """What pictures tell of a run.
+    """A run's pictures, before and after, and their quality.
 
     Attributes:
-        kind: what the run's pictures were taken for.
+        kind: how the run's pictures were interpreted.
         comparisons: pictures before and after.
-        quality: estimated on held-out pairs; None where there are none.
-        noisy: the same of the noisy pictures themselves.
+        quality: estimated on held-out pairs; None where that is not possible.
+        noisy: the same for the noisy pictures themselves.
     """
 
     kind: Kind
@@ -49,14 +50,14 @@ class RunPictures:
 
 
 def run_pictures(c: Settled, restore: Restore) -> RunPictures:
-    """Read a run's pictures again and clean some of them, held-out ones where there are.
+    """Read a run's pictures again and denoise some of them, preferably held-out ones.
 
     Args:
         c: the run's configuration.
-        restore: its network, from pictures (C, H, W) in the values of their files.
+        restore: its network, for pictures (C, H, W) in the values of their files.
 
     Raises:
-        InputError: the pictures cannot be read any more.
+        InputError: the pictures can no longer be read.
     """
     found = find_scenes([Path(path) for path in c.data], c.pattern, clean=c.noise is not None)
     needed = least_side(found.kind, c.crop)
@@ -72,14 +73,14 @@ def run_pictures(c: Settled, restore: Restore) -> RunPictures:
 
 
 def _values(scene: torch.Tensor, readings: Readings) -> torch.Tensor:
-    """In the values of the files, white being 1, as the network takes them."""
+    """A scene in the values of its files, with white as 1, as the network takes them."""
     if not scene.is_floating_point():
         return scene.float() / 255
     return scene * readings.scale + readings.offset
 
 
 def _pairs(scenes: Sequence[torch.Tensor], restore: Restore) -> Iterator[HeldOutPair]:
-    """Every two shots of every scene."""
+    """Every pair of shots of every scene."""
     for scene in scenes:
         results = [restore(shot) for shot in scene]
         for i, j in combinations(range(len(scene)), 2):
@@ -93,7 +94,7 @@ def _shown(
     c: Settled,
     restore: Restore,
 ) -> list[Comparison]:
-    """Some scenes: first those held out whole, then others, of which the lower ends may be."""
+    """Some scenes: first those held out whole, then others, whose last rows may be held out."""
     if min(scenes[0].shape[2:]) < SMALL:
         mosaic = _mosaic(held_out or scenes)
         return [_compare("several pictures", mosaic[0], c, restore)]
@@ -111,7 +112,7 @@ def _shown(
 
 
 def _spaced(scenes: Sequence[torch.Tensor], count: int) -> Sequence[torch.Tensor]:
-    """At most so many, from all over."""
+    """At most ``count`` scenes, evenly spaced."""
     return scenes[:: -(-len(scenes) // count) or 1][:count]
 
 
@@ -138,7 +139,7 @@ def _compare(name: str, picture: torch.Tensor, c: Settled, restore: Restore) -> 
 
 
 def _contrast(picture: torch.Tensor) -> tuple[float, float]:
-    """What is shown black and white."""
+    """The values that are shown as black and as white."""
     values = picture.flatten()
     some = values[:: max(1, len(values) // (1 << 20))]
     low, high = (float(some.quantile(q)) for q in (0.002, 0.998))
@@ -149,7 +150,7 @@ def _contrast(picture: torch.Tensor) -> tuple[float, float]:
 
 
 def _lower_middle(picture: torch.Tensor) -> torch.Tensor:
-    """The part that is shown, of one or three channels: the lower end, where rows are held out."""
+    """The part to show, in one or three channels: the bottom, where rows may be held out."""
     height, width = picture.shape[1:]
     top, left = max(height - SIDE, 0), max(width - SIDE, 0) // 2
     part = picture[:, top : top + SIDE, left : left + SIDE]
@@ -157,7 +158,7 @@ def _lower_middle(picture: torch.Tensor) -> torch.Tensor:
 
 
 def _mosaic(scenes: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Up to 8x8 small pictures of one size side by side, (k, C, H, W)."""
+    """A grid of up to 8x8 small pictures of the same size, (k, C, H, W)."""
     alike = [scene for scene in scenes if scene.shape == scenes[0].shape][:64]
     rows = [alike[i : i + 8] for i in range(0, len(alike) - len(alike) % 8 or 1, 8)]
     if len(alike) < 8:

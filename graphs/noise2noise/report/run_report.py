@@ -1,4 +1,4 @@
-"""The report of a run, made from its folder and from the pictures that it names."""
+"""The report of a run, made from its folder and from the pictures that its configuration names."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from graphs.noise2noise.training.run_folder import RunFolder, read_metrics
 
 
 def write_run_report(folder: RunFolder) -> RunReport:
-    """Write ``report.html`` into a run's folder; returns what it shows.
+    """Write ``report.html`` into a run's folder; returns its contents.
 
     Raises:
-        InputError: it is no run's folder, or its pictures cannot be read any more.
-        OSError: the page cannot be written.
+        InputError: it is not a run's folder, its pictures can no longer be read, or the page cannot
+            be written.
     """
     report = run_report(folder)
     write_report(folder.report, report)
@@ -36,10 +36,10 @@ def write_run_report(folder: RunFolder) -> RunReport:
 
 
 def run_report(folder: RunFolder) -> RunReport:
-    """What there is to show of a run.
+    """The contents of a run's report.
 
     Raises:
-        InputError: as :func:`write_run_report`.
+        InputError: it is not a run's folder, or its pictures can no longer be read.
     """
     if not folder.config.is_file():
         raise InputError(f"there is no run in {folder.path}: it has no config.toml")
@@ -109,12 +109,12 @@ def _network_graph(net: Module, architecture: Architecture, size: int) -> Graph:
 
 
 def _text(path: Path) -> str:
-    """What a file says, for show: damaged characters are replaced."""
+    """A file's text for display, with damaged characters replaced; empty if there is no file."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
-    """A JSON file's object; what is no JSON is as if it was not there."""
+    """A JSON file's object; empty if it is missing or not a JSON object."""
     try:
         value = json.loads(_text(path) or "{}")
     except ValueError:

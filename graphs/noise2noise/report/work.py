@@ -1,4 +1,4 @@
-"""A training step as a program: what it does, how long each part takes, and in what memory."""
+"""The program of a training step: what it does, how long each part takes, what memory it uses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from graphs.noise2noise.training.objectives import neighbours_objective, shots_o
 from graphs.noise2noise.training.optimizers import make_optimizer
 
 PROFILES = 3
-"""Steps that are timed, after one that is not; the fastest is shown."""
+"""Number of training steps that are timed, after a warm-up; the fastest is shown."""
 
 
 def training_work(c: Settled, architecture: Architecture, kind: Kind) -> Work:
-    """A training step of a run's sizes, timed on a network of its own and random pictures."""
+    """A training step with a run's sizes, timed on a fresh network and random pictures."""
     net, channels = architecture.build(c.seed), architecture.channels
     if kind == "single":
         objective = neighbours_objective(net, channels)

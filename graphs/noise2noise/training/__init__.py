@@ -1,1 +1,1 @@
-"""Learning from noisy pictures: how, until when, and what is kept of it."""
+"""Training on noisy pictures: how, for how long, and what is saved of it."""

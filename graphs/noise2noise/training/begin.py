@@ -1,4 +1,4 @@
-"""A run begun, or gone on with, in a folder."""
+"""Starting or resuming a run in a folder."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from graphs.noise2noise.training.session import Session, prepare
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes:
-        folder: where it is kept.
+        folder: where it is saved.
         scenes: how many it was given.
         position: where it ended.
-        finished: whether that is its end, and not a Ctrl-C.
+        finished: whether it reached its end rather than being stopped by Ctrl-C.
     """
 
     folder: RunFolder
@@ -43,19 +43,20 @@ class Outcome:
 def begin(
     configuration: Configuration, folder: RunFolder, *, overwrite: bool, console: Console
 ) -> Outcome:
-    """Begin a run.
+    """Start a new run.
 
     Args:
-        configuration: all settings that are not left open.
-        folder: a new one, or an empty one, or with ``overwrite`` that of an earlier run, which is
-            removed once all else that can fail has been done.
+        configuration: the settings; those left open are decided here.
+        folder: a new or empty one, or with ``overwrite`` that of an earlier run, which is removed
+            once everything else that can fail has succeeded.
+        overwrite: whether to replace an earlier run in the folder.
         console: where the progress is shown.
 
     Raises:
-        InputError: a setting, the pictures or the folder are no good.
+        InputError: a setting, the pictures or the folder cannot be used.
     """
     settled = configuration.settled()
-    settled.to_toml()  # names that it cannot hold are refused before anything is read
+    settled.to_toml()  # refuses names that TOML cannot hold before anything is read
     require_folder(folder.path)
     _require_outside(folder, settled.data)
     _require_free(folder, overwrite)
@@ -75,21 +76,21 @@ def begin(
 
 
 def go_on(folder: RunFolder, console: Console) -> Outcome:
-    """Go on with a run, by its own configuration.
+    """Resume a run with its own configuration.
 
     Raises:
         InputError: there is no run, or its pictures have changed.
     """
     if not folder.config.is_file():
         raise InputError(f"there is no run in {folder.path}: it has no config.toml")
-    # A run of a version that had patience only if asked to goes on without.
+    # A run from an older version, where patience was off by default, resumes without it.
     settings = {"patience": 0} | Configuration.settings_in(folder.config)
     configuration = Configuration.from_mapping(settings, f"{folder.config}: ").settled()
     with explaining_shortage(configuration):
         session = prepare(configuration)
     files = hashes(session.scenes.files)
     for path, text in _descriptions(folder, configuration, files).items():
-        if not path.exists():  # a crash has not let it be written
+        if not path.exists():  # a crash came before it was written
             write_text(path, text)
     _require_same_data(folder, files)
     if configuration.steps is None:
@@ -122,14 +123,14 @@ def _run(session: Session, folder: RunFolder, console: Console) -> Outcome:
 
 
 def counted(count: int, thing: str) -> str:
-    """A number of things in words: ``1 scene``, ``2 scenes``."""
+    """A count with its noun: ``1 scene``, ``2 scenes``."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _descriptions(
     folder: RunFolder, configuration: Settled, files: Mapping[str, str]
 ) -> dict[Path, str]:
-    """The files of a run that say what it depends on, and what is in each."""
+    """The files that record what a run depends on, with the content of each."""
     return {
         folder.command: to_utf8(shlex.join(["blockwright", *sys.argv[1:]])) + "\n",
         folder.environment: to_json(environment(configuration.threads)),
@@ -165,7 +166,7 @@ def _require_same_data(folder: RunFolder, now: Mapping[str, str]) -> None:
 
 
 def _require_outside(folder: RunFolder, data: Sequence[str]) -> None:
-    """Files of a run among the pictures would be taken for pictures from then on."""
+    """Refuse a run folder among the pictures: its files would later be taken for pictures."""
     output = folder.path.resolve()
     for name in data:
         if Path(name) in (output, *output.parents) and Path(name).is_dir():

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on, written whole and verified when read."""
+"""Checkpoints: all that a training needs to resume, written atomically and verified when read."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from graphs.noise2noise.files import replacing
 from graphs.noise2noise.training.position import Position
 
 KEPT = 3
-"""The newest so many stay."""
+"""How many of the newest checkpoints are kept."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training in a file: see :meth:`Training.restore`."""
+    """The saved state of a training: see :meth:`Training.restore`."""
 
     state: Mapping[str, torch.Tensor]
     position: Position
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``step-XXXXXXXX.safetensors`` and drop the oldest of more than three.
+    """Write ``step-XXXXXXXX.safetensors`` and delete all but the newest three checkpoints.
 
-    Those of later steps go first: a run goes on from the newest that is whole, so they are damaged.
+    Those of later steps are deleted too: a run resumes from the newest intact checkpoint, so any
+    later one is damaged.
 
-    The metadata holds the position, and the SHA-256 of it and of every tensor.
+    The metadata holds the position, and one SHA-256 over the position and all tensors.
     """
     path = folder / f"step-{checkpoint.position.step:08}.safetensors"
     position = json.dumps(asdict(checkpoint.position))
@@ -51,7 +52,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read and verify a checkpoint.
 
     Raises:
-        InputError: it is not what was written.
+        InputError: the file is damaged or was written by another version of this program.
     """
     try:
         content = path.read_bytes()
@@ -70,10 +71,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_newest(folder: Path, tell: Callable[[str], None]) -> Checkpoint | None:
-    """The newest checkpoint that is whole, or None if there is none; ``tell`` hears of the others.
+    """The newest intact checkpoint, or None; damaged ones are reported through ``tell``.
 
-    Damaged ones after it are removed, so that they do not count among those that are kept. If none
-    is whole, they stay until another is written.
+    Damaged ones after it are deleted, so that they do not count among those kept. If none is
+    intact, they stay until another is written.
     """
     damaged: list[Path] = []
     for path in reversed(list_checkpoints(folder)):
@@ -94,7 +95,7 @@ def read_newest(folder: Path, tell: Callable[[str], None]) -> Checkpoint | None:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """The files of checkpoints in a folder, the oldest first."""
+    """The checkpoint files in a folder, oldest first."""
     return sorted(folder.glob("step-*.safetensors"))
 
 
@@ -108,7 +109,7 @@ def _digest(state: Mapping[str, torch.Tensor], position: str) -> str:
 
 
 def _metadata(content: bytes) -> dict[str, str]:
-    """Of a safetensors file: its length in eight bytes, then a header in JSON."""
+    """The metadata of a safetensors file, whose header is a length in 8 bytes, then JSON."""
     length = int.from_bytes(content[:8], "little")
     header: dict[str, dict[str, str]] = json.loads(content[8 : 8 + length])
     return header.get("__metadata__", {})

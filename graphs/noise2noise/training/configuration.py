@@ -24,10 +24,10 @@ BY_NETWORK: Mapping[str, Mapping[str, Any]] = {
     "report": {"width": 32, "depth": 2, "crop": 32, "batch": 32, "lr": 1e-2},
     "unet": {"width": 32, "depth": 4, "crop": 64, "batch": 8, "lr": 1e-3},
 }
-"""What stands for a setting that was left to the network.
+"""Default settings that depend on the network.
 
-The U-Net is two thirds as wide as the paper's and a level less deep: with minutes and not hours to
-train, its twice as many steps are worth more.
+The U-Net is two thirds as wide as the paper's and one level shallower: with minutes rather than
+hours to train, twice as many steps are worth more.
 """
 
 DEFAULT_MINUTES = 10.0
@@ -40,28 +40,30 @@ class Configuration:
 
     Attributes:
         data: folders or files; see :func:`find_scenes`.
-        pattern: of file names, as ``{scene}_raw{shot}.png``.
-        noise: a model to put on pictures that are clean, as ``gaussian:25`` or ``gaussian:0-50``.
-        targets: of clean pictures with noise put on: ``noisy``, or ``clean`` to compare with.
+        pattern: of file names, such as ``{scene}_raw{shot}.png``.
+        noise: a model of noise to add to clean pictures, such as ``gaussian:25`` or
+            ``gaussian:0-50``.
+        targets: for clean pictures with added noise: ``noisy``, or ``clean`` for comparison.
         loss: ``l2``, ``l1``, ``l0`` (annealed) or ``masked``; by default the one that fits the
             noise.
         network: ``unet`` or ``report``; by default the U-Net, or for the course's pickles the
             report's.
-        width, depth: of the network; by default its own.
+        width, depth: of the network; by default those of :data:`BY_NETWORK`.
         optimizer: ``adam`` or ``sgd``.
-        lr: the highest learning rate; by default the network's, and 0.1 with ``sgd``.
+        lr: the peak learning rate; by default the network's, and 0.1 with ``sgd``.
         schedule: ``cosine``, ``constant``, ``step`` or ``ramp-down``.
-        batch: examples in a step.
-        crop: side of the squares that are trained on; by default the network's, or what the
-            smallest picture has room for.
-        gain: the most by which every second square is made brighter or darker: a factor from 1 on.
-        steps: how long to train, exactly repeatable.
+        batch: examples per step; by default the network's.
+        crop: side of the square crops that are trained on; by default the network's, or as large
+            as fits in the smallest picture.
+        gain: the largest factor, at least 1, by which half of the crops are made brighter or
+            darker.
+        steps: how long to train, exactly reproducibly.
         minutes: how long to train, if no steps are given.
-        validation: the share of the pictures that is held out to validate on; 0 for none.
+        validation: the fraction of the pictures held out for validation; 0 for none.
         validate_every: steps between validations; each writes a checkpoint.
         patience: validations without a new best after which the rate is lowered, and as many more
-            after which the training ends; 0 for no end before its time.
-        threads: to compute with.
+            after which the training ends; 0 to never end early.
+        threads: number of threads to compute with.
         seed: of everything random.
 
     Raises:
@@ -121,7 +123,7 @@ class Configuration:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], origin: str = "") -> Configuration:
-        """A configuration of some settings, the others as by default.
+        """A configuration from some settings, with defaults for the others.
 
         Raises:
             InputError: a name is unknown or a value does not make sense; ``origin`` begins the
@@ -141,20 +143,21 @@ class Configuration:
 
     @classmethod
     def settings_in(cls, path: Path) -> dict[str, Any]:
-        """The settings that a file has, checked. See :func:`read_settings`.
+        """Read and check the settings in a file. See :func:`read_settings`.
 
         Raises:
-            InputError: the file cannot be read, or a setting is no good.
+            InputError: the file cannot be read, or a setting is invalid.
         """
         values = read_settings(path)
         cls.from_mapping(values, f"{path}: ")
         return values
 
     def settled(self) -> Settled:
-        """With every setting that has been left open decided, and absolute paths.
+        """This configuration with every open setting decided and all paths absolute.
 
-        A number of steps promises exact repetition, for which the number of threads must be fixed:
-        it becomes torch's of now.
+        A training of a given number of steps is exactly reproducible, which needs a fixed number of
+        threads: if left open, it is set to torch's current one. For a training of some minutes it
+        stays open.
         """
         network = self.network or ("report" if is_course(self.data) else "unet")
         decided = {"network": network, **BY_NETWORK[network]}
@@ -173,7 +176,7 @@ class Configuration:
         return Settled(**decided)
 
     def to_toml(self) -> str:
-        """As a file that :meth:`settings_in` reads; settings left open are left out.
+        """The text of a file that :meth:`settings_in` reads; settings left open are omitted.
 
         Raises:
             InputError: a name is not valid UTF-8.
@@ -183,7 +186,7 @@ class Configuration:
 
 @dataclass(frozen=True, kw_only=True)
 class Settled(Configuration):
-    """A configuration of which nothing is left open that a training needs."""
+    """A configuration in which every setting that a training needs is decided."""
 
     network: NetworkName
     loss: Loss

@@ -1,9 +1,9 @@
-"""Divergence: how a training notices that it was thrown off, and what it says.
+"""Divergence: how a training detects it, and the message it gives.
 
-One steep gradient can make Adam throw a network so far off that its loss, thousands of good steps
-in, grows by many powers of ten and never comes back. The training then goes back to where it was
-best, its optimizer's state included, and goes on at half the learning rate. What it looks at are
-numbers that a checkpoint holds too, so that a run gone on with decides as an undisturbed one.
+One steep gradient can make Adam throw a network so far off that its loss, after thousands of good
+steps, grows by orders of magnitude and never recovers. The training then goes back to its best
+weights, optimizer state included, and continues at half the learning rate. The decision depends
+only on numbers that a checkpoint also holds, so a resumed run decides as an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 import math
 
 FAR = 3.0
-"""A loss so many times the best has diverged; where learning goes well it stays below 1.2 times."""
+"""A loss more than this many times the best has diverged; in good trainings it stays below 1.2."""
 
 SLOWER = 0.5
-"""What the learning rate is multiplied by each time."""
+"""The factor applied to the learning rate each time."""
 
 
 def has_diverged(loss: float, best: float) -> bool:
-    """Whether a loss is no finite number, or far beyond the best before it."""
+    """Whether a loss is not finite, or far above the best before it."""
     return not math.isfinite(loss) or loss > FAR * best
 
 
 def divergence_text(loss: float, best: float, step: int, best_step: int) -> str:
-    """What happened and what is done about it, in a sentence."""
+    """A sentence that says what happened and what is done about it."""
     size = f"{loss:.3g}" if math.isfinite(loss) else "no number"
     after = f" after {best:.3g}" if math.isfinite(best) else ""
     return (

@@ -1,4 +1,4 @@
-"""What a run's numbers depend on beside its configuration and its data."""
+"""What a run's numbers depend on besides its configuration and data."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PACKAGES = ("blockwright", "torch", "numpy", "networkx", "pillow", "tifffile", "
 
 
 def environment(threads: int | None) -> dict[str, Any]:
-    """Versions, processor, threads, backend, to be kept beside a run.
+    """Versions, processor, threads and backend, to be saved with a run.
 
     Args:
-        threads: that it computes with; None if that is measured as it begins.
+        threads: how many the run computes with; None if it measures that when it starts.
     """
     return {
         "python": platform.python_version(),
@@ -56,7 +56,7 @@ def _version(package: str) -> str | None:
 
 
 def _native() -> str | None:
-    """What identifies the compiler of native code and the processor it writes for, if any."""
+    """The identity of the native-code compiler and its target processor, or None."""
     try:
         return find_target().identity
     except NativeError:
@@ -64,7 +64,7 @@ def _native() -> str | None:
 
 
 def _processor() -> str:
-    """The processor's name where Linux tells it, else what Python knows."""
+    """The processor's name as Linux reports it, else what Python knows."""
     path = Path("/proc/cpuinfo")
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

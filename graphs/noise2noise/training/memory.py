@@ -1,4 +1,4 @@
-"""Memory that a training needs and cannot have."""
+"""Reporting that a training needs more memory than there is."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from graphs.noise2noise.training.configuration import Settled
 from ops import OutOfMemory
 
 SHORTAGES = ("allocate memory", "not enough memory", "out of memory", "overflow")
-"""What torch says, as a RuntimeError, where memory is short or a size is beyond all memory."""
+"""Parts of torch's RuntimeError messages when memory is short or a size exceeds any memory."""
 
 
 def require_memory(needed: int) -> None:
-    """Check that a program or a network could ever be held here.
+    """Check that a program or a network could fit in the machine's memory at all.
 
-    A system that lends more memory than it has would end the process in the midst of it.
+    A system that overcommits memory would otherwise kill the process midway.
 
     Raises:
         OutOfMemory: it needs more bytes than the machine has.
     """
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):
-        return  # a system that does not tell
+        return  # the system does not report its memory
     there_are = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there_are:
         raise OutOfMemory(
@@ -33,7 +33,7 @@ def require_memory(needed: int) -> None:
 
 @contextmanager
 def explaining_shortage(configuration: Settled) -> Iterator[None]:
-    """Name the settings that decide how much memory a training takes, if it is too much.
+    """If memory runs out in the block, name the settings that decide how much is needed.
 
     Raises:
         InputError: in place of what torch, NumPy or the engine raises.

@@ -1,7 +1,7 @@
-"""Names of files and folders as a run's own files hold them: in UTF-8, whatever the locale.
+"""File and folder names as stored in a run's own files: in UTF-8, whatever the locale.
 
-Python decodes names by the locale, and what it cannot decode becomes lone surrogates, which are no
-text that a file can hold.
+Python decodes names by the locale, and turns what it cannot decode into lone surrogates, which
+cannot be encoded as text in a file.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from graphs.noise2noise.errors import InputError
 
 
 def to_utf8(name: str) -> str:
-    """A name, or a text with names in it, as a file in UTF-8 can hold it.
+    """A name, or a text with names in it, in a form that can be encoded as UTF-8.
 
     Raises:
-        InputError: it is not valid UTF-8 on the disk.
+        InputError: the bytes on disk are not valid UTF-8.
     """
     try:
         return os.fsencode(name).decode("utf-8")
@@ -27,5 +27,5 @@ def to_utf8(name: str) -> str:
 
 
 def from_utf8(name: str) -> str:
-    """The name that :func:`to_utf8` was given, in this locale."""
+    """The inverse of :func:`to_utf8`: the name as this locale decodes it."""
     return os.fsdecode(name.encode("utf-8"))

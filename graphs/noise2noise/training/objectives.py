@@ -1,8 +1,8 @@
-"""What a training makes small: graphs of a network with a loss, by what the batches hold.
+"""What a training minimizes: graphs of a network with a loss, one for each kind of batch.
 
-Each graph has the outputs ``loss``, to be made small; ``error``, the mean squared error of the
-result by its noisy target; and ``gap``, that of the input by the target. Its inputs are what the
-source of its batches gives (see :mod:`graphs.noise2noise.data.sources`).
+Each graph has the outputs ``loss``, to be minimized; ``error``, the mean squared error between the
+result and its noisy target; and ``gap``, the same between the input and the target. Its inputs are
+what the source of its batches provides (see :mod:`graphs.noise2noise.data.sources`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from graphs.noise2noise.data.noise import Loss
 from ops import Dim, Node, l0_annealed, l1, masked_mse, mse, operator, reshape, same_as_input, sum
 
 NEIGHBOUR_WEIGHT = 2.0
-"""Of the regulariser: what it comes to in the published code of Neighbor2Neighbor."""
+"""Weight of the regulariser: the final value in the published code of Neighbor2Neighbor."""
 
 constant_copy = operator(
     "constant_copy",
@@ -32,9 +32,9 @@ class Objective:
     """A graph to train with.
 
     Attributes:
-        graph: see the module.
-        swapped: the two inputs that may change places, so that the target is predicted from the
-            other shot; None where they may not.
+        graph: as the module describes.
+        swapped: the two inputs that may be swapped, so that each shot is predicted from the
+            other; None where they may not.
     """
 
     graph: Graph
@@ -42,9 +42,9 @@ class Objective:
 
 
 def shots_objective(net: Module, channels: int, loss: Loss = "l2") -> Objective:
-    """One shot predicted from another by a loss. Inputs ``noisy`` and ``target``.
+    """Predict one shot from another under the given loss. Inputs ``noisy`` and ``target``.
 
-    ``masked`` also takes ``mask``, (N, 1, H, W); ``l0`` takes ``gamma``, a scalar.
+    ``masked`` also takes ``mask``, (N, 1, H, W); ``l0`` also takes ``gamma``, a scalar.
     """
     g = GraphBuilder("noise2noise")
     noisy = g.input("noisy", ("N", channels, "H", "W"))
@@ -64,11 +64,11 @@ def shots_objective(net: Module, channels: int, loss: Loss = "l2") -> Objective:
 
 
 def neighbours_objective(net: Module, channels: int, weight: float = NEIGHBOUR_WEIGHT) -> Objective:
-    """One half of a picture's pixels predicted from their neighbours, with the regulariser.
+    """Predict one subsampling of a picture from a neighbouring one, with the regulariser.
 
-    With y the whole picture and g1, g2 the thinning, the loss is the mean of
+    With y the whole picture and g1, g2 the two subsamplings, the loss is the mean of
     ``(f(g1 y) - g2 y)**2 + weight (f(g1 y) - g2 y - (g1 f(y) - g2 f(y)))**2``, where ``f(y)``
-    counts as constant. Source: Huang et al., CVPR 2021, equation 14.
+    is treated as constant. Source: Huang et al., CVPR 2021, equation 14.
     """
     g = GraphBuilder("neighbor2neighbor")
     height, width = Dim.named("H"), Dim.named("W")
@@ -86,7 +86,7 @@ def neighbours_objective(net: Module, channels: int, weight: float = NEIGHBOUR_W
 
 
 def _thinned(whole: Node, places: Node) -> Node:
-    """The chosen one of each 2x2 pixels: [N, C, 2H, 2W] to [N, C, H, W]."""
+    """The chosen pixel of each 2x2 block: [N, C, 2H, 2W] to [N, C, H, W]."""
     n, channels, height, width = whole.shape
     blocks = reshape(whole, (n, channels, height // 2, 2, width // 2, 2))
     return sum(blocks * places, dim=(3, 5))

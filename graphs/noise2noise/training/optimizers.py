@@ -9,11 +9,11 @@ from graphs.optimizers import SGD, Adam, Optimizer
 OptimizerName = Literal["adam", "sgd"]
 
 BETAS = (0.9, 0.99)
-"""The Noise2Noise paper's. With the usual 0.999 the mean of squares forgets slowly, and after one
-steep gradient all weights take a threefold step at once: a U-Net of 48 channels, after ten thousand
-good steps, was thrown off by that for ever."""
+"""As in the Noise2Noise paper. With the usual 0.999 the mean of squares adapts slowly, and after
+one steep gradient all weights take a threefold step at once: that threw a U-Net of 48 channels off
+for good after ten thousand good steps."""
 
 
 def make_optimizer(name: OptimizerName, lr: float) -> Optimizer:
-    """Adam, or plain gradient descent, with a first learning rate."""
+    """Adam, or plain gradient descent, with an initial learning rate."""
     return Adam(lr=lr, betas=BETAS) if name == "adam" else SGD(lr=lr)

@@ -1,8 +1,9 @@
-"""Patience: how a training notices that it no longer improves, and ends by itself.
+"""Patience: how a training detects that it no longer improves, and ends by itself.
 
-Where a number of validations bring no new best, a training goes back to its best weights and on at
-a tenth of the learning rate; where as many more bring none either, it ends. What it looks at are
-numbers that a checkpoint holds too, so that a run gone on with decides as an undisturbed one.
+After a number of validations without a new best, a training goes back to its best weights and
+continues at a tenth of the learning rate; after as many more without one, it ends. The decision
+depends only on numbers that a checkpoint also holds, so a resumed run decides as an uninterrupted
+one does.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.position import Position
 
 SLOWER = 0.1
-"""What the learning rate is multiplied by each time."""
+"""The factor applied to the learning rate each time."""
 
 
 def is_stuck(position: Position, plan: Plan) -> bool:
-    """Whether there has been no new best for as long as there is patience."""
+    """Whether patience has run out: the last ``plan.patience`` validations brought no new best."""
     waited = position.step - max(position.best_step, position.returned)
     return plan.patience is not None and waited >= plan.patience * plan.validate_every
 
 
 def is_over(position: Position, plan: Plan) -> bool:
-    """Whether the lower rate has brought none either."""
+    """Whether the lower rate has not brought a new best either."""
     return is_stuck(position, plan) and position.lowered > position.best_step
 
 
 def lowering_text(position: Position) -> str:
-    """What is done at a first stop, in a sentence."""
+    """A sentence for when patience first runs out, and the learning rate is lowered."""
     return (
         f"At step {position.step} there has been nothing better since step {position.best_step}: "
         "it goes back there, and on at a tenth of the learning rate."
@@ -34,7 +35,7 @@ def lowering_text(position: Position) -> str:
 
 
 def end_text(position: Position) -> str:
-    """Why it ends before its time, in a sentence."""
+    """A sentence that says why the training ends early."""
     return (
         f"At step {position.step} there has been nothing better since step {position.best_step}, "
         "even at a lower learning rate: the training ends."

@@ -13,12 +13,13 @@ class Plan:
     """How to train, and for how long.
 
     Attributes:
-        seconds: when to end. Ignored if ``steps`` is given.
-        steps: when to end, so that the result depends on the seed and not on the machine's speed.
-        most_steps: when to end even if there is time left.
-        batch: examples in a step.
-        lr: the highest learning rate.
-        schedule: how the learning rate goes; see :data:`schedules.SCHEDULES`.
+        seconds: how long to train. Ignored if ``steps`` is given.
+        steps: how many steps to train, so that the result depends on the seed and not on the
+            machine's speed.
+        most_steps: the number of steps after which to end even if there is time left.
+        batch: examples per step.
+        lr: the peak learning rate.
+        schedule: how the learning rate changes; see :data:`schedules.SCHEDULES`.
         validate_every: steps between validations.
         patience: validations without a new best after which the rate is lowered, and as many more
             after which the training ends; None for never. See :mod:`patience`.
@@ -55,11 +56,11 @@ class Plan:
                 raise InputError(f"expected at least 1 {name}, got {count}")
 
     def share(self, steps: int, seconds: float) -> float:
-        """How much of the training is done, from 0 to 1."""
+        """The fraction of the training that is done, from 0 to 1."""
         done = seconds / self.seconds if self.steps is None else steps / self.steps
         at_most = 0.0 if self.most_steps is None else steps / self.most_steps
         return min(max(done, at_most), 1.0)
 
     def rate(self, share: float) -> float:
-        """The learning rate at that point."""
+        """The learning rate when this fraction of the training is done."""
         return self.lr * SCHEDULES[self.schedule](share)

@@ -1,4 +1,4 @@
-"""Where a training stands: to go on from, and to be shown."""
+"""Where a training stands: to resume from, and to display."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from graphs.noise2noise.training.validation import Score
 
 @dataclass(frozen=True)
 class Position:
-    """Where a training stands: with the tensors of :meth:`Training.state`, all there is to it.
+    """Where a training stands: together with :meth:`Training.state`, its complete state.
 
-    What a step does depends on the seed and its number alone, so no generator's state is needed.
+    The randomness of a step depends only on the seed and the step number, so no generator's state
+    is needed.
 
     Attributes:
         step: steps done.
-        seconds: spent on them.
+        seconds: time spent on them.
         loss_sum, loss_count: of the losses since the latest milestone.
-        milestone: the step of the latest one; -1 before the first.
+        milestone: the step of the latest milestone; -1 before the first.
         best_loss, best_psnr, best_step: of the best validation; without validations, of the
             latest milestone that had not diverged, ``best_loss`` being the lowest so far.
-        slowdown: what the plan's learning rate is multiplied by, having diverged or been stuck.
-        diverged: how often it has.
-        returned: the step at which it last went back to its best; 0 if it never did.
-        lowered: the step at which it last did for being stuck.
+        slowdown: the factor on the plan's learning rate, below 1 after it has diverged or stalled.
+        diverged: how many times it has diverged.
+        returned: the step at which it last went back to its best weights; 0 if it never did.
+        lowered: the step at which it last did so because it had stalled; 0 if it never did.
     """
 
     step: int = 0
@@ -43,20 +44,22 @@ class Position:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands, for those who watch.
+    """Where a training stands, for display.
 
     Attributes:
-        share: done, from 0 to 1; 1 also where it ends for want of improvement.
+        share: the fraction done, from 0 to 1; also 1 where it ends for lack of improvement.
         steps, examples: so far.
         seconds: so far.
         rate: the learning rate of the next step.
-        loss: the mean since the latest validation, or over the latest steps; None before the first.
+        loss: at a milestone, the mean since the one before; else the mean over the latest 100
+            steps; None before the first step.
         latest: the latest score.
-        is_milestone: whether this is one of the points, at the start, every
-            ``plan.validate_every`` steps and at the end, where validations are made.
+        is_milestone: whether this is one of the points where validations are made: at the start,
+            every ``plan.validate_every`` steps and at the end.
         score: of the validation just made, if any.
-        is_best: whether this is the best milestone so far, or there are no validations.
-        warning: a sentence if the training has been taken back to its best, or ends by itself.
+        is_best: whether this milestone is the best so far; without validations, whether it has not
+            diverged.
+        warning: a sentence if the training has gone back to its best weights, or ends by itself.
     """
 
     share: float
@@ -73,10 +76,10 @@ class Progress:
 
     @property
     def examples_per_second(self) -> float:
-        """Examples a second since the start."""
+        """Examples per second since the start."""
         return self.examples / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float:
-        """How much longer it takes at this pace; infinite before the first step."""
+        """The remaining time at this pace; infinite at the start."""
         return self.seconds * (1 - self.share) / self.share if self.share else math.inf

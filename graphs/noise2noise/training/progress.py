@@ -1,4 +1,4 @@
-"""A training shown while it runs: a live line on a terminal, plain lines elsewhere."""
+"""Display of a running training: a live line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Show = Callable[[Progress], None]
 
 
 def watch(steps: Generator[Progress], console: Console) -> bool:
-    """Run a training and show it; returns False if Ctrl-C ended it before its time.
+    """Run a training and show its progress; returns False if Ctrl-C ended it early.
 
     Args:
         steps: the training, as from :meth:`Training.run`; closed at the end.
-        console: where it is shown.
+        console: where progress is shown.
     """
     finished = False
     with heeding_interrupts() as interrupted, _display(console) as show, closing(steps):
@@ -38,7 +38,7 @@ def watch(steps: Generator[Progress], console: Console) -> bool:
 
 
 def describe(state: Progress) -> str:
-    """The figures of a training in one line."""
+    """Loss, score, pace and time left in one line."""
     figures = []
     if state.loss is not None:
         figures.append(f"loss {state.loss:.5f}")

@@ -1,4 +1,4 @@
-"""A training kept in a folder: gone on with from where it stood, its best weights at hand."""
+"""A training saved in a folder: it can be resumed, and its best weights are always at hand."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ops import FeedError, GraphError
 
 
 def resume(training: Training, folder: RunFolder, tell: Callable[[str], None]) -> None:
-    """Bring a training to the newest whole checkpoint in a folder, if there is one.
+    """Restore a training from the newest intact checkpoint in a folder, if there is one.
 
     Args:
-        training: of the network and the plan that the checkpoint is of.
-        folder: what is in it from after the checkpoint is dropped, to be made again.
-        tell: hears of damaged checkpoints, each named.
+        training: with the network and the plan of the checkpoint.
+        folder: metrics in it from after the checkpoint are dropped, to be computed again.
+        tell: called with a message about each damaged checkpoint.
 
     Raises:
-        InputError: the checkpoint is of another network or optimizer than the configuration's.
+        InputError: the checkpoint has another network or optimizer than the configuration.
     """
     folder.remove_leftovers()
     checkpoint = read_newest(folder.checkpoints, tell)
@@ -39,11 +39,11 @@ def resume(training: Training, folder: RunFolder, tell: Callable[[str], None]) -
 
 
 def keep(training: Training, architecture: Architecture, folder: RunFolder) -> Generator[Progress]:
-    """Run a training, and keep in a folder what each milestone brings.
+    """Run a training, and save metrics, best weights and a checkpoint at each milestone.
 
-    What the folder holds is enough, at any moment, to go on and end with the same weights to the
-    last bit, provided that the plan has a number of steps and of threads. If the loop is left, the
-    latest step is kept too, and its weights are the best until then if they do best.
+    At any moment the folder holds enough to resume and end with bit-identical weights, provided
+    that the numbers of steps and threads are fixed. If the loop is left early, the latest step is
+    saved too, and its weights become the best if they score best.
     """
     kept = training.position.step
     if kept:
@@ -67,7 +67,7 @@ def keep(training: Training, architecture: Architecture, folder: RunFolder) -> G
 
 
 def _restore_best(training: Training, architecture: Architecture, folder: RunFolder) -> None:
-    """Write the best weights as the checkpoint has them: their file may be gone or damaged."""
+    """Write the best weights from the checkpoint: their file may be missing or damaged."""
     best = architecture.build()
     best.load_state(training.best)
     save_network(folder.best, best, architecture)

@@ -1,18 +1,18 @@
 """The folder of a training run.
 
-    config.toml        the configuration, every setting of it; paths are absolute
+    config.toml        the configuration, with every setting that is not open; absolute paths
     command.txt        the command line that started the run
     environment.json   versions, processor, threads, backend, compiler
-    data.json          {"files": {path: SHA-256}}, of every file trained on
-    metrics.csv        a row at the start, every so many steps and at the end: step, seconds, lr,
+    data.json          {"files": {path: SHA-256}}, for every file trained on
+    metrics.csv        a row at the start, at regular intervals and at the end: step, seconds, lr,
                        loss (mean over the steps since the row before), validation_loss,
                        estimated_psnr; a cell is empty where there is no such number
-    checkpoints/step-XXXXXXXX.safetensors   the newest three, to go on from
+    checkpoints/step-XXXXXXXX.safetensors   the newest three, to resume from
     best.safetensors   the weights of the best validation, with their architecture
-    report.html        written from the files above
+    report.html        generated from the files above
 
-All but ``metrics.csv`` are replaced whole. A row of metrics is on the disk before the checkpoint of
-its step, and rows after the checkpoint that a run goes on from are dropped.
+All but ``metrics.csv`` are replaced atomically. A row of metrics is on disk before the checkpoint
+of its step, and rows after the checkpoint that a run resumes from are dropped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Cell = int | float | None
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names and files of a run's folder."""
+    """The paths of a run's files, and the writing of its metrics."""
 
     path: Path
 
@@ -61,17 +61,17 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """The course of the training in numbers."""
+        """The table of metrics over the training."""
         return self.path / "metrics.csv"
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of checkpoints."""
+        """The folder that holds the checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def report(self) -> Path:
-        """A page that shows the run."""
+        """The HTML report on the run."""
         return self.path / "report.html"
 
     @property
@@ -80,7 +80,7 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     def add_metrics(self, row: Mapping[str, Cell]) -> None:
-        """Append a row of :data:`COLUMNS`, and have it on the disk."""
+        """Append a row of :data:`COLUMNS`, and flush it to disk."""
         is_new = not self.metrics.exists()
         with writing(self.metrics):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def drop_metrics_after(self, step: int) -> None:
-        """Keep the rows up to a step; one that a crash cut short goes too."""
+        """Keep only the rows up to a step; a row that a crash cut short is dropped too."""
         if not self.metrics.exists():
             return
         kept = [row for row in read_metrics(self.metrics) if row["step"] <= step]
@@ -113,17 +113,17 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
-        """Remove temporary files of a run that was killed while it wrote."""
+        """Remove the temporary files of a run that was killed while writing."""
         for folder in (self.path, self.checkpoints):
             for path in folder.glob(LEFTOVERS):
                 path.unlink()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a metrics file, numbers as numbers and empty cells as None.
+    """The complete rows of a metrics file, with numbers parsed and empty cells as None.
 
     Raises:
-        InputError: it is no such file.
+        InputError: it is not a metrics file.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -135,26 +135,26 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of UTF-8 as a whole."""
+    """Write a UTF-8 file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file as a whole."""
+    """Write a JSON file atomically."""
     write_text(path, to_json(value))
 
 
 def to_json(value: Mapping[str, Any]) -> str:
-    """What :func:`write_json` writes."""
+    """The text that :func:`write_json` writes."""
     return json.dumps(value, indent=2) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of one object.
+    """Read a JSON file that holds one object.
 
     Raises:
-        InputError: it is no such file.
+        InputError: it does not.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

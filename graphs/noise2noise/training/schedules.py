@@ -1,4 +1,4 @@
-"""How the learning rate goes over a training: factors of the highest by the share that is done."""
+"""Learning-rate schedules: a factor on the peak rate, given the fraction of training done."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ RAMP_DOWN_SHARE = 0.3
 
 
 def constant(share: float) -> float:
-    """Always the highest."""
+    """Always the peak rate."""
     return 1.0
 
 
 def cosine(share: float) -> float:
-    """Up from 1 % within the first 2 %, then along half a cosine down to 1 %."""
+    """Warm up linearly from 1 % over the first 2 %, then follow half a cosine down to 1 %."""
     if share < WARM_UP:
         return max(share / WARM_UP, LAST_RATE)
     fall = (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP))) / 2
@@ -29,14 +29,14 @@ def cosine(share: float) -> float:
 
 
 def step(share: float) -> float:
-    """Times 0.3 after a half, three quarters and nine tenths of the training."""
+    """Multiply by 0.3 after a half, three quarters and nine tenths of the training."""
     return float(STEP_FACTOR ** sum(share >= at for at in STEP_SHARES))
 
 
 def ramp_down(share: float) -> float:
-    """The highest, but over the last 30 % smoothly down to zero, as in the Noise2Noise paper.
+    """The peak rate, then over the last 30 % smoothly down, as in the Noise2Noise paper.
 
-    Source: the paper's published code, ``((1 + cos(pi t)) / 2)**2`` for t from 0 to 1.
+    Source: the published code of that paper, ``((1 + cos(pi t)) / 2)**2`` for t from 0 to 1.
     """
     t = max(0.0, (share - (1 - RAMP_DOWN_SHARE)) / RAMP_DOWN_SHARE)
     return max(((1 + math.cos(math.pi * t)) / 2) ** 2, 1e-6)

@@ -1,4 +1,4 @@
-"""From a configuration to a training that is ready to run."""
+"""Building a training that is ready to run from a configuration."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ from graphs.noise2noise.training.validation import Validation
 
 SCENES_FOR_MEAN = 64
 NARROW = 512
-"""Channels with which the weights fit in any memory: to count them would take a second or two."""
+"""Up to this width the weights fit in any memory; counting them would take a second or two."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A training with what it was made of.
+    """A training and what it was built from.
 
     Attributes:
         configuration: with nothing left open.
-        scenes: the files, and what they were taken for.
-        count: how many scenes there are, held-out ones included.
-        is_validated: whether pictures are held out to validate on.
+        scenes: the files, and how they were interpreted.
+        count: how many scenes there are, including held-out ones.
+        is_validated: whether pictures are held out for validation.
         architecture, net: what is trained.
-        training: not yet begun.
+        training: not yet started.
     """
 
     configuration: Settled
@@ -63,13 +63,14 @@ class Session:
 
 
 def prepare(configuration: Configuration) -> Session:
-    """Find and read the pictures, build the network and all that trains it.
+    """Find and read the pictures, and build the network and its training.
 
     Args:
-        configuration: if its crop is left open, the squares are no larger than the pictures.
+        configuration: if its crop is left open, it is limited to what the pictures have room for.
 
     Raises:
-        InputError: the pictures cannot be trained on, or settings do not go together.
+        InputError: the pictures cannot be trained on, or settings are incompatible.
+        OutOfMemory: the training takes more memory than the machine has.
     """
     c = configuration.settled()
     _require_halving(c)
@@ -97,7 +98,7 @@ def prepare(configuration: Configuration) -> Session:
     objective = _objective(net, architecture.channels, found.kind, c.loss)
     validate = None
     if held_out:
-        # By noisy targets even where the training is told clean ones, for comparison.
+        # Validate on noisy targets even where training uses clean ones, so as to be comparable.
         by_noisy = objective if c.targets == "noisy" else _noisy_objective(net, architecture, c)
         source = _source(held_out, found.kind, c, noisy_targets=True)
         validate = Validation(by_noisy, source, batch=c.batch, seed=c.seed)
@@ -115,12 +116,12 @@ def prepare(configuration: Configuration) -> Session:
 
 
 def least_side(kind: Kind, crop: int) -> int:
-    """The sides that pictures need: single ones are thinned out to half."""
+    """The smallest side that pictures may have: single ones are subsampled to half their size."""
     return 2 * crop if kind == "single" else crop
 
 
 def _largest_crop(scenes: Sequence[torch.Tensor], kind: Kind, c: Settled) -> int:
-    """The largest up to the network's own that all pictures have and the network can halve."""
+    """The largest crop, at most the network's, that fits every picture and can be halved."""
     side = min(min(scene.shape[2:]) for scene in scenes) // least_side(kind, 1)
     return min(c.crop, side - side % 2**c.depth)
 
@@ -140,7 +141,7 @@ def _require_halving(c: Settled) -> None:
 
 
 def _require_room(architecture: Architecture) -> None:
-    """Check that the weights fit in memory, by a network that has shapes and no values."""
+    """Check that the weights fit in memory, with a network that has shapes but no values."""
     if architecture.width <= NARROW:
         return
     with torch.device("meta"):
@@ -193,7 +194,7 @@ def _require_loss(loss: Loss, kind: Kind, c: Settled) -> None:
 
 
 def _mean(scenes: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The mean of each channel over some of the scenes, from 0 to 1."""
+    """The mean of each channel over a sample of the scenes, from 0 to 1."""
     some = scenes[:: max(1, len(scenes) // SCENES_FOR_MEAN)]
     means = [
         scene.double().mean((0, 2, 3)) / (1 if scene.is_floating_point() else 255) for scene in some

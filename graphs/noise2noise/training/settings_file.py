@@ -1,4 +1,4 @@
-"""Settings as a TOML file, in which names of files are UTF-8 whatever the locale."""
+"""Settings in a TOML file, where file names are UTF-8 whatever the locale."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from graphs.noise2noise.training.names import from_utf8, to_utf8
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """What a file sets, names of files as this locale has them.
+    """The settings in a file, with file names as this locale decodes them.
 
-    Keys may be written as the options are: ``validate-every``.
+    Keys may be spelled like the options: ``validate-every``.
 
     Raises:
-        InputError: there is no such file, it cannot be read, or it is no TOML.
+        InputError: there is no such file, it cannot be read, it is not valid TOML, or it sets a
+            key twice, in both spellings.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -33,7 +34,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def format_settings(values: Mapping[str, Any]) -> str:
-    """A file that :func:`read_settings` reads; what is None is left out.
+    """The text of a file that :func:`read_settings` reads; values of None are omitted.
 
     Raises:
         InputError: a name is not valid UTF-8.
@@ -61,7 +62,7 @@ def _to_toml(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A basic string of TOML."""
+    """A TOML basic string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     plain = (c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped)
     return f'"{"".join(plain)}"'

@@ -1,4 +1,4 @@
-"""How many threads to compute with."""
+"""The number of threads to compute with."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ SIDE, PRODUCTS = 384, 20
 
 
 def settle_threads(count: int | None) -> None:
-    """Let torch compute with so many threads; if that is open, with one or with as many as now.
+    """Set torch's number of threads; for None, keep the current number or use one thread.
 
-    Of these it takes the faster. A step is hundreds of short operations, and after each the threads
-    wait for the last of them: on a machine that is busy with something else that can cost a hundred
-    times what they gain.
+    The faster of the two, by measurement, is chosen. A step is hundreds of short operations, and
+    after each the threads wait for the slowest: on a machine busy with other work that can cost a
+    hundred times what they gain.
 
-    To be called before anything is compiled, since native code is written for a number of threads.
+    Call this before anything is compiled, since native code is generated for a fixed number of
+    threads.
     """
     if count is not None:
         torch.set_num_threads(count)

@@ -1,4 +1,4 @@
-"""The training itself: step by step until the plan is done, exactly repeatable."""
+"""The training loop: step by step until the plan is done, exactly reproducible."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ REPORT_SECONDS = 0.25
 
 
 class Training:
-    """A training that can be watched, left at any time and gone on with: iterate over :meth:`run`.
+    """A training that can be watched, left at any time and resumed: iterate over :meth:`run`.
 
     Args:
-        net: what learns.
-        source: what it sees, and all that it sees.
-        plan: how, and for how long.
-        objective: of ``net``; by default the mean squared error by another shot.
+        net: the network to train.
+        source: the only data that it sees.
+        plan: how to train, and for how long.
+        objective: of ``net``; by default the mean squared error against another shot.
         optimizer: by default Adam.
         validate: called at every milestone; see :class:`Progress`.
         seed: of the batches.
 
     Attributes:
         losses: of every step that this object has made.
-        scores: (step, score) of every validation that this object has made, but for those that
-            found it diverged.
+        scores: (step, score) of every validation that this object has made, except those that
+            found that it had diverged.
         position: where it stands.
-        net: what learns.
+        net: the network being trained.
 
     Raises:
         OutOfMemory: a step takes more memory than the machine has.
@@ -87,7 +87,7 @@ class Training:
         self._weights = Weights(net, self._optimizer)
 
     def rehearse(self) -> None:
-        """Do a step and a validation and forget them: what has no room in memory fails here."""
+        """Run one step and one validation and undo them, so that a lack of memory shows here."""
         state, position = self.state(), self.position
         self._train_once(0.0)
         self._pending.clear()
@@ -96,12 +96,12 @@ class Training:
             self._validate()
 
     def run(self) -> Generator[Progress]:
-        """Train, telling of every milestone, and four times a second how far it is.
+        """Train, yielding progress at every milestone and about four times a second.
 
         Leaving the loop ends the training.
 
         Raises:
-            InputError: it diverged and was at no milestone better than at its start.
+            InputError: it diverged and at no milestone was better than at its start.
         """
         start = time.perf_counter() - self.position.seconds
         next_report = 0.0
@@ -122,19 +122,20 @@ class Training:
             self._train_once(share)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """A copy of all tensors that the steps to come depend on.
+        """A copy of all tensors that later steps depend on.
 
-        Weights and optimizer state, as they are and, after ``best/``, as they were at their best.
+        Weights and optimizer state: the current ones and, prefixed ``best/``, those at the best
+        point so far.
         """
         return self._weights.state()
 
     @property
     def best(self) -> dict[str, torch.Tensor]:
-        """The best weights so far, as :meth:`Module.state` names them."""
+        """The best weights so far, named as by :meth:`Module.state`."""
         return self._weights.best
 
     def restore(self, state: Mapping[str, torch.Tensor], position: Position) -> None:
-        """Go on from where another training of this network and plan stood.
+        """Continue from where another training with the same network and plan stood.
 
         Raises:
             GraphError, FeedError: the tensors are not of this network and optimizer.
@@ -143,21 +144,21 @@ class Training:
         self.position = position
 
     def settle(self) -> None:
-        """Bring :attr:`position` and :attr:`losses` up to date; reading losses waits for them."""
+        """Bring :attr:`position` and :attr:`losses` up to date; this waits for pending losses."""
         latest = torch.stack(self._pending).tolist() if self._pending else []
         self._pending.clear()
         self.losses += latest
         total = self.position.loss_sum
-        for loss in latest:  # one by one, so that it does not matter how often this is called
+        for loss in latest:  # one by one, so that the sum does not depend on when this is called
             total += loss
         count = self.position.loss_count + len(latest)
         self.position = replace(self.position, loss_sum=total, loss_count=count)
 
     def conclude(self) -> bool:
-        """Judge the weights where a training is left, and tell whether they are the best so far.
+        """Score the weights where a training is left, and return whether they are the best so far.
 
-        To be called when what there is to go on with has been kept: an undisturbed training would
-        not have looked at them here.
+        Call this only after saving what a resumed training needs: an uninterrupted training would
+        not have validated here.
         """
         score = self._validate() if self._validate is not None else None
         loss = self._interval_loss() if score is None else score.loss
@@ -212,7 +213,7 @@ class Training:
         )
 
     def _comparable(self, loss: float | None) -> float | None:
-        """The mean loss of an interval, if it can be compared with that of others."""
+        """The mean loss of an interval, or None if it cannot be compared with other intervals."""
         if loss is None or not math.isfinite(loss):
             return loss
         is_whole = self.position.loss_count == self._plan.validate_every
@@ -239,7 +240,7 @@ class Training:
         return self._plan.share(self.position.step, self.position.seconds)
 
     def _heed_patience(self) -> str | None:
-        """What is done if there has been nothing better for long, in a sentence."""
+        """If patience has run out, go back or end; returns a sentence that says so, or None."""
         position = self.position
         if self._plan.share(position.step, position.seconds) == 1:
             return None

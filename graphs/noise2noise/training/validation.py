@@ -1,4 +1,4 @@
-"""How well a network does on pictures held out, all of them noisy."""
+"""How well a network does on held-out pictures, all of them noisy."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from graphs.noise2noise.training.memory import require_memory
 from graphs.noise2noise.training.objectives import Objective
 
 PIXELS = 1 << 18
-"""About how many pixels of the held-out pictures are looked at."""
+"""The least number of pixels of the held-out pictures that are evaluated."""
 
 
 class Score(NamedTuple):
-    """What a validation finds.
+    """The result of a validation.
 
     Attributes:
-        loss: the objective's, by which networks are told apart: not negative, and the lower the
-            better.
-        psnr: estimated from noisy pairs, in dB of the values' range of 1; None where the noise of
-            the targets has not the mean zero, or the estimate is above what the pairs can tell.
+        loss: the objective's, by which networks are compared: not negative, lower is better.
+        psnr: estimated from noisy pairs, in dB for a value range of 1; None where the noise of the
+            targets does not have zero mean, or the error is too small for the pairs to resolve.
     """
 
     loss: float
@@ -32,22 +31,22 @@ class Score(NamedTuple):
 
 
 class Validation:
-    """The objective on the same held-out squares each time. It learns nothing and changes nothing.
+    """Evaluates the objective on the same held-out crops each time, without changing anything.
 
-    Where the two shots may change places, the error of the result f by the clean picture is
-    estimated without one: with independent noise of mean zero,
+    Where the two shots may be swapped, the error of the result f against the clean picture is
+    estimated without that picture: with independent noise of mean zero it is
     ``(mean (f(a) - b)**2 + mean (f(b) - a)**2) / 2 - mean (a - b)**2 / 2``, even if the two shots
-    differ in noise. Of neighbouring pixels taken for two shots it says too little, since these
-    differ by more than noise.
+    differ in noise. For neighbouring pixels in place of two shots the estimate is biased, mostly
+    too low, since they differ by more than noise.
 
     Args:
         objective: of the network.
         source: of held-out pictures.
         batch: examples at a time.
-        seed: of the squares.
+        seed: of the crops.
 
     Raises:
-        OutOfMemory: so many examples take more memory than the machine has.
+        OutOfMemory: a batch takes more memory than the machine has.
     """
 
     def __init__(self, objective: Objective, source: Source, *, batch: int, seed: int) -> None:
@@ -59,7 +58,7 @@ class Validation:
         self._batches = [source.batch(batch, generator_for(seed, i, 1)) for i in range(count)]
 
     def __call__(self) -> Score:
-        """The mean over all squares."""
+        """The mean over all crops."""
         swapped = self._objective.swapped
         batches = list(self._batches)
         if swapped is not None:
@@ -73,7 +72,7 @@ class Validation:
     def _measure(self, batch: Batch) -> torch.Tensor:
         feeds = dict(batch)
         if "gamma" in self._program.inputs:
-            # The annealed L0 has no value to compare over time; with gamma 1 it is the L1.
+            # The annealed L0 is not comparable over time; with gamma 1 it is the L1.
             feeds["gamma"] = torch.tensor(1.0)
         results = self._program(**feeds)
         return torch.stack([results[name] for name in ("loss", "error", "gap")]).double()

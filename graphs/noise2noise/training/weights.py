@@ -1,4 +1,4 @@
-"""All tensors that a training changes, as they are and as they were at their best."""
+"""All tensors that a training changes: the current ones and those at the best point so far."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from graphs.optimizers import Optimizer
 
 
 class Weights:
-    """Those of a network and of its optimizer.
+    """The weights of a network and the state of its optimizer, current and best.
 
     Args:
-        net: as it is now, it is the best.
+        net: its present weights count as the best so far.
         optimizer: of the network.
     """
 
@@ -23,11 +23,11 @@ class Weights:
         self._best: Mapping[str, torch.Tensor] = self._current()
 
     def state(self) -> dict[str, torch.Tensor]:
-        """A copy: as they are and, after ``best/``, as they were at their best."""
+        """A copy of the current tensors and, prefixed ``best/``, of the best ones."""
         return self._current() | {f"best/{name}": value for name, value in self._best.items()}
 
     def restore(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Assign both.
+        """Assign both the current and the best tensors; without best ones, the current count.
 
         Raises:
             GraphError, FeedError: the tensors are not of this network and optimizer.
@@ -37,15 +37,15 @@ class Weights:
 
     @property
     def best(self) -> dict[str, torch.Tensor]:
-        """The network's best, as :meth:`Module.state` names them."""
+        """The network's best weights, named as by :meth:`Module.state`."""
         return _part(self._best, "network/")
 
     def keep_as_best(self) -> None:
-        """Copy them as they are."""
+        """Keep a copy of the current tensors as the best."""
         self._best = self._current()
 
     def go_back(self) -> None:
-        """Make them what they were at their best."""
+        """Restore the best tensors as the current ones."""
         self._assign(self._best)
 
     def _current(self) -> dict[str, torch.Tensor]:
