@@ -1,4 +1,4 @@
-"""CUDA: a program's run as one graph, and kernels written in Triton."""
+"""The CUDA backend: a program's run as one CUDA graph, and kernels written in Triton."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from engine.summation import REDUCTIONS
 from ops import GraphError, Node
 
 COMPUTE = ("float32", "tf32", "bfloat16")
-"""How the factors of matrix products and convolutions are rounded; sums are always in float32."""
+"""How the factors of matrix products and convolutions are rounded; sums are always float32."""
 
 
 Kernels = Mapping[str, Sequence[Kernel]]
 
 
 def triton_kernels(compute: str) -> Kernels:
-    """By operator name, the kernels that multiply in ``compute``; importing no Triton."""
+    """The kernels that multiply in ``compute``, by operator name. Does not import Triton."""
     products = convolution.kernels(compute) | matmul.kernels(compute)
     single = phases.KERNELS | products
     single |= dict.fromkeys(elementwise.NAMES, elementwise.KERNEL)
@@ -33,10 +33,10 @@ def triton_kernels(compute: str) -> Kernels:
 
 
 def triton_for(device: torch.device, compute: str) -> Kernels:
-    """The Triton kernels for a device; none where they cannot run.
+    """The Triton kernels for a device; empty where they cannot run.
 
     Raises:
-        GraphError: ``compute`` is unknown, or not to be had here.
+        GraphError: ``compute`` is unknown, or not available here.
     """
     if compute not in COMPUTE:
         raise GraphError(f"unknown compute {compute!r}: expected {', '.join(map(repr, COMPUTE))}")
@@ -56,7 +56,7 @@ def find(kernels: Kernels, node: Node) -> Kernel | None:
 
 
 def _lacking(device: torch.device, compute: str) -> str | None:
-    """What the kernels would need and there is not."""
+    """What the kernels need and is missing here; None if nothing is."""
     if device.type != "cuda":
         return f"a CUDA device, and the device is {str(device)!r}"
     if find_spec("triton") is None:

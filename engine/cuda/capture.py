@@ -1,7 +1,7 @@
 """A run as one CUDA graph: recorded once, then launched as a whole.
 
-Launching a kernel takes the CPU several microseconds, which is longer than most steps of a small
-network take a GPU. A graph is launched once for all. Source: the CUDA programming guide, "CUDA
+Launching a kernel takes the CPU several microseconds, longer than most steps of a small network
+take the GPU. A graph launches all of them at once. Source: the CUDA programming guide, "CUDA
 Graphs"; Nguyen et al., "Accelerating PyTorch with CUDA Graphs", 2021.
 """
 
@@ -27,14 +27,14 @@ _RECORDING = threading.Lock()
 class Captured:
     """Calls that work on fixed memory, recorded as one graph.
 
-    The first call runs them as they are, which compiles kernels and lets libraries make ready: what
-    must not happen while recording. The second records them, which runs nothing, and launches the
-    graph; every further call launches it on the caller's stream. Where recording fails, they run as
-    they are for ever.
+    The first call runs them directly, so that kernels are compiled and libraries initialised: this
+    must not happen while recording. The second call records them, which runs nothing, and launches
+    the graph; every later call launches it on the caller's stream. If recording fails, they are run
+    directly from then on.
 
     Attributes:
-        pool_bytes: of the memory that torch's kernels took for themselves while recording, and that
-            the graph keeps; 0 until then.
+        pool_bytes: memory that torch's kernels allocated during recording and that the graph keeps;
+            0 until then.
     """
 
     def __init__(self, runs: Sequence[Run], device: torch.device) -> None:
@@ -52,10 +52,10 @@ class Captured:
 
     def _record(self) -> None:
         graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
-        # A stream of its own, so that workspaces, which libraries keep per stream, are its own.
+        # Libraries keep workspaces per stream: with a stream of its own, the graph has its own.
         stream = torch.cuda.Stream(self._device)
         try:
-            # Around torch's own context, which does not restore the stream where recording fails.
+            # Wraps torch's own context, which does not restore the stream if recording fails.
             with _RECORDING, torch.cuda.stream(stream):
                 stream.wait_stream(here)
                 # Other threads may allocate or synchronise meanwhile.
@@ -71,7 +71,7 @@ class Captured:
 
 
 def can_record(plan: Plan, device: torch.device) -> bool:
-    """Whether the runs of a plan on a device can become graphs; warns where only a step hinders.
+    """Whether a plan's runs on a device can become graphs; warns if only a step prevents it.
 
     A step without a kernel does: its operator's ``forward`` allocates, and may wait for the device.
     """

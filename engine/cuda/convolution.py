@@ -1,4 +1,4 @@
-"""Convolution and its two gradients as correlations, with what follows them."""
+"""Convolution and its two gradients as correlations, fused with elementwise operators."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ IMAGES = ("conv2d", "conv2d_input_gradient")
 
 
 class _Images(NamedTuple):
-    """What makes a node's images: a convolution, and perhaps the interleaving of its phases.
+    """How a node's images are made: by a convolution, perhaps with its phases interleaved.
 
     Attributes:
         step: the convolution.
-        done: the numbers of these values.
-        after: the other instructions, before the convolution's or after it.
+        done: the numbers of the values of these instructions.
+        after: all other instructions, whether they precede or follow the convolution.
     """
 
     step: Computation
@@ -48,7 +48,7 @@ class _Images(NamedTuple):
 
     @staticmethod
     def of(node: Node) -> _Images | None:
-        """None where there is no convolution or more than one."""
+        """For a node; None if it has no convolution or more than one."""
         numbered = dict(enumerate(body_of(node), len(node.inputs)))
         found = [i for i, step in numbered.items() if step.operator.name in IMAGES]
         if len(found) != 1:
@@ -79,7 +79,7 @@ def _images(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, *, compu
     runs: list[Run] = []
     for x, w, axes, view in _parts(images, inputs):
         y = view(out)
-        if not w.numel():  # no tap meets these pixels
+        if not w.numel():  # no tap reaches these pixels
             runs.append(y.zero_)
             continue
         place = partial(_place, view=view, shape=out.shape)
@@ -111,7 +111,7 @@ def _weight_workspace(node: Node) -> Sequence[Spec]:
 
 
 def fits(node: Node, groups: int) -> bool:
-    # The number of a block has to fit the axes of a grid, and an index within an image 32 bits.
+    # The groups have to fit into an axis of the grid, and an index within an image into 32 bits.
     small = all(math.prod(value.sizes[1:]) < 1 << 31 for value in (node, *node.inputs))
     return node.dtype == torch.float32 and has_dtypes(node) and small and groups < 1 << 16
 
@@ -133,7 +133,7 @@ def _supports_images(node: Node) -> bool:
 
 
 def _is_reached(node: Node, step: Instruction) -> bool:
-    """Whether every pixel gets something, so that what follows is computed there too."""
+    """Whether some tap reaches every pixel, so that what follows is computed there too."""
     if step.operator.name != "conv2d_input_gradient":
         return True
     sizes, taps = step.attributes["size"], node.inputs[step.sources[1]].sizes[2:]
@@ -147,7 +147,7 @@ def _supports_weight(node: Node) -> bool:
 
 
 def kernels(compute: str) -> dict[str, Kernel]:
-    """The kernels that multiply in ``compute``; that of ``conv2d`` is for fused nodes too."""
+    """The kernels that multiply in ``compute``; the one for ``conv2d`` is for fused nodes too."""
 
     def kernel(prepare: Callable[..., Run], supports: Any, **workspace: Any) -> Kernel:
         name = f"Triton, implicit unfold, {compute}"

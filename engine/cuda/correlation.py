@@ -1,7 +1,7 @@
-"""Correlations, and their gradients by the weights, of tensors that lie anyhow, by Triton kernels.
+"""Correlations and their weight gradients by Triton kernels, for tensors of any strides.
 
-Every product of matrices here is one: convolutions, their input gradients, plain matrix products.
-A result can go through elementwise instructions before it is stored. Values are float32.
+Every matrix product here is one: convolutions, their input gradients, plain matrix products. A
+result can pass through elementwise instructions before it is stored. Values are float32.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Block = dict[str, int]
 
 @dataclass(frozen=True)
 class Axis:
-    """Where windows lie along an axis: tap i of window r at ``r * stride + start + i * step``."""
+    """The windows along an axis: tap i of window r reads at ``r * stride + start + i * step``."""
 
     stride: int = 1
     start: int = 0
@@ -45,15 +45,16 @@ def correlation(
         x: images [N, G, C, H, W].
         w: weights [G, F, C, kh, kw], not empty.
         y: the result [N, G, F, H', W'].
-        axes: where the windows lie along H and W.
+        axes: the windows along H and W.
         compute: "float32", "tf32" or "bfloat16", how products are multiplied.
-        after: what is made of ``total``, the correlation, and stored; see :func:`place_in_block`.
+        after: what is computed from ``total``, the correlation, and stored in its place; its inputs
+            are placed by :func:`place_in_block`.
     """
     n, groups, filters, rows, columns = y.shape
     if not y.numel():
         return lambda: None
     pixels = n * rows * columns
-    # The larger block reads less, as long as there are enough of them.
+    # A larger block reads less, but there must be enough blocks to fill the GPU.
     block = {"PIXELS": 128 if pixels >= 128 * PROGRAMS else 64, "DEPTH": 32}
     block["FILTERS"] = _power_of_two(filters)
     constants = _geometry(x, y, axes, w.shape[3:], block)
@@ -74,10 +75,10 @@ def correlation(
 
 
 def place_in_block(tensor: torch.Tensor) -> str:
-    """Where the elements of a block of the result lie in [N, G, F, H', W']."""
+    """Offsets of a result block's elements in a tensor [N, G, F, H', W'], as an expression."""
     indices = ("n", "group", "f", "row", "column")
     pairs = zip(indices, tensor.shape, tensor.stride(), strict=True)
-    # All of them, so that a block has its shape even where nothing varies.
+    # Every index appears, so that the block has its full shape even where nothing varies.
     terms = (f"{index} * {stride if size > 1 else 0}" for index, size, stride in pairs)
     return f"({' + '.join(terms)})"
 
@@ -90,14 +91,14 @@ def weight_gradient(
     compute: str,
     parts: Sequence[torch.Tensor],
 ) -> Run:
-    """The gradient of :func:`correlation` by its weights.
+    """The gradient of :func:`correlation` with respect to its weights.
 
     Args:
         dy: the gradient of the result [N, G, F, H', W'].
         x: images [N, G, C, H, W].
         dw: the result, contiguous [G, F, kh, kw, C].
         axes, compute: see :func:`correlation`.
-        parts: scratch [:func:`parts_of_sum`, elements of dw], if that is more than one.
+        parts: scratch [:func:`parts_of_sum`, elements of dw]; none if there is only one part.
     """
     if not dy.numel():
         return dw.zero_
@@ -117,12 +118,12 @@ def weight_gradient(
 
 
 def parts_of_sum(pixels: int, groups: int, filters: int, depth: int) -> int:
-    """In how many parts a weight gradient sums, so that there is work for a large GPU.
+    """How many parts a weight gradient's sum is split into, so that a large GPU is kept busy.
 
     Args:
-        pixels: of all images of the result.
-        groups, filters: how many, and of each group.
-        depth: the elements of a filter.
+        pixels: pixels in all images of the result.
+        groups, filters: number of groups, and of filters in each group.
+        depth: elements of a filter.
     """
     most = pixels // (4 * _weight_block(filters, depth)["PIXELS"])
     return max(1, min(PROGRAMS // (groups * _blocks(filters, depth)), most))
@@ -147,7 +148,7 @@ def _geometry(
 
 
 def _power_of_two(size: int) -> int:
-    """What tensor cores take, and not much more than is there."""
+    """A block size that tensor cores accept and that is not much larger than ``size``."""
     return max(16, min(64, 1 << (size - 1).bit_length()))
 
 

@@ -1,7 +1,7 @@
 """Elementwise operators, one or several in one pass, as Triton kernels in float32.
 
-The source is written for each node's shapes: wherever its inputs lie, broadcast, sliced, permuted,
-an index is a few operations with known numbers.
+The source is generated for each node's shapes: however its inputs are laid out (broadcast, sliced,
+permuted), an index takes a few operations on constants.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _prepare(
 
 
 def supports(node: Node) -> bool:
-    """Elementwise operators, all of whose results have the shape of the last."""
+    """Whether a node's operators are elementwise and all their results have its shape."""
     body = body_of(node)
     return has_dtypes(node) and all(
         is_elementwise(step) and step.spec.shape == node.shape for step in body

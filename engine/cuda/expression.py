@@ -1,4 +1,4 @@
-"""Elementwise operators as Triton expressions of blocks, in float32."""
+"""Elementwise operators as Triton expressions on blocks, in float32."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops import Node
 from ops.fused import Computation, Instruction, body_of
 from ops.leaves import full
 
-# exp, log and the quotient are within a few roundings; NaN passes through comparisons as in torch.
+# exp, log and division are accurate to a few roundings; NaN behaves as in torch.
 EXPRESSIONS: dict[str, str] = {
     "add": "{0} + {1}",
     "sub": "{0} - {1}",
@@ -41,7 +41,7 @@ EXPRESSIONS: dict[str, str] = {
     "tanh": "tanh({0})",
     "softplus": "softplus({0}, {beta}, {threshold})",
 }
-"""What each operator computes of its inputs {0}, {1}, ... and its attributes."""
+"""What each operator computes from its inputs {0}, {1}, ... and its attributes."""
 
 KERNEL = """\
 import triton
@@ -67,7 +67,7 @@ def is_elementwise(instruction: Computation) -> bool:
 
 
 def has_dtypes(node: Node) -> bool:
-    """Whether all that a node reads or gives can be loaded and stored."""
+    """Whether everything that a node reads or returns can be loaded and stored."""
     return all(value.dtype in DTYPES for value in (node, *node.inputs))
 
 
@@ -75,16 +75,17 @@ class Statements:
     """The lines of a kernel that compute a node's elementwise instructions.
 
     Args:
-        node: whose instructions.
-        inputs: its inputs; what is read of them is loaded from x0, x1, ...
-        place: what of an input is loaded, and the expression for where its elements lie, as many as
-            are computed at once.
-        known: the names of values that are computed already, by their numbers.
+        node: the node that has the instructions.
+        inputs: its inputs; those that are read are loaded from x0, x1, ...
+        place: maps an input to the part of it that is loaded, and to an expression for the offsets
+            of the elements computed at once.
+        known: the names of values that are already computed, by number.
 
     Attributes:
-        lines: in order.
-        loaded: the tensors to be x0, x1, ...
-        names: of all values, the inputs, then the results, by their numbers.
+        lines: the lines, in order.
+        loaded: the tensors to pass as x0, x1, ...
+        names: the names of all values, inputs first, then results, by number.
+        result: the name of the node's value.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class Statements:
 
 
 def place_by_count(sizes: Sequence[int], order: Sequence[int]) -> Place:
-    """Where the elements with the numbers ``i`` lie in a tensor broadcast to ``sizes``.
+    """Places the elements numbered ``i`` in a tensor broadcast to ``sizes``.
 
     They are counted through the axes in ``order``, from the outermost to the innermost.
     """
@@ -132,13 +133,13 @@ def place_by_count(sizes: Sequence[int], order: Sequence[int]) -> Place:
 def kernel_source(
     loaded: Sequence[torch.Tensor], lines: Sequence[str], operands: Sequence[str] = ()
 ) -> str:
-    """The source of a kernel of the operands, tensors x0, x1, ... and the result ``out``."""
+    """The source of a kernel of ``operands``, tensors x0, x1, ... and the result ``out``."""
     parameters = ", ".join([*operands, *(f"x{i}" for i in range(len(loaded))), "out"])
     return KERNEL.format(parameters=parameters, lines="\n    ".join(lines))
 
 
 def index_type(tensors: Sequence[torch.Tensor]) -> str:
-    """A conversion to 64 bits where 32 do not count to the last element of every tensor."""
+    """A conversion to 64 bits if 32 bits cannot index every tensor's last element, else empty."""
     furthest = max(
         sum((n - 1) * s for n, s in zip(x.shape, x.stride(), strict=True)) for x in tensors
     )
@@ -152,8 +153,8 @@ def _expression(instruction: Instruction, names: Mapping[int, str]) -> str:
 
 
 def _offset(sizes: Sequence[int], strides: Sequence[int]) -> str:
-    """Where element ``i``, counted through axes from outermost to innermost, lies by strides."""
-    axes: list[list[int]] = []  # [size, stride], those that are one in memory merged
+    """The offset of element ``i``, counted through axes from the outermost to the innermost."""
+    axes: list[list[int]] = []  # [size, stride], merged where they are contiguous
     for size, stride in zip(sizes, strides, strict=True):
         if size == 1:
             continue
@@ -172,10 +173,10 @@ def _offset(sizes: Sequence[int], strides: Sequence[int]) -> str:
 
 
 def _literal(node: Node) -> str | None:
-    """A number that is the same everywhere, if Triton takes it for float32 and as it is."""
+    """The literal of a constant fill, if Triton keeps it as float32 and unchanged; else None."""
     if node.operator is not full or node.dtype != torch.float32:
         return None
     value = float(node.attributes["value"])
-    # Triton makes 0 of -0, and float64 of what is not in float32's range.
+    # Triton turns -0 into 0, and numbers out of float32's range into float64.
     positive_zero = value == 0 and math.copysign(1, value) > 0
     return repr(value) if positive_zero or 1e-37 < abs(value) < 1e38 else None

@@ -1,4 +1,4 @@
-"""Starting Triton kernels; those whose source is written for a graph become modules here."""
+"""Launch Triton kernels; those whose source is generated for a graph become modules here."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from engine.kernels.kernel import Run
 def launch(
     kernel: Any, grid: Sequence[int], tensors: Sequence[torch.Tensor], **constants: Any
 ) -> Run:
-    """The call that starts a Triton kernel on tensors, on the device where they are."""
+    """The call that launches a Triton kernel on tensors, on the device that holds them."""
     run = partial(kernel[tuple(grid)], *tensors, **constants)
     device = tensors[0].device
     if device.type != "cuda":  # in Triton's interpreter
         return run
 
     def on_its_device() -> None:
-        with torch.cuda.device(device):  # Triton starts kernels on torch's current device
+        with torch.cuda.device(device):  # Triton launches on torch's current device
             run()
 
     return on_its_device
@@ -33,9 +33,9 @@ def launch(
 
 @cache
 def kernel_from(source: str) -> Any:
-    """The Triton kernel named ``kernel`` of a module's source text.
+    """The Triton kernel named ``kernel`` in a module's source text.
 
-    Triton reads a kernel's source through Python's ``inspect``, so there has to be a module.
+    Triton reads a kernel's source with Python's ``inspect``, so it has to be in a module.
     """
     name = f"engine.cuda.generated_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     spec = importlib.util.spec_from_loader(name, _Loader(source))

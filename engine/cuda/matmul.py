@@ -1,4 +1,4 @@
-"""Matrix products as correlations of images of one row."""
+"""Matrix products as correlations of images with a single row."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A convolution's result, part by part, each a correlation.
+"""A convolution's result in parts, each of them a correlation.
 
-An input gradient of stride s is s*s correlations, each for every s-th row and column, which is
-where the same taps of the weight meet the image. The phases of an upsampled image are four, each
-written to its own pixels.
+An input gradient of stride s is s*s correlations, each for every s-th row and column: the pixels
+that the same taps of the weight reach. An upsampled image has four phases, each written to its own
+pixels.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Part(NamedTuple):
     """A correlation that gives a part of the pixels of a result.
 
     Attributes:
-        x, w, axes: of the correlation.
-        view: the part of a tensor of the result's shape, as [N, G, F, H', W'].
+        x, w, axes: arguments of the correlation.
+        view: maps a tensor of the result's shape to the part, as [N, G, F, H', W'].
     """
 
     x: torch.Tensor
@@ -57,7 +57,7 @@ def convolved(step: Instruction, x: torch.Tensor, w: torch.Tensor) -> Iterator[P
 
 
 def interleaved(step: Instruction, x: torch.Tensor, w: torch.Tensor) -> Iterator[Part]:
-    """Pixel r of phase (a, b) is ``conv2d``'s pixel r + (a, b), see ``interleave_phases``."""
+    """Pixel r of phase (a, b) is ``conv2d``'s pixel r + (a, b); see ``interleave_phases``."""
     channels = len(w) // 4
     for k, offsets in enumerate(PHASES):
         rows, columns = (
@@ -91,7 +91,7 @@ def _every(images: torch.Tensor, rows: slice, columns: slice, groups: int) -> to
 
 @dataclass(frozen=True)
 class Meeting:
-    """Every s-th pixel along an axis, the taps that meet them, and where in the gradient."""
+    """Every s-th pixel along an axis, the taps that reach them, and the windows of the gradient."""
 
     pixels: slice
     taps: slice
@@ -99,7 +99,7 @@ class Meeting:
 
 
 def meetings(forward: Axis, size: int, taps: int) -> list[Meeting]:
-    """Tap i of window r has read pixel ``r * stride + start + i * step``: solved for r."""
+    """Forward, tap i of window r reads pixel ``r * stride + start + i * step``: solve for r."""
     stride, apart = forward.stride, forward.stride // math.gcd(forward.stride, forward.step)
     result = []
     for first in range(min(stride, size)):

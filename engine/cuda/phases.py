@@ -1,7 +1,7 @@
 """The weights of an upsampled image's phases: sums of taps, as matrix products in float32.
 
-The constant ``sums`` [16, 9] are the images, and each filter of a weight is a group of its own, for
-the correlation of :mod:`engine.cuda.correlation`: what is summed over is a window and its channels.
+They are correlations of :mod:`engine.cuda.correlation`, with the constant ``sums`` [16, 9] as
+images and each filter of a weight as a group of its own: the sum is over a window and its channels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ AXES = (Axis(), Axis())
 
 def _phase_weight(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     weight, sums = inputs
-    # Each phase an image, of a row of 4 pixels, its taps; what they are sums of is the window.
+    # Each phase is an image whose result is a row of 4 pixels, its taps. Windows cover all 9 taps.
     images = sums.unflatten(0, (4, 4)).unflatten(2, (3, 3)).permute(0, 3, 2, 1)[:, None]
     taps = weight.transpose(2, 3)[..., None]
     result = out.unflatten(0, (4, -1)).flatten(3)[:, :, :, None]
@@ -26,7 +26,7 @@ def _phase_weight(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) ->
 
 def _phase_weight_adjoint(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
     weight, sums = inputs
-    # Each tap an image, of one pixel; the phases and their taps that it is in are the window.
+    # Each tap is an image whose result is one pixel. Its window covers all phases and their taps.
     images = sums.unflatten(0, (4, 2, 2)).permute(3, 0, 1, 2)[:, None]
     taps = weight.unflatten(0, (4, -1)).permute(1, 2, 0, 3, 4)
     result = out.flatten(2).permute(2, 0, 1)[..., None, None]

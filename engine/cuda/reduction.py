@@ -1,7 +1,7 @@
-"""Sums and means, of values as they are computed, as Triton kernels in float32.
+"""Sums and means of values as they are computed, as Triton kernels in float32.
 
-To one number or to a row of channels. Programs add up parts, and one more kernel the parts, always
-in the same order: the same bits each time, and no memory that is not planned.
+The result is one number or a row of channels. Programs add up parts, and one more kernel adds the
+parts, always in the same order: runs agree bit for bit, and all memory is planned.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from ops import Node, Spec
 from ops.fused import body_of
 
 BLOCK = 1024
-"""Elements that a program adds up side by side."""
+"""Elements that a program handles at once."""
 
 PROGRAMS = 256
-"""Aimed for: about two for each processor of a large GPU."""
+"""Target number of programs: about two for each multiprocessor of a large GPU."""
 
 
 @dataclass(frozen=True)
 class Sum:
-    """What is summed as a matrix, over its rows.
+    """What is summed, seen as a matrix whose rows are added up.
 
     Attributes:
-        spec: of what is summed.
+        spec: the spec of what is summed.
         order: its axes from outermost to innermost.
-        columns: channels that are kept apart, or 1.
+        columns: number of channels if each is summed separately, or 1.
     """
 
     spec: Spec
@@ -61,18 +61,18 @@ class Sum:
 
     @property
     def rows(self) -> int:
-        """How many are added up."""
+        """Number of rows that are added up."""
         return math.prod(self.spec.sizes) // self.columns
 
     @property
     def block(self) -> tuple[int, int]:
-        """Rows and columns that a program adds up side by side."""
+        """Rows and columns that a program handles at once."""
         columns = min(64, 1 << (self.columns - 1).bit_length())
         return BLOCK // columns, columns
 
     @property
     def parts(self) -> int:
-        """How many programs share the rows."""
+        """Number of programs that share the rows."""
         rows, columns = self.block
         return max(1, min(PROGRAMS * columns // self.columns, self.rows // (4 * rows)))
 
@@ -122,7 +122,7 @@ def _workspace(node: Node) -> Sequence[Spec]:
 
 
 def supports(node: Node) -> bool:
-    """A sum after elementwise operators, over everything or everything but the channels."""
+    """Whether a node is a sum over everything or all but the channels, of elementwise results."""
     *before, last = body_of(node)
     if last.operator.name not in REDUCTIONS or not has_dtypes(node):
         return False

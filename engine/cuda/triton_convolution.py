@@ -1,7 +1,7 @@
-"""Convolutions as matrix products whose matrix of windows exists only block by block.
+"""Convolutions as implicit matrix products: the matrix of windows exists only block by block.
 
-Every tensor has any strides. All numbers are known when a kernel is compiled, so that indices take
-no divisions. Source: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014.
+Tensors may have any strides. All sizes and strides are compile-time constants, so that indices take
+no real divisions. Source: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import triton.language as tl
 
 @triton.jit
 def product(a: tl.tensor, b: tl.tensor, total: tl.tensor, COMPUTE: tl.constexpr) -> tl.tensor:
-    """``total + a @ b``, added up in float32."""
+    """``total + a @ b``, accumulated in float32."""
     if COMPUTE == "bfloat16":
         result = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), total)
     elif COMPUTE == "tf32":
@@ -39,7 +39,7 @@ def correlated(
     """y[n, g, f, r, s] = sum over c, i, j of w[g, f, c, i, j] x[n, g, c, h, v], where
     h = r STRIDE_H + START_H + i STEP_H and v likewise; x is 0 outside.
 
-    Gives a block of y by pixels and filters, then n, g, f, r, s and what of it there is."""
+    Returns a block of y, pixels x filters, then its n, g, f, r, s, and a mask of what is in y."""
     group = tl.program_id(2)
     pixel = tl.program_id(0) * BLOCK_PIXELS + tl.arange(0, BLOCK_PIXELS)
     f = tl.program_id(1) * BLOCK_FILTERS + tl.arange(0, BLOCK_FILTERS)
@@ -82,7 +82,7 @@ def correlate_weight(
 ) -> None:  # fmt: skip
     """parts[p, g, f, i, j, c] = sum over the pixels of part p of dy[pixel, g, f] x[window, g, c].
 
-    The sum over the parts is the gradient of what ``correlated`` computes by its weight."""
+    The sum over the parts is the gradient of ``correlated`` with respect to its weights."""
     blocks = tl.cdiv(DEPTH, BLOCK_DEPTH)
     f = tl.program_id(0) // blocks * BLOCK_FILTERS + tl.arange(0, BLOCK_FILTERS)
     k = tl.program_id(0) % blocks * BLOCK_DEPTH + tl.arange(0, BLOCK_DEPTH)

@@ -1,4 +1,4 @@
-"""Functions in float32 that Triton lacks, or has where its interpreter cannot run them."""
+"""Functions in float32 that Triton lacks, or whose versions its interpreter cannot run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import triton.language as tl
 
 @triton.jit
 def tanh(x: tl.tensor) -> tl.tensor:
-    """Hyperbolic tangent; by its series where the quotient would cancel."""
+    """Hyperbolic tangent, by its series where the quotient would suffer cancellation."""
     e = tl.exp(-2 * tl.abs(x))
     quotient = (1 - e) / (1 + e)
     square = x * x
@@ -33,7 +33,7 @@ def add_parts(
     PARTS: tl.constexpr, COUNT: tl.constexpr, DIVISOR: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ) -> None:  # fmt: skip
-    """out[i] = sum over p of parts[p, i], divided; always added in the same order."""
+    """out[i] = sum over p of parts[p, i], over DIVISOR; always added in the same order."""
     column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
     total = tl.zeros((ROWS, COLUMNS), tl.float32)
     for first in range(0, PARTS, ROWS):

@@ -1,4 +1,4 @@
-"""Sums over some of the axes in C, of elementwise expressions: each result by one thread."""
+"""Sums of elementwise expressions over some of the axes in C; one thread sums each result."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ops import Node
 from ops.fused import body_of
 
 FEW = 16
-"""Terms for which it does not matter whether they lie side by side."""
+"""Terms per result up to which it does not matter whether they are contiguous."""
 
 
 def supports(node: Node) -> bool:
-    """A reduction of few terms, or that keeps the axis whose elements lie side by side."""
+    """Whether a node is a reduction of few terms, or one that keeps the contiguous axis."""
     if not is_reduction(node):
         return False
     spec = summed(node)
@@ -59,5 +59,5 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def _start(pointer: str, steps: Sequence[int], added: Sequence[int]) -> str:
-    """Where the loops over the terms have come to."""
+    """A pointer at the current term, as a C expression."""
     return " + ".join([pointer, *(f"r{axis} * {steps[axis]}" for axis in added if steps[axis])])

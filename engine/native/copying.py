@@ -1,4 +1,4 @@
-"""Copies between two values of one shape that lie in any two ways."""
+"""Copies between two values of the same shape, each in any layout."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from engine.native.operand import SUFFIX, Operand
 from engine.native.text import Text
 
 FEW = 4
-"""Channels that are interleaved vector by vector."""
+"""Most channels that are interleaved or separated vector by vector."""
 
 
 def write_copy(text: Text, out: Operand, source: Operand, machine: Machine) -> None:
-    """Write the copy, of which each thread makes its share; declares ``y`` and ``x``."""
+    """Write the copy, which the threads share; declares the pointers ``y`` and ``x``."""
     nest = nest_over(out.shape, [out, source])
     text(out.pointer("y", writable=True), source.pointer("x"))
     lanes = machine.target.lanes(out.dtype)
@@ -27,7 +27,7 @@ def write_copy(text: Text, out: Operand, source: Operand, machine: Machine) -> N
 
 
 def _copy_rows(text: Text, nest: Nest) -> None:
-    """What lies in rows on both sides."""
+    """Copy values whose rows are contiguous on both sides."""
     places = f"y + {nest.offset(0)} + begin, x + {nest.offset(1)} + begin"
     with nest.outer(text):
         _inner_share(text, nest)
@@ -43,13 +43,13 @@ def _copy_elements(text: Text, nest: Nest) -> None:
 
 
 def _inner_share(text: Text, nest: Nest) -> None:
-    """The innermost loop is shared if there is no other."""
+    """Write the bounds of the innermost loop; the threads share it if there is no other."""
     begin, end = ("0", str(nest.inner)) if len(nest.sizes) > 1 else shares(nest.inner)
     text(f"const long begin = {begin}, end = {end};")
 
 
 def _transpose(text: Text, nest: Nest, s: str, lanes: int) -> None:
-    """What lies in rows on one side and in columns on the other: of ``rows`` of the source."""
+    """Copy by transposing: the source is ``rows`` contiguous rows of ``columns`` elements."""
     (*outer, columns, rows), (to, source) = nest.sizes, nest.strides
     to_row, from_row = to[-2], source[-1]
     interleaved = rows <= FEW and to_row == rows

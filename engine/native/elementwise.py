@@ -18,7 +18,7 @@ from ops.spec import FLOATS
 
 
 def supports(node: Node) -> bool:
-    """Elementwise operators of one float type, of any layout."""
+    """Whether a node is made of elementwise operators of one float type, in any layout."""
     return (
         bool(node.inputs)
         and all(map(is_elementwise, body_of(node)))
@@ -27,7 +27,7 @@ def supports(node: Node) -> bool:
 
 
 def float_type(node: Node) -> torch.dtype | None:
-    """The one float type of a node's values; None where there is none or both."""
+    """The one float type of a node's values; None if they have none, several, or another type."""
     values = [node.spec, *(x.spec for x in node.inputs), *(i.spec for i in body_of(node))]
     found = {spec.dtype for spec in values} - {torch.bool}
     return found.pop() if len(found) == 1 and found <= set(FLOATS) else None
@@ -50,18 +50,18 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def nest_over(shape: Sequence[int], operands: Sequence[Operand]) -> Nest:
-    """Loops over a shape that all operands broadcast to."""
+    """Loops over a shape to which all operands broadcast."""
     return Nest.over(shape, [operand.broadcast_strides(shape) for operand in operands])
 
 
 def declare(text: Text, operands: Operands) -> None:
-    """Pointers ``y``, ``x0``, ``x1``, ... to the result and the inputs."""
+    """Declare pointers ``y``, ``x0``, ``x1``, ... to the result and the inputs."""
     text(operands.out.pointer("y", writable=True))
     text(*(x.pointer(f"x{i}") for i, x in enumerate(operands.inputs)))
 
 
 class Place:
-    """An operand at the position ``j`` of a nest's innermost loop."""
+    """An operand at index ``j`` of a nest's innermost loop."""
 
     def __init__(self, pointer: str, operand: Operand, nest: Nest, index: int) -> None:
         self.pointer = pointer
@@ -72,7 +72,7 @@ class Place:
         self.address = f"{pointer} + {at}"
 
     def load(self, dtype: torch.dtype, count: int | None) -> str:
-        """Its elements as a vector or a mask; ``count`` of them, None for a vectorful."""
+        """Load elements as a vector or a mask: ``count`` of them, or a whole vector if None."""
         s = SUFFIX[dtype]
         lanes = f"LANES_{s}" if count is None else str(count)
         if self.operand.dtype == torch.bool:
@@ -85,7 +85,7 @@ class Place:
         return f"load_strided_{s}({self.address}, {self.stride}, {lanes})"
 
     def store(self, value: str, dtype: torch.dtype, count: int | None) -> str:
-        """Write a vector or a mask to consecutive elements."""
+        """Store a vector or a mask to consecutive elements: ``count`` of them, or all if None."""
         s = SUFFIX[dtype]
         if self.operand.dtype == torch.bool:
             lanes = f"LANES_{s}" if count is None else str(count)
@@ -102,7 +102,7 @@ def compute(
     dtype: torch.dtype,
     count: int | None,
 ) -> str:
-    """Load the inputs, write the body's statements; the name of the result."""
+    """Write the loads of the inputs and the body's statements; return the name of the result."""
     names = []
     for i, place in enumerate(places):
         kind = "m" if place.operand.dtype == torch.bool else "v"
@@ -114,7 +114,10 @@ def compute(
 
 
 def vectors(text: Text, nest: Nest, lanes: int) -> Iterator[int | None]:
-    """Write the innermost loop; yields how many elements what is written next is for."""
+    """Write the innermost loop; yield, for the code to be written inside, its element count.
+
+    The count is None for a whole vector.
+    """
     whole, rest = divmod(nest.inner, lanes)
     first, last = ("0", str(whole)) if len(nest.sizes) > 1 else shares(whole)
     if whole:

@@ -1,4 +1,4 @@
-"""Which nodes become C, and by which emitter."""
+"""Which nodes become C code, and which emitter writes it."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ EMITTERS: tuple[Emitter, ...] = (
 
 
 def native_kernels(architecture: str = "native", threads: int | None = None) -> list[NativeKernel]:
-    """The kernels of this machine.
+    """The native kernels for this machine.
 
     Raises:
-        NativeError: there is no compiler.
+        NativeError: there is no compiler, or it does not know the architecture.
     """
     machine = Machine(find_target(architecture), threads or torch.get_num_threads())
     return [NativeKernel.of(emitter, machine) for emitter in EMITTERS]

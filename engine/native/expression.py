@@ -16,7 +16,7 @@ Expression = Callable[..., str]
 
 
 def number(value: float, dtype: torch.dtype) -> str:
-    """A number as a C literal, exact for its type."""
+    """A number as a C literal, exact in its type."""
     value = float(torch.tensor(value, dtype=dtype))
     if math.isnan(value):
         return "NAN"
@@ -80,22 +80,22 @@ EXPRESSIONS: Mapping[str, Expression] = {
 """By operator name: ``(suffix of the float type, *inputs, **attributes) -> C expression``."""
 
 CHEAP = frozenset(EXPRESSIONS) - {"exp", "log", "pow", "sigmoid", "tanh", "softplus"}
-"""What costs less to compute again than to read back from memory."""
+"""Operators that cost less to recompute than to read back from memory."""
 
 
 def is_elementwise(instruction: Computation) -> bool:
-    """Whether an instruction can be a part of an expression."""
+    """Whether an instruction can be part of an expression."""
     return instruction.operator.name in EXPRESSIONS
 
 
 def statements(
     body: Sequence[Computation], values: Sequence[str], dtype: torch.dtype
 ) -> tuple[list[str], str]:
-    """A declaration for each instruction of a body, and the name of the last.
+    """A declaration for each instruction of a body, and the name that the last one declares.
 
     Args:
         body: elementwise instructions.
-        values: C names of the values that come before them.
+        values: C names of the values numbered before theirs.
         dtype: the float type of the body.
     """
     suffix, names, lines = SUFFIX[dtype], list(values), []

@@ -1,4 +1,4 @@
-"""Kernels whose code is C, written for one node's exact shapes."""
+"""Kernels whose code is C, generated for one node's exact shapes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Emitter:
     Attributes:
         name: shown in reports.
         supports: whether it can compute a node.
-        emit: the code of the step.
+        emit: writes the code of the step.
         scratch: the scratch tensors it needs.
         overwrites, keeps, products: as in :class:`engine.kernels.Kernel`.
     """
@@ -49,14 +49,14 @@ class Emitter:
 
 @dataclass(frozen=True, kw_only=True)
 class NativeKernel(Kernel):
-    """A kernel with C code. In a program, consecutive ones are compiled and run as one."""
+    """A kernel with C code. A program has them in one library and runs consecutive ones as one."""
 
     emitter: Emitter
     machine: Machine
 
     @staticmethod
     def of(emitter: Emitter, machine: Machine) -> NativeKernel:
-        """An emitter's kernel on a machine."""
+        """The kernel of an emitter on a machine."""
 
         def prepare(
             node: Node,
@@ -87,9 +87,9 @@ def _alone(
     inputs: Sequence[torch.Tensor],
     workspaces: Sequence[torch.Tensor],
 ) -> Run:
-    """One step compiled by itself, all its operands lying outside of any arena."""
+    """Compile one step by itself, with all of its operands outside of any arena."""
     tensors = [out, *inputs, *workspaces]
-    # The storage's own address: what a view skips of it is in the operand.
+    # Addresses are those of whole storages: the operands hold the offsets of views.
     operands = [Operand.of(f"P[{i}]", tensor) for i, tensor in enumerate(tensors)]
     inside = Operands(
         operands[0], tuple(operands[1 : len(inputs) + 1]), tuple(operands[len(inputs) + 1 :])
@@ -100,7 +100,7 @@ def _alone(
     outside = (ctypes.c_void_p * len(addresses))(*addresses)
     library = load(program_source(steps), machine.target, len(steps))
     run = runner(library, machine.target, machine.threads, 0, outside)(0, len(steps))
-    # The code knows the tensors by their addresses alone: they live as long as it can run.
+    # The code has only the tensors' addresses: keep them alive for as long as it can run.
     return partial(_run_beside, tensors, run)
 
 

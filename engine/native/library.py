@@ -1,4 +1,4 @@
-"""Compiled C in shared libraries, kept on disk by the hash of what they were made from."""
+"""Shared libraries compiled from C, cached on disk by the hash of what they are compiled from."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ HERE = Path(__file__).parent
 
 
 STEPS_OF_A_PART = 4
-"""Steps that take the compiler longer than to start."""
+"""Fewest steps in a part: enough to take longer to compile than the compiler takes to start."""
 
 
 def load(source: str, target: Target, steps: int = 1) -> ctypes.CDLL:
-    """The library of a C source, compiled unless it has been before: many steps in parts, at once.
+    """Load the library of a C source, compiling it unless it is cached.
 
-    A library's file name holds the hash of its source and of its own content; one whose content
-    does not fit its name, being damaged, is compiled again.
+    A source of many steps is compiled in parts, in parallel. A library's file name holds a hash of
+    what it was compiled from and one of its content; if the content does not match, the file is
+    damaged and is compiled again.
 
     Raises:
-        NativeError: the compiler fails, or what it made cannot be loaded.
+        NativeError: the compiler fails, or the compiled library cannot be loaded.
     """
     key = hashlib.sha256(f"{target.identity}\n{prelude()}\n{source}".encode()).hexdigest()[:32]
     return _load(key, source, target, steps)
@@ -46,7 +47,7 @@ def _load(key: str, source: str, target: Target, steps: int) -> ctypes.CDLL:
 
 @lru_cache
 def prelude() -> str:
-    """The texts that generated code includes."""
+    """The headers that generated code includes, as one text."""
     return "\n".join(path.read_text() for path in sorted(HERE.glob("*.h")))
 
 
@@ -75,7 +76,7 @@ def _compiled(folder: Path, key: str, source: str, target: Target, steps: int) -
 
 
 def _objects(folder: Path, source: str, target: Target, steps: int) -> list[Path]:
-    """Every part of a source compiled, as many at once as there are processors."""
+    """Compile a source to object files, in parallel: in at most one part per processor."""
     processors = os.cpu_count() or 1
     parts = max(1, min(processors, steps // STEPS_OF_A_PART))
     objects = [folder / f"{part}.o" for part in range(parts)]

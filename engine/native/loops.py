@@ -1,4 +1,4 @@
-"""Loop nests over the elements of a value, in the order in which they lie."""
+"""Loop nests over the elements of a value, in memory order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.native.text import Text
 
 @dataclass(frozen=True)
 class Nest:
-    """Loops from the outermost to the innermost.
+    """Nested loops, from the outermost to the innermost.
 
     Attributes:
         sizes: of each loop; at least one.
@@ -23,11 +23,11 @@ class Nest:
 
     @staticmethod
     def over(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> Nest:
-        """The fewest loops over a shape; axes that every operand walks through as one are one.
+        """The fewest loops over a shape: axes that every operand traverses as one are merged.
 
         Args:
             shape: sizes of the axes.
-            strides: of each operand along the axes; the first operand's give the order.
+            strides: of each operand along the axes; the first operand's decide the loop order.
         """
         order = sorted(range(len(shape)), key=lambda axis: (-strides[0][axis], axis))
         axes = [(shape[a], [s[a] for s in strides]) for a in order if shape[a] != 1]
@@ -49,14 +49,14 @@ class Nest:
         return self.sizes[-1]
 
     def offset(self, operand: int) -> str:
-        """Where an operand's element is, without the innermost loop: a C expression."""
+        """An operand's offset without that of the innermost loop, as a C expression."""
         return offset(self.strides[operand][:-1])
 
     @contextmanager
     def outer(self, text: Text) -> Iterator[None]:
-        """Write the loops but the innermost around what is written inside.
+        """Write all loops but the innermost around what is written inside.
 
-        The threads share the largest of them.
+        The threads share the largest of these loops.
         """
         sizes = self.sizes[:-1]
         shared = max(range(len(sizes)), key=sizes.__getitem__, default=None)
@@ -69,10 +69,10 @@ class Nest:
 
 
 def shares(size: int) -> tuple[str, str]:
-    """This thread's range of ``size`` things: C expressions."""
+    """This thread's share of ``size`` things: first and last (excluded), as C expressions."""
     return f"share(team, {size}, me)", f"share(team, {size}, me + 1)"
 
 
 def offset(steps: Sequence[int]) -> str:
-    """The sum of the loops' positions times their steps."""
+    """The sum of the loop indices, each times its step, as a C expression."""
     return " + ".join(f"i{axis} * {step}" for axis, step in enumerate(steps) if step) or "0"

@@ -1,4 +1,4 @@
-"""The machine that native code is written for."""
+"""The machine that native code is generated for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.native.target import Target
 
 @dataclass(frozen=True)
 class Machine:
-    """A target, and how many threads run the code."""
+    """A target, and the number of threads that run the code."""
 
     target: Target
     threads: int

@@ -1,4 +1,4 @@
-"""Values put together of others or of their own copies, or into a larger one, in C."""
+"""Values joined, repeated, or placed in a larger one filled with zeros, as copies in C."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ops import Node
 
 
 def supports(node: Node) -> bool:
-    """``concat``, ``unslice`` and ``upsample_nearest`` of floats."""
+    """Whether a node is a ``concat``, ``unslice`` or ``upsample_nearest`` of floats."""
     moves = node.operator.name in ("concat", "unslice", "upsample_nearest")
     return moves and node.dtype in SUFFIX and 0 not in node.sizes
 
@@ -43,7 +43,7 @@ def _clear(text: Text, out: Operand) -> None:
 
 
 def _copies(node: Node, operands: Operands) -> Iterator[tuple[Operand, Operand]]:
-    """Parts of the result, and what belongs there."""
+    """Parts of the result, each with what to copy there."""
     out, attributes = operands.out, node.attributes
     whole = torch.empty_strided(out.shape, out.strides, dtype=out.dtype, device="meta")
     if node.operator.name == "upsample_nearest":

@@ -1,4 +1,4 @@
-"""Values as generated code sees them: an address, and how the elements lie."""
+"""Values as generated code sees them: an address and a memory layout."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class Operand:
 
     @staticmethod
     def of(address: str, layout: torch.Tensor) -> Operand:
-        """For a tensor, with or without data, whose storage begins at an address."""
+        """The operand of a tensor, with or without data, whose storage begins at ``address``."""
         if layout.storage_offset():
             address = f"{address} + {layout.storage_offset() * layout.dtype.itemsize}"
         return Operand(address, tuple(layout.shape), layout.stride(), layout.dtype)
 
     @staticmethod
     def stored(spec: Spec) -> Operand:
-        """For a value in memory of its own."""
+        """The operand of a value in memory of its own, in the default layout."""
         return Operand("", spec.sizes, strides(spec.sizes), spec.dtype)
 
     @property
     def dense(self) -> bool:
-        """Whether it lies as a value of its shape is stored, without gaps."""
+        """Whether it has the default layout of its shape, without gaps."""
         expected = strides(self.shape)
         sizes = zip(self.shape, self.strides, expected, strict=True)
         return all(size == 1 or given == wanted for size, given, wanted in sizes)
@@ -55,7 +55,7 @@ class Operand:
         return f"{const}{kind} *{name} = ({const}{kind} *)({self.address});"
 
     def broadcast_strides(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Its strides along the axes of a shape it broadcasts to: 0 where it is repeated."""
+        """Its strides when broadcast to ``shape``: 0 along axes where it is repeated."""
         leading = len(shape) - len(self.shape)
         own = [s if n != 1 else 0 for n, s in zip(self.shape, self.strides, strict=True)]
         return (0,) * leading + tuple(own)
@@ -63,7 +63,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Operands:
-    """Everything a step touches."""
+    """Everything a step reads or writes."""
 
     out: Operand
     inputs: tuple[Operand, ...]

@@ -1,4 +1,4 @@
-"""The weights of phases in C: each tap a sum of taps, and back."""
+"""The weights of phases in C: each tap is a sum of the weight's taps. Also the adjoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.leaves import constant
 
 
 def supports(node: Node) -> bool:
-    """Either direction, for sums that are known."""
+    """Whether a node is either direction, with constant sums."""
     return (
         node.operator.name in ("phase_weight", "phase_weight_adjoint")
         and node.inputs[1].operator is constant
@@ -48,7 +48,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def _sum(factors: list[float], dtype: torch.dtype) -> str:
-    """Of the taps, each times its factor."""
+    """The sum of the taps, each times its factor, as a C expression."""
     terms = [
         f"t{i}" if factor == 1 else f"{number(factor, dtype)} * t{i}"
         for i, factor in enumerate(factors)
@@ -58,7 +58,7 @@ def _sum(factors: list[float], dtype: torch.dtype) -> str:
 
 
 def _places(weight: Operand, side: int, phases: int) -> list[int]:
-    """Where each tap of each phase stands, from the first tap of the same channels."""
+    """The offset of each tap of each phase from the first tap of the same channels."""
     channels = weight.shape[0] // phases
     return [
         q * channels * weight.strides[0] + r * weight.strides[2] + c * weight.strides[3]

@@ -1,4 +1,4 @@
-"""Maximum pooling in C, and the way back: windows that lie side by side, channels in vectors."""
+"""Max pooling and its gradient in C: non-overlapping windows, channels in vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops import Node
 
 
 def supports(node: Node) -> bool:
-    """Windows that neither overlap nor reach beyond the image."""
+    """Whether a node pools windows that neither overlap nor reach beyond the image."""
     if node.operator.name not in ("max_pool2d", "pool_route") or float_type(node) is None:
         return False
     a = node.attributes
@@ -72,7 +72,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def _window(text: Text, s: str, taps: list[int], routes: bool, count: int | None) -> None:
-    """A vector of channels of one window; ``count`` of them, None for all lanes."""
+    """Write one window for a vector of channels: ``count`` of them, or all lanes if None."""
     part, comma = ("", "") if count is None else ("_part", f", {count}")
     chooser = "x1" if routes else "x0"
     for t, at in enumerate(taps):

@@ -1,7 +1,7 @@
 /* What generated code builds on: vectors, elementwise functions, and the team of threads.
 
-   BYTES, the width of a vector, is given by the compiler's command line. Vectors are GCC's and
-   Clang's own: the compiler turns them into AVX-512, AVX2, SSE2 or NEON. */
+   BYTES, the width of a vector, is set on the compiler's command line. The vector types are GCC's
+   and Clang's own: the compiler turns them into AVX-512, AVX2, SSE2 or NEON. */
 
 #include <limits.h>
 #include <math.h>
@@ -21,7 +21,7 @@
 #define NOINLINE static __attribute__((noinline)) /* keeps large programs quick to compile */
 #define INLINE static inline __attribute__((always_inline))
 
-/* A statement for half the lanes, a quarter and so on, down to one. */
+/* Run a statement with size half the lanes, a quarter and so on, down to one. */
 #define HALVING(lanes, size, statement)                                                            \
     do {                                                                                           \
         if (lanes > 8) { const int size = 8; statement; }                                          \
@@ -30,7 +30,7 @@
         if (lanes > 1) { const int size = 1; statement; }                                          \
     } while (0)
 
-/* A loop of so many turns, a constant, written out. */
+/* Fully unroll the loop that follows, of a constant number of turns. */
 #define PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #define UNROLL(turns) PRAGMA(clang loop unroll(full))
@@ -43,8 +43,8 @@ typedef double vd __attribute__((vector_size(BYTES), aligned(8), may_alias));
 typedef int mf __attribute__((vector_size(BYTES), aligned(4), may_alias));
 typedef long long md __attribute__((vector_size(BYTES), aligned(8), may_alias));
 
-/* A vector that several products use stays in a register: GCC, if it tunes for AMD's processors,
-   would load it anew for each. */
+/* Keep a vector that several products use in a register: when GCC tunes for AMD's processors, it
+   would otherwise load it again for each. */
 #if defined(__x86_64__)
 #define HOLD(v) __asm__("" : "+v"(v))
 #elif defined(__aarch64__)
@@ -53,7 +53,7 @@ typedef long long md __attribute__((vector_size(BYTES), aligned(8), may_alias));
 #define HOLD(v) (void)0
 #endif
 
-/* A library is compiled in parts, side by side: which step is in this one. */
+/* A library is compiled in parts, in parallel: HERE tells whether a step is in this part. */
 #ifndef PARTS
 #define PARTS 1
 #define PART 0
@@ -63,15 +63,15 @@ typedef long long md __attribute__((vector_size(BYTES), aligned(8), may_alias));
     __attribute__((visibility("hidden"))) void step##n(                                            \
         Team *team, int me, char *A, char *const *P)
 
-/* The team: every thread runs every step, each its own share of it, and they meet at barriers. */
+/* The team: every thread runs its own share of every step, and they meet at barriers. */
 
 typedef struct {
     int threads;
     atomic_int arrived, round, sleepers;
 } Team;
 
-/* Wait until a word is no longer what it was: for a moment awake, then asleep, because whoever is
-   to change it may need this very core. */
+/* Wait until a word differs from its old value: spin for a moment, then sleep, because the thread
+   that is to change it may need this very core. */
 NOINLINE void await_change(atomic_int *word, atomic_int *sleepers, int old)
 {
     for (int turn = 0; turn < 2000; turn++) {
@@ -91,7 +91,7 @@ NOINLINE void await_change(atomic_int *word, atomic_int *sleepers, int old)
     atomic_fetch_sub(sleepers, 1);
 }
 
-/* Change a word that others wait for. */
+/* Change a word that other threads wait for, and wake those that sleep. */
 static inline void change(atomic_int *word, atomic_int *sleepers, int value)
 {
     atomic_store(word, value);
@@ -114,13 +114,14 @@ static inline void barrier(Team *team)
     }
 }
 
-/* This thread's share of count things: from share(count, me) to share(count, me + 1). */
+/* This thread's share of count things: from share(count, me) up to share(count, me + 1). */
 static inline long share(const Team *team, long count, int me)
 {
     return count * me / team->threads;
 }
 
-/* The same for every float type: T the element, V its vector, M a mask of V, s a suffix. */
+/* The same functions for every float type: T is the element, V its vector, M a mask for V, I an
+   integer of T's size, s the suffix of their names. */
 #define FOR_TYPE(T, V, M, I, s)                                                                    \
     static inline V load_##s(const T *p) { return *(const V *)p; }                                 \
     static inline void store_##s(T *p, V v) { *(V *)p = v; }                                       \
@@ -178,8 +179,9 @@ FOR_TYPE(double, vd, md, long long, d)
 static const int lane_f[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
 
-/* The lanes of two vectors at the places that an expression of a lane gives: those of b come after
-   those of a. For GCC the lane is a vector, all of them; for Clang each by itself. */
+/* A vector of lanes picked from a and b: for each lane, the expression at gives the number of the
+   one to take, counting those of a, then those of b. For GCC, lane is a vector of all lanes and at
+   is evaluated once; for Clang, lane by lane. */
 #if defined(__clang__)
 #define SHUFFLE(a, b, at, lanes)                                                                   \
     ({                                                                                             \
@@ -193,8 +195,8 @@ static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
 #endif
 
 /* transpose: columns become rows, to[c * to_row + r] = from[r * from_row + c].
-   Blocks of as many rows as columns are held in vectors, in which ever smaller blocks beside the
-   diagonal change places (Eklundh, "A Fast Computer Method for Matrix Transposing", 1972). */
+   Square blocks are held in vectors, one for each row; ever smaller blocks on either side of the
+   diagonal are exchanged (Eklundh, "A Fast Computer Method for Matrix Transposing", 1972). */
 #define CROSSED(lane, size, lanes) (lane + (lane & size) / size * (lanes - size))
 #define TRANSPOSE(T, V, M, s)                                                                      \
     INLINE void exchange_##s(V *rows, const int size)                                              \
@@ -233,8 +235,8 @@ static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
         UNROLL(8) for (int i = 0; i < size; i++)                                                   \
             parts[i] += parts[i + size];                                                           \
     }                                                                                              \
-    /* Of each of a constant number of vectors the sum of its lanes: in the lane of its number. The  \
-       same exchange, of which both results are added at once. */                                  \
+    /* Sum the lanes of each of count vectors, a constant number, into one lane each: exchange as  \
+       in a transposition, and add the two results. */                                             \
     INLINE V totals_##s(const V *sums, const int count)                                            \
     {                                                                                              \
         V parts[LANES_##s];                                                                        \
@@ -243,7 +245,7 @@ static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
         HALVING(LANES_##s, size, add_halves_##s(parts, size));                                     \
         return parts[0];                                                                           \
     }                                                                                              \
-    /* The same for very few rows, a constant, in a result without gaps. */                        \
+    /* Transpose very few rows, a constant number, into a result without gaps. */                  \
     INLINE void interleave_##s(                                                                    \
         const T *from, long from_row, T *to, const int rows, long columns)                         \
     {                                                                                              \
@@ -267,7 +269,7 @@ static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
             for (int r = 0; r < rows; r++)                                                         \
                 to[r] = from[r * from_row + c];                                                    \
     }                                                                                              \
-    /* And back: for very few columns, a constant, of a source without gaps. */                    \
+    /* The reverse: transpose very few columns, a constant number, of a source without gaps. */    \
     INLINE void separate_##s(                                                                      \
         const T *from, T *to, long to_row, long rows, const int columns)                           \
     {                                                                                              \
@@ -315,7 +317,7 @@ LANE_BY_LANE(log1p, log1p, double, vd, d)
 LANE_BY_LANE(exp, exp, double, vd, d)
 
 /* exp(x) = 2**n exp(r) with n = round(x / ln 2), and exp(r) by a polynomial on |r| <= ln(2)/2.
-   Source: Cephes, expf.c (Moshier); two units in the last place at most. */
+   Source: Cephes, expf.c (Moshier). The error is at most two units in the last place. */
 static inline vf exp_f(vf x)
 {
     vf bounded = select_f(x > 88.72283f, splat_f(88.72283f), x);
@@ -330,7 +332,7 @@ static inline vf exp_f(vf x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    /* In two steps, since 2**128 is no float. */
+    /* Scale in two steps, since 2**128 is not a float. */
     mf whole = __builtin_convertvector(n, mf);
     mf half = whole >> 1;
     vf result = p * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);

@@ -1,4 +1,4 @@
-"""The native steps of a plan as one library, with what copies feeds in and results out."""
+"""The native steps of a plan as one library, with copies of feeds in and results out."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ from ops.fused import body_of
 
 
 class NativeCopy(NamedTuple):
-    """A copy between a value and the caller's tensor: its number, and where the address belongs."""
+    """A copy between a value and the caller's tensor: its number, and the slot of the address."""
 
     number: int
     slot: int
 
 
 class NativeSteps:
-    """What of a plan is native code: steps, and copies of feeds and results before and after them.
+    """The native code of a plan: its native steps, and copies of feeds before and results after.
 
-    All have numbers, in the order in which they run.
+    Steps and copies are numbered in the order in which they run.
 
     Attributes:
-        number: of each native step, by its node.
-        feeds, results: for each stage, the copies by the names of what is copied.
-        outside: addresses of what lies outside of the arena: of parameters, and of the caller's
-            tensors, to be set before each run. What is null there is not copied.
+        number: the number of each native step, by its node.
+        feeds, results: each stage's copies, by the name of the feed or result.
+        outside: addresses of tensors outside of the arena: of parameters, and of the caller's
+            tensors, to be set before each run. A feed or result whose address is null is not
+            copied.
 
     Raises:
         NativeError: the compiler fails.
@@ -86,10 +87,10 @@ class NativeSteps:
         return transfers
 
     def bind(self, arena: torch.Tensor) -> Callable[[int, int], Run]:
-        """How to run what has the numbers from a first to a last one, in an arena.
+        """Bind the code to an arena; the result makes a run from a first and a last number.
 
-        The parameters are those that there are now. What is to be done once is done here, so the
-        constants must be in the arena.
+        The last is included. Parameters are bound at their current addresses. Code that runs once
+        runs here, so the constants must already be in the arena.
         """
         assert self._library is not None, "the plan has no native steps"
         for parameter, slot in self._parameters.items():

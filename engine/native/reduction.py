@@ -1,6 +1,6 @@
-"""Sums in C: of elementwise expressions, over all elements or over all but the channels.
+"""Sums of elementwise expressions in C, over all elements or over all but the channels.
 
-Each thread adds up its share in vectors; then the threads' sums are added.
+Each thread adds up its share in vectors; then the threads' sums are added up.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ops.spec import FLOATS
 
 
 def innermost(spec: Spec) -> int:
-    """The axis whose elements lie next to each other."""
+    """The axis whose elements are contiguous."""
     return min(range(spec.ndim), key=lambda axis: (strides(spec.sizes)[axis], -axis))
 
 
 def is_reduction(node: Node) -> bool:
-    """A sum or mean of elements, of one float type, at the end of elementwise operators."""
+    """Whether a node is a sum or mean, of one float type, perhaps after elementwise operators."""
     *before, last = body_of(node)
     if last.operator.name not in REDUCTIONS or not all(map(is_elementwise, before)):
         return False
@@ -38,19 +38,19 @@ def is_reduction(node: Node) -> bool:
 
 
 def division(node: Node) -> str:
-    """What a mean does with the sum: by how many terms it is divided."""
+    """A mean's division of the sum by the number of terms, as C text; empty for a sum."""
     if body_of(node)[-1].operator.name != "mean":
         return ""
     return f" / {number(math.prod(summed(node).sizes) // math.prod(node.sizes), node.dtype)}"
 
 
 def supports(node: Node) -> bool:
-    """A reduction to a number or to a row of channels."""
+    """Whether a node is a reduction to a number or to a row of channels."""
     return is_reduction(node) and kept_axes(node) in ((), (innermost(summed(node)),))
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
-    """Every thread's sums."""
+    """Scratch for every thread's sums."""
     return [Spec((machine.threads, _row(node, machine)), node.dtype)]
 
 
@@ -88,7 +88,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def _nest(node: Node, operands: Operands) -> Nest:
-    """Loops over what is summed; the first operand is the result."""
+    """Loops over what is summed: operand 0 is its default layout, the last one is the result."""
     sizes, kept = summed(node).sizes, kept_axes(node)
     order = strides(sizes)
     result = [order[axis] if axis in kept else 0 for axis in range(len(sizes))]
@@ -103,7 +103,7 @@ def _number(
     s = SUFFIX[node.dtype]
     text(f"v{s} total = {{}};")
     with nest.outer(text):
-        # Two levels of sums, so that rounding errors do not grow with the number of elements.
+        # Two levels of sums, so that rounding errors grow only slowly with the number of elements.
         text(f"v{s} sum = {{}};", "int added = 0;")
         for count in vectors(text, nest, machine.target.lanes(node.dtype)):
             name = compute(text, body, places, node.dtype, count)
@@ -121,7 +121,7 @@ def _channels(
     machine: Machine,
 ) -> None:  # fmt: skip
     s = SUFFIX[node.dtype]
-    if len(nest.sizes) == 1:  # nothing is summed but one row
+    if len(nest.sizes) == 1:  # a single row: there is nothing to add
         nest = Nest((1, *nest.sizes), tuple((0, *steps) for steps in nest.strides))
         places = [Place(p.pointer, p.operand, nest, i + 1) for i, p in enumerate(places)]
     with nest.outer(text):

@@ -10,14 +10,14 @@ from engine.native.text import Text
 
 @dataclass(frozen=True)
 class Code:
-    """The C code of a step. An ``@`` in it stands for the step's number.
+    """The C code of a step, in which ``@`` stands for the step's number.
 
     Attributes:
-        body: of the step's function. It is run by every thread of ``team``, ``me`` being which; A
-            is the program's memory, P what lies elsewhere.
-        before: what the body calls.
-        once: the body of a function that is run once, when the program's memory and its constants
-            are there; None if there is nothing to prepare.
+        body: the body of the step's function. Every thread of ``team`` runs it, with its index in
+            ``me``; ``A`` is the program's memory, ``P`` the addresses of tensors elsewhere.
+        before: the functions and types that the body uses.
+        once: the body of a function that runs once, after the program's memory is allocated and
+            its constants are in place; None if there is nothing to prepare.
     """
 
     body: Text
@@ -27,14 +27,14 @@ class Code:
 
 @dataclass(frozen=True)
 class StepSource:
-    """A step of a program: what it computes, for the reader, and its code."""
+    """A step of a program: its code, and a title that tells the reader what it computes."""
 
     title: str
     code: Code
 
     @property
     def once(self) -> list[StepSource]:
-        """What is run once before, if anything."""
+        """The step that runs once beforehand, if there is one."""
         once = self.code.once
         return [] if once is None else [StepSource(f"{self.title}, once", Code(once))]
 
@@ -42,8 +42,8 @@ class StepSource:
 def program_source(steps: Sequence[StepSource]) -> str:
     """The steps as one C file.
 
-    Every thread of the team runs every step, each its own share of it; after each they meet. The
-    compiler sees the file once for each part, and in each only the steps that are ``HERE``.
+    Every thread of the team runs its own share of every step, and they meet at a barrier after
+    each. The file is compiled once for each part, with only the steps that are ``HERE``.
     """
     text = Text()
     text('#include "prelude.h"', '#include "winograd.h"', "")

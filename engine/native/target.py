@@ -1,4 +1,4 @@
-"""What code is generated for: a compiler, a kind of processor and its vectors."""
+"""What code is generated for: a compiler, a processor architecture and its vectors."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ FLAGS = (
     *("-std=gnu11", "-O2", "-fPIC", "-shared", "-pthread", "-Wno-psabi"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
 )
-"""NaN, infinities and signed zeros keep their meaning, but in Winograd's blocks, which take
-differences of pixels: there an infinity spoils results to NaN."""
+"""NaN, infinities and signed zeros keep their meaning, except in Winograd's blocks: these take
+differences of pixels, so an infinity turns their results into NaN."""
 
 
 CALLED_AS_WRITTEN = ("-fno-ipa-pure-const", "-fno-ipa-modref")
-"""Of GCC from 11 on: version 12 takes some functions that store part of a vector to have no effect,
-and leaves out the calls."""
+"""Flags for GCC from version 11 on: version 12 wrongly finds that some functions that store part of
+a vector have no effect, and drops the calls."""
 
 
 class NativeError(Exception):
-    """Why no native code can be had here; the engine then computes with torch's kernels."""
+    """Native code is not available here; the engine then computes with torch's kernels."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Target:
     Attributes:
         command: the compiler with its flags.
         vector_bytes: width of a vector register.
-        registers: how many of them there are.
-        identity: changes with whatever makes compiled code differ: compiler, version, processor.
+        registers: number of vector registers.
+        identity: a hash of everything that compiled code depends on: compiler, version, processor.
     """
 
     command: tuple[str, ...]
@@ -52,17 +52,18 @@ class Target:
 
     @property
     def accumulators(self) -> int:
-        """Vector registers that may hold sums, the others being needed for what is added."""
+        """Vector registers that may hold sums; the others are needed for what is multiplied."""
         return self.registers - 4
 
 
 @lru_cache
 def find_target(architecture: str = "native") -> Target:
-    """The system's C compiler, ``CC`` or ``cc``, for a kind of processor.
+    """Find the system's C compiler, ``CC`` or else ``cc``, and what it compiles for.
 
     Args:
-        architecture: what the compiler calls it (``-march``): ``native`` is the machine's own;
-            others are ``x86-64``, ``x86-64-v3`` (AVX2), ``x86-64-v4`` (AVX-512), ``armv8-a``.
+        architecture: the compiler's name for the processor (``-march``): ``native`` is this
+            machine's; others are ``x86-64``, ``x86-64-v3`` (AVX2), ``x86-64-v4`` (AVX-512),
+            ``armv8-a``.
 
     Raises:
         NativeError: there is no compiler, or it does not know the architecture.
@@ -88,10 +89,10 @@ def find_target(architecture: str = "native") -> Target:
 
 
 def run_compiler(command: tuple[str, ...], source: str = "") -> str:
-    """Run a compiler; its standard output.
+    """Run a compiler and return its standard output.
 
     Raises:
-        NativeError: with the first error it names.
+        NativeError: it cannot be run, or fails; the message has the first error it reports.
     """
     try:
         done = subprocess.run(
@@ -108,5 +109,5 @@ def run_compiler(command: tuple[str, ...], source: str = "") -> str:
 
 
 def _macros(command: tuple[str, ...]) -> str:
-    """Every macro the compiler defines by itself: they tell its version and the processor."""
+    """Every macro the compiler predefines: they tell its version and the processor."""
     return run_compiler((*command, "-dM", "-E", "-x", "c", "-"))

@@ -1,4 +1,4 @@
-"""Writing C text."""
+"""C source text, built line by line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Text:
-    """Lines of C, indented by the blocks they stand in."""
+    """Lines of C, indented by the blocks they are in."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -19,7 +19,7 @@ class Text:
 
     @contextmanager
     def block(self, head: str, tail: str = "") -> Iterator[None]:
-        """What is added inside stands in braces after ``head``."""
+        """Put the lines added inside between braces, after ``head``."""
         self(f"{head} {{")
         self._depth += 1
         yield

@@ -1,6 +1,6 @@
-/* A team of threads that sleep between programs. One program runs at a time. */
+/* A pool of threads that sleep between programs. One program runs at a time. */
 
-#define _GNU_SOURCE /* for the processors that a thread may run on */
+#define _GNU_SOURCE /* for the functions that set which processors a thread may run on */
 
 #include <pthread.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 
 typedef void (*Run)(Team *team, int me, int first, int last, char *arena, char *const *outside);
 
-/* Steps of a program to be run: first to last, last excluded. */
+/* A range of a program's steps to run: from first to last, last excluded. */
 typedef struct {
     Run run;
     int first, last;
@@ -22,8 +22,8 @@ typedef struct {
 typedef struct {
     Team team;
     pthread_mutex_t one_program;
-    atomic_int job, idle; /* which job is the latest, and how many workers sleep until the next */
-    int hired; /* workers that exist: none before the first job, then one fewer than threads */
+    atomic_int job, idle; /* the latest job's number, and how many workers sleep until the next */
+    int hired; /* workers started: none before the first job, then one fewer than threads */
     pthread_t *workers;
     int avoided; /* the processor that the workers were last kept off */
     pid_t process;
@@ -54,8 +54,9 @@ static void *worker(void *argument)
     return NULL;
 }
 
-/* Keep the workers off the caller's processor. A kernel likes to wake a thread where it was called
-   from, and moves it to an idle processor only some milliseconds later, when all may be over. */
+/* Keep the workers off the caller's processor. The kernel tends to wake a thread on the processor
+   of the thread that wakes it, and to move it to an idle one only some milliseconds later, when the
+   work may be over. */
 static void keep_off_my_processor(ThreadPool *pool)
 {
 #if defined(__linux__)
@@ -106,7 +107,7 @@ ThreadPool *new_pool(int threads)
     return pool;
 }
 
-/* Returns -1 where threads could not be started. */
+/* Returns -1 if threads could not be started, else 0. */
 int run_steps(ThreadPool *pool, const Steps *steps)
 {
     pthread_mutex_lock(&pool->one_program);

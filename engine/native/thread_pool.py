@@ -1,4 +1,4 @@
-"""The threads that run native code: one pool per number of threads, for the whole process."""
+"""The threads that run native code: one pool per number of threads, shared by the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.native.target import NativeError, Target
 
 
 class _Steps(ctypes.Structure):
-    """Steps of a program to be run, as ``thread_pool.c`` has them."""
+    """A range of a program's steps to run: ``Steps`` in ``thread_pool.c``."""
 
     _fields_ = (
         ("run", ctypes.c_void_p),
@@ -29,13 +29,13 @@ def runner(
     arena: int,
     outside: ctypes.Array[ctypes.c_void_p],
 ) -> Callable[[int, int], Callable[[], None]]:
-    """How to run the steps of a library: ``runner(...)(first, last)()``, ``last`` excluded.
+    """Make runs of a library's steps: ``runner(...)(first, last)()`` excludes ``last``.
 
     Args:
-        library: with a function ``run``.
-        threads: how many to run on.
+        library: exports a function ``run``.
+        threads: number of threads to run on.
         arena: address of the program's memory.
-        outside: addresses of what lies elsewhere; must stay alive.
+        outside: addresses of tensors elsewhere. Runs keep this array alive, but not the tensors.
     """
     call, pool = _pool(target, threads)
     run = ctypes.cast(library.run, ctypes.c_void_p)
@@ -48,7 +48,7 @@ def runner(
 
 
 def _checked(run: Callable[[], int], threads: int, outside: object) -> None:
-    """Run; what the steps were told the address of is kept alive by being an argument."""
+    """Run; ``outside`` is an argument only to keep alive the array whose address the steps have."""
     if run():
         raise RuntimeError(f"{threads} threads could not be started")
 

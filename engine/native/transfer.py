@@ -1,4 +1,4 @@
-"""Feeds into a program's memory, and results out of it: what the caller has lies row-major."""
+"""Copies of feeds into a program's memory and results out; the caller's tensors are row-major."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ops import Spec
 
 
 def can_transfer(spec: Spec) -> bool:
-    """Floats, of any shape that has elements."""
+    """Whether a value can be copied: floats, and not empty."""
     return spec.dtype in SUFFIX and 0 not in spec.sizes
 
 
 def fetch(slot: str, value: Operand, machine: Machine) -> Code:
-    """Copy the caller's tensor at ``slot`` to a value; nothing where the slot is null."""
+    """Copy the caller's tensor at ``slot`` to a value; do nothing if the slot is null."""
     return _copy(slot, value, _row_major(slot, value), machine)
 
 
 def deliver(slot: str, value: Operand, machine: Machine) -> Code:
-    """Copy a value to the caller's tensor at ``slot``; nothing where the slot is null."""
+    """Copy a value to the caller's tensor at ``slot``; do nothing if the slot is null."""
     return _copy(slot, _row_major(slot, value), value, machine)
 
 

@@ -1,15 +1,15 @@
-/* Winograd's minimal filtering of two results by two or three taps: sums and differences.
+/* The sums and differences of Winograd's minimal filtering: two results by two or three taps.
 
-   With places * standing for a product each, y = A'((G w) * (B' x)), where x has one pixel more
-   than there are taps. Along one axis, for vectors that lie ``step`` apart:
+   y = A'((G w) * (B' x)), where x has one pixel more than there are taps, and * is elementwise. The
+   elements of G w and of B' x are called places. Along one axis, for vectors ``step`` apart:
 
        from_pixels  B'      to_results  A'      from_taps  G
                             from_results  A     to_taps    G'
 
-   The number in a name is that of places: 4 for three taps, 3 for two; 5 for three taps that are
-   read at every second pixel, of which the outer two are filtered and the middle one comes last.
-   Pixels beside an infinity, in its block, come out as NaN. Source: Lavin and Gray, "Fast Algorithms
-   for Convolutional Neural Networks", CVPR 2016. */
+   The number in a name is the number of places: 4 for three taps, 3 for two; 5 for three taps that
+   read every second pixel, of which the outer two are filtered and the middle one comes last. An
+   infinite pixel turns other results of its block into NaN. Source: Lavin and Gray, "Fast
+   Algorithms for Convolutional Neural Networks", CVPR 2016. */
 
 #define ALONG(name, V, s) static inline void name##_##s(const V *x, long step, V *y, long to)
 
@@ -80,9 +80,9 @@
         y[0] = a + b, y[to] = b + c;                                                               \
     }
 
-/* Along both axes: of a square of vectors, n x n, one of m x m.
-   name_square: vectors in memory. name_squares: of many channels, vector by vector; all of a square
-   is read before anything is written, so both may lie in the same place. */
+/* Along both axes: transform a square of n x n vectors into one of m x m.
+   name_square: of arrays of vectors. name_squares: of many channels, vector by vector; a square is
+   read as a whole before anything is written, so x and y may be the same memory. */
 #define ALONG_BOTH(name, n, m, T, V, s)                                                            \
     INLINE void name##_square_##s(const V *x, V *y)                                                \
     {                                                                                              \

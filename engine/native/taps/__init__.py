@@ -1,1 +1,1 @@
-"""Convolutions and all that is made of them, as sums of taps; see ``geometry``."""
+"""Convolutions and everything that is made of them, as sums of taps; see ``geometry``."""

@@ -23,15 +23,15 @@ from ops.spec import FLOATS
 
 @dataclass(frozen=True)
 class Anchor:
-    """The convolution within a body.
+    """The convolution within a node's body.
 
     Attributes:
         step: the convolution.
-        phases: whether it is of phases.
-        upsampled: whether the weight is as it was before its taps were summed for the phases; a 3x3
-            convolution of the image upsampled twofold, then.
-        image, weight: its inputs, as numbers of the node's inputs.
-        number: of its result among the body's values.
+        phases: whether it is a convolution of phases, or the gradient of one.
+        upsampled: whether the weight is the one before its taps are summed for the phases: then
+            the node is a 3x3 convolution of the image upsampled twofold.
+        image, weight: its inputs, by their numbers among the node's inputs.
+        number: the number of its result (its interleaved phases, if any) among the body's values.
         after: the elementwise instructions that follow.
     """
 
@@ -45,12 +45,12 @@ class Anchor:
 
     @property
     def sides(self) -> list[int]:
-        """What is read beside the result, as numbers of the node's inputs."""
+        """The node's inputs that are read alongside the result, by number."""
         return sorted({i for step in self.after for i in step.sources if i < self.number})
 
 
 def find_anchor(node: Node) -> Anchor | None:
-    """The convolution that a node begins with, if it does."""
+    """The convolution that a node's body begins with, or None."""
     body, inputs = body_of(node), len(node.inputs)
     names = [step.operator.name for step in body]
     if names[0] == "conv2d":
@@ -73,13 +73,13 @@ def find_anchor(node: Node) -> Anchor | None:
 
 
 def supports(node: Node) -> bool:
-    """A sum of taps of a weight as it stands."""
+    """Whether a node is a sum of taps whose weight is used as given, not summed for phases."""
     anchor = find_anchor(node)
     return anchor is not None and not anchor.upsampled and is_sum_of_taps(node)
 
 
 def is_sum_of_taps(node: Node) -> bool:
-    """A convolution of one group, followed by elementwise operators on values like its result."""
+    """Whether a node is a convolution of one group, perhaps with elementwise operators after it."""
     if float_type(node) is None:
         return False
     anchor = find_anchor(node)
@@ -97,14 +97,14 @@ def is_sum_of_taps(node: Node) -> bool:
 
 
 def overwritten(node: Node) -> list[int]:
-    """The inputs of which a vector is read just before that of the result is stored, not again."""
+    """The inputs that the result may overwrite: each vector is last read just before its store."""
     anchor = find_anchor(node)
     assert anchor is not None
     return [i for i in anchor.sides if i not in (anchor.image, anchor.weight)]
 
 
 def _is_side(value: Node, node: Node) -> bool:
-    """Whether a value can be read beside the result: one like it, a row of channels, a number."""
+    """Whether a value can be read alongside the result: one like it, a channel row, a number."""
     if value.dtype not in FLOATS:
         return False
     if value.sizes == node.sizes and value.operator.name not in VIEWS:
@@ -115,13 +115,13 @@ def _is_side(value: Node, node: Node) -> bool:
 
 
 def _upsamples(phases: Computation) -> bool:
-    """Whether phases so convolved make an image twice as large as the one that is read."""
+    """Whether phases convolved this way form an image twice as large as the one that is read."""
     a = phases.attributes
     return (a["stride"], a["padding"], a["dilation"]) == ((1, 1), (1, 1), (1, 1))
 
 
 def taps_of(node: Node, anchor: Anchor, weight: Operand) -> Taps:
-    """The sum of taps that an anchor is."""
+    """The sum of taps that an anchor computes."""
     image = node.inputs[anchor.image].sizes
     if anchor.upsampled:
         return upsampled_convolution(image, weight)

@@ -1,4 +1,4 @@
-"""Bands of images with their borders: what the taps of some rows of positions read."""
+"""Bands of images with their borders: the pixels that the taps of some rows of positions read."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from engine.native.text import Text
 from ops import Node, Spec
 
 BAND_BYTES = 128 << 10
-"""Aim for a band: it is read many times and should stay in a core's own cache."""
+"""Target size of a band: it is read many times and should stay in a core's own cache."""
 
 
 @dataclass(frozen=True)
 class Canvas:
     """How the images x of a sum of taps are read.
 
-    They are cut into bands of rows of positions. A band's pixels are copied into a canvas of the
-    thread's own, with zeros around the image, unless they can be read where they lie.
+    They are cut into bands: some rows of positions each. A band's pixels are copied into the
+    thread's own canvas, with zeros around the image, unless they can be read in place.
 
     Attributes:
         taps: the sum of taps.
-        batch: images.
+        batch: number of images.
         rows: rows of positions in a band.
-        lanes: elements of a vector: how far what is read may reach beyond a pixel's channels.
-        in_place: whether the images are read where they lie.
+        lanes: elements of a vector: how far a read may reach beyond a pixel's channels.
+        in_place: whether the images are read in place, not copied.
     """
 
     taps: Taps
@@ -39,7 +39,7 @@ class Canvas:
 
     @staticmethod
     def of(taps: Taps, image: Operand, lanes: int, threads: int, beyond: bool = False) -> Canvas:
-        """For images. ``beyond``: vectors may be read from the last channels of a pixel."""
+        """The canvas for images. ``beyond``: vectors read may reach beyond a pixel's channels."""
         (low_y, low_x), (high_y, high_x) = taps.low, taps.high
         rows, columns = taps.grid
         inside = (
@@ -52,14 +52,14 @@ class Canvas:
         width = (columns - 1) * taps.in_step[1] + high_x - low_x + 1
         row_bytes = width * taps.terms * image.dtype.itemsize * taps.in_step[0]
         fitting = BAND_BYTES // row_bytes - (high_y - low_y) // taps.in_step[0]
-        # Few images: let every thread have a band.
+        # With few images, let every thread have a band.
         band = max(1, min(rows, fitting, -(-rows * image.shape[0] // threads)))
         even = -(-rows // -(-rows // band))
         return Canvas(taps, image.shape[0], even, lanes, in_place)
 
     @property
     def bands(self) -> int:
-        """Bands of an image."""
+        """Bands per image."""
         return -(-self.taps.grid[0] // self.rows)
 
     @property
@@ -80,18 +80,18 @@ class Canvas:
         return (self.rows - 1) * self.taps.in_step[0] + self.taps.high[0] - self.taps.low[0] + 1
 
     def scratch(self, image: Node, threads: int) -> list[Spec]:
-        """The canvases of all threads; none if the images are sure to be read where they lie."""
+        """Scratch for all threads' canvases; none if the images are sure to be read in place."""
         if self.in_place and lies_channels_last(image):
             return []
         return [Spec((threads, self._size), image.dtype)]
 
     def at(self, tap: Tap) -> int:
-        """Where a tap reads, from the first pixel of a position's window: in elements."""
+        """Where a tap reads, in elements from the first pixel of a position's window."""
         low_y, low_x = (0, 0) if self.in_place else self.taps.low
         return ((tap.dy - low_y) * self.width + tap.dx - low_x) * self.taps.terms
 
     def emit(self, text: Text, image: Operand, scratch: Operand | None) -> None:
-        """Write what points ``in`` at the canvas of band ``u``: rows ``first`` on of image n."""
+        """Write code that points ``in`` at band ``u``'s canvas: image ``n`` from row ``first``."""
         kind, taps = TYPES[image.dtype], self.taps
         text(f"const long n = u / {self.bands}, first = u % {self.bands} * {self.rows};")
         if self.in_place:
@@ -121,7 +121,7 @@ class Canvas:
 
     @property
     def _size(self) -> int:
-        """Elements of one canvas, with room for a vector that begins at its last."""
+        """Elements of one canvas, with room for a vector that begins at its last element."""
         whole = self.height * self.width * self.taps.terms + self.lanes
         return -(-whole // self.lanes) * self.lanes
 
@@ -132,10 +132,10 @@ class Canvas:
 
 
 def runs_of(places: Sequence[tuple[int, ...]], terms: int) -> list[tuple[int, ...]]:
-    """What taps read without a gap: the places of the first, and how many elements.
+    """Contiguous runs of what taps read: the places of each run's first tap, and its length.
 
     Args:
-        places: of each tap, in everything that is read, in the order of reading.
+        places: each tap's offsets, one in everything that is read, in the order of reading.
         terms: elements that a tap reads.
     """
     runs: list[tuple[int, ...]] = []

@@ -1,9 +1,9 @@
 """Sums of taps in C: convolutions, their input gradients and their phases.
 
-Each thread takes its share of bands. For a few neighbouring pixels and a few vectors of channels
-the sums stay in registers while all taps and terms are added; then what follows elementwise is
-computed and the result stored. Source: Georganas et al., "Anatomy of High-Performance Deep Learning
-Convolutions on SIMD Architectures", 2018.
+Each thread takes its share of bands. For a few neighbouring pixels and a few vectors of channels,
+the sums stay in registers while all taps and terms are added; then the elementwise operators that
+follow are applied and the result is stored. Source: Georganas et al., "Anatomy of High-Performance
+Deep Learning Convolutions on SIMD Architectures", 2018.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ops.leaves import is_constant
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
-    """The weight as it is read, and the canvases."""
+    """Scratch for the packed weight, and for the canvases."""
     tapsum = TapSum.of(node, tuple(Operand.stored(x.spec) for x in node.inputs), machine)
     sizes = map(tapsum.packed_size, range(len(tapsum.positions)))
     packed = Spec((sum(sizes),), node.dtype)
@@ -53,7 +53,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def keeps(node: Node) -> bool:
-    """Whether the weight is a constant: it is packed once."""
+    """Whether the weight is a constant, so that it is packed only once."""
     anchor = find_anchor(node)
     return anchor is not None and is_constant(node.inputs[anchor.weight])
 
@@ -76,14 +76,14 @@ def _write_tiles(text: Text, tapsum: TapSum) -> None:
 
 
 def _pixels(tapsum: TapSum, position: PositionClass) -> list[int]:
-    """How a row of positions is cut."""
+    """How a row of positions is cut: the pixels of each tile."""
     return list(ranges(position.columns, tapsum.block.scalars).values())
 
 
 def _class(
     text: Text, tapsum: TapSum, number: int, position: PositionClass, packed_at: int
 ) -> None:
-    """The positions of a class within a band."""
+    """Write a class's positions within a band."""
     taps, kind, (a, b) = tapsum.taps, TYPES[tapsum.dtype], position.offset
     runs = runs_of([(tapsum.canvas.at(tap),) for tap in position.taps], taps.terms)
     if not tapsum.dotted:
@@ -92,7 +92,7 @@ def _class(
     last = f"first + {tapsum.canvas.rows}"
     text(f"const long last{number} = {last} < {position.rows} ? {last} : {position.rows};")
     in_row = taps.in_step[0] * tapsum.canvas.width * taps.terms
-    # All rows for some channels, then the next ones: their weights stay in the cache.
+    # All rows for some channels before the next channels, so that their weights stay in the cache.
     for v, vectors in ranges(tapsum.vectors, tapsum.block.vectors).items():
         channel = v * tapsum.lanes
         with text.block(f"for (long i = first; i < last{number}; i++)"):
@@ -112,7 +112,7 @@ def _class(
 def _row(
     text: Text, tapsum: TapSum, columns: int, function: str, weights: str, channel: int
 ) -> None:
-    """A row of positions, tile by tile: the tile of some pixels is named after their number."""
+    """Write a row of positions, tile by tile; a tile's function is named after its pixel count."""
     taps, size = tapsum.taps, tapsum.block.scalars
 
     def tile(pixels: int, j: str) -> str:
@@ -128,7 +128,7 @@ def _row(
 
 
 def _tile(text: Text, tapsum: TapSum, pixels: int, vectors: int) -> None:
-    """The function that sums for some pixels and vectors of channels, all in registers."""
+    """Write the function that sums for some pixels and vectors of channels, all in registers."""
     kind, s, lanes, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes, tapsum.taps
     sums = [[f"s{p}_{v}" for v in range(vectors)] for p in range(pixels)]
     head = (

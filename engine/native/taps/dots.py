@@ -1,7 +1,7 @@
-"""Sums of taps with few results: vectors run over the terms, and each sum is one of its lanes.
+"""Sums of taps with few results, as dot products: vectors run over the terms.
 
-Where a pixel has fewer results than a vector has lanes, products of whole vectors of terms waste
-nothing; what it costs is to add up the lanes in the end.
+Where a pixel has fewer results than a vector has lanes, products of whole vectors of terms waste no
+lanes; the cost is adding up the lanes at the end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from engine.native.text import Text, table
 
 
 def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
-    """Write what copies the weight to ``packed``: by places, vectors of terms, and sums."""
+    """Write code that copies the weight to ``packed``, by place, then vector of terms, then sum."""
     taps, lanes = tapsum.taps, tapsum.lanes
     source, to, steps, at = list[int](), list[int](), list[int](), 0
     for number in range(len(tapsum.positions)):
@@ -37,7 +37,7 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
 
 
 def write_tile(text: Text, tapsum: TapSum, number: int, pixels: int) -> None:
-    """The function that sums for some neighbouring pixels of a class."""
+    """Write the function that sums for some neighbouring pixels of a class."""
     kind, s, lanes, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes, tapsum.taps
     with text.block(
         f"NOINLINE void dots@_{number}x{pixels}(const Sides@ *sides, const {kind} *in, "
@@ -60,7 +60,7 @@ def write_tile(text: Text, tapsum: TapSum, number: int, pixels: int) -> None:
 
 
 def _uses(tapsum: TapSum, number: int) -> dict[int, list[tuple[int, int]]]:
-    """For each place of a window that is read: which sums, and where their weights stand."""
+    """For each place read in a window: the sums it goes into, and the offsets of their weights."""
     taps = tapsum.taps
     uses: dict[int, list[tuple[int, int]]] = {}
     for i, one in enumerate(tapsum.classes_at_once(number)):

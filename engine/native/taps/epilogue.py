@@ -1,4 +1,4 @@
-"""What follows a sum of taps: the elementwise operators after it, and the store."""
+"""What follows a sum of taps: elementwise operators, and the store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.native.text import Text
 
 
 def declare(text: Text, tapsum: TapSum) -> None:
-    """The structure that holds the pointers to the result and to what is read beside it."""
+    """Write the struct of pointers to the result and to what is read alongside it."""
     kind, s = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype]
     with text.block("typedef struct", " Sides@;"):
         text(f"{kind} *y;", *(f"const {kind} *x{i};" for i in tapsum.anchor.sides))
@@ -26,7 +26,7 @@ def declare(text: Text, tapsum: TapSum) -> None:
 
 
 def fill(text: Text, tapsum: TapSum, operands: Operands) -> None:
-    """Such a structure, ``sides``."""
+    """Declare such a struct, ``sides``, and fill it."""
     kind = TYPES[tapsum.dtype]
     values = [f"({kind} *)({operands.out.address})"]
     values += [f"(const {kind} *)({operands.inputs[i].address})" for i in tapsum.anchor.sides]
@@ -41,9 +41,9 @@ def fill(text: Text, tapsum: TapSum, operands: Operands) -> None:
 
 
 def write_store(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
-    """The function that computes what follows for a vector of sums, and stores it.
+    """Write the function that applies what follows to a vector of sums, and stores the result.
 
-    ``at`` is the place of the first element in the result, ``channel`` its channel.
+    In it, ``at`` is the offset of the first element in the result, ``channel`` its channel.
     """
     s, count, lanes = SUFFIX[tapsum.dtype], tapsum.taps.results, tapsum.lanes
     with text.block(
@@ -62,7 +62,7 @@ def write_store(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
 
 
 def _store(text: Text, tapsum: TapSum, inputs: Sequence[Operand], lanes: int | None) -> None:
-    """A vector of channels of one pixel, or the first ``lanes`` of it."""
+    """Write the store of a vector of channels of one pixel, or of its first ``lanes``."""
     s, names = SUFFIX[tapsum.dtype], {tapsum.anchor.number: "sum"}
     part, comma = ("", "") if lanes is None else ("_part", f", {lanes}")
     for i in tapsum.anchor.sides:
@@ -82,7 +82,7 @@ def _store(text: Text, tapsum: TapSum, inputs: Sequence[Operand], lanes: int | N
 
 
 def _store_interleaved(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
-    """All classes of one position: each of their rows has neighbouring pixels."""
+    """Write the store of all classes of one position, row by row: a row's pixels are contiguous."""
     s, m = SUFFIX[tapsum.dtype], tapsum.taps.results
     rows, columns = tapsum.taps.out_step
     line, length = tapsum.taps.out[1] * m, columns * m
@@ -110,12 +110,12 @@ def _lies_like_result(tapsum: TapSum, side: Operand) -> bool:
 
 
 def _channel_stride(tapsum: TapSum, side: Operand) -> int:
-    """From one channel to the next; 0 for a number."""
+    """Elements from one channel to the next; 0 for a number."""
     return side.broadcast_strides(tapsum.node.sizes)[1]
 
 
 def _after(text: Text, tapsum: TapSum, names: Mapping[int, str]) -> str:
-    """Write what follows the sums elementwise; the name of the result."""
+    """Write the elementwise operators after the sums; return the name of the result."""
     values = [names.get(i, "") for i in range(tapsum.anchor.number + 1)]
     lines, result = statements(tapsum.anchor.after, values, tapsum.dtype)
     text(*lines)

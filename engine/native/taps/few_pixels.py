@@ -1,9 +1,8 @@
-"""Sums of taps for so few pixels that to turn the weight costs more than to use it.
+"""Sums of taps for so few pixels that packing the weight would cost more than using it.
 
-Where the weight lies, the terms of each result stand side by side: vectors run over them, and each
-result is a dot product, as in :mod:`.dots`. Nothing is packed; what it costs is to add up lanes.
-Nor are taps summed for phases beforehand: those that read the same pixel are summed where they are
-used.
+In the weight as stored, the terms of each result are contiguous: vectors run over them, and each
+result is a dot product, as in :mod:`.dots`. Nothing is packed; the cost is adding up lanes. Nor are
+taps summed for phases beforehand: those that read the same pixel are summed when they are used.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from ops import Node, Spec
 from ops.leaves import is_constant
 
 TERMS_OF_A_PIXEL = 5
-"""Terms that are turned in the time in which the lanes of one pixel's results are added up."""
+"""Terms that can be packed in the time it takes to add up the lanes of one pixel's results."""
 
 FEW = 32
-"""Pixels for every few of which the weight is read again: with more, that costs as much as to turn
-it once."""
+"""Most pixels: the weight is read again for every few of them, and with more pixels that costs as
+much as packing it once."""
 
 TILES = (4, 2, 1)
-"""Pixels for which a vector of the weight, once read, is used."""
+"""Pixels per tile: those for which a vector of the weight, once read, is used."""
 
 
 def supports(node: Node) -> bool:
-    """A convolution of few pixels by a weight that is stored as such, and may change."""
+    """Whether a node is a convolution of few pixels by a weight stored as NHWC, not a constant."""
     if not anchor.is_sum_of_taps(node):
         return False
     found = anchor.find_anchor(node)
@@ -53,7 +52,7 @@ def supports(node: Node) -> bool:
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
-    """The canvases."""
+    """Scratch for the canvases."""
     tapsum = TapSum.of(node, tuple(Operand.stored(x.spec) for x in node.inputs), machine)
     return _canvas(tapsum).scratch(node.inputs[tapsum.anchor.image], machine.threads)
 
@@ -75,14 +74,14 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def _canvas(tapsum: TapSum) -> Canvas:
-    """Whole images: the threads share the results, not the rows."""
+    """A canvas of whole images: the threads share the results, not the rows."""
     return replace(tapsum.canvas, rows=tapsum.taps.grid[0])
 
 
 def _class(
     text: Text, tapsum: TapSum, canvas: Canvas, number: int, position: PositionClass
 ) -> None:
-    """The positions of a class within an image."""
+    """Write a class's positions within an image."""
     taps, lanes = tapsum.taps, tapsum.lanes
     places = _places(tapsum, canvas, position)
     text(
@@ -101,7 +100,7 @@ def _class(
 
 
 def _places(tapsum: TapSum, canvas: Canvas, position: PositionClass) -> list[tuple[int, int]]:
-    """Where each position of a class stands in the canvas, and in an image of the result."""
+    """Offsets of each position of a class in the canvas, and in an image of the result."""
     taps, (a, b) = tapsum.taps, position.offset
     in_row = taps.in_step[0] * canvas.width * taps.terms
     return [
@@ -114,7 +113,7 @@ def _places(tapsum: TapSum, canvas: Canvas, position: PositionClass) -> list[tup
 
 
 def _cut(count: int, lanes: int) -> dict[int, tuple[int, int]]:
-    """The tiles of so many pixels: where those of each size begin and end."""
+    """Cut ``count`` pixels into tiles: size of tile -> where those tiles begin and end."""
     cut, at = {}, 0
     for size in TILES:
         end = count - (count - at) % size
@@ -124,19 +123,20 @@ def _cut(count: int, lanes: int) -> dict[int, tuple[int, int]]:
 
 
 def _summed(position: PositionClass) -> list[list[Tap]]:
-    """The taps of a class, together those that read the same pixel."""
+    """The taps of a class, grouped by the pixel that they read."""
     together = groupby(sorted(position.taps), attrgetter("dy", "dx"))
     return [list(taps) for _, taps in together]
 
 
 def _counts(tapsum: TapSum) -> list[int]:
-    """How many taps are summed for a pixel."""
+    """The different numbers of taps that are summed for a pixel."""
     return sorted({len(taps) for c in tapsum.taps.classes for taps in _summed(c)})
 
 
 def _runs(tapsum: TapSum, canvas: Canvas, position: PositionClass) -> list[int]:
-    """What a tile reads without a gap: for each count of summed taps how many runs and, of each,
-    where it begins in the canvas, its terms, and where they begin in the weight for each tap."""
+    """The contiguous runs that a tile reads, flattened. For each number of taps that are summed:
+    how many runs, and for each its offset in the canvas, its terms, and each tap's offset in the
+    weight."""
     runs: list[int] = []
     for count in _counts(tapsum):
         summed = [taps for taps in _summed(position) if len(taps) == count]
@@ -155,9 +155,10 @@ def _write_tiles(text: Text, tapsum: TapSum) -> None:
 
 
 def _write_tile(text: Text, tapsum: TapSum, pixels: int) -> None:
-    """The function that sums for some pixels and a vector of their channels.
+    """Write the function that sums for some pixels and a vector of their channels.
 
-    So many sums at a time as a vector has lanes stay in registers: each pixel's for some channels.
+    As many sums as a vector has lanes are in registers at a time: those of some channels of each
+    pixel.
     """
     kind, s, lanes = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes
     channels, stride = lanes // pixels, tapsum.taps.result_stride
@@ -184,7 +185,7 @@ def _write_tile(text: Text, tapsum: TapSum, pixels: int) -> None:
 
 
 def _write_products(text: Text, tapsum: TapSum, pixels: int, count: int) -> None:
-    """A vector of terms, for each pixel and channel of a tile: of so many taps, summed first."""
+    """Write a tile's products for one vector of terms, summing ``count`` taps first."""
     s, channels = SUFFIX[tapsum.dtype], tapsum.lanes // pixels
     for p in range(pixels):
         text(f"v{s} x{p} = load_{s}(in + from[{p}] + run[0] + k);", f"HOLD(x{p});")

@@ -1,12 +1,13 @@
-"""Convolutions, their gradients and their phases as one thing: sums of taps.
+"""A common form of convolutions, their gradients and their phases: sums of taps.
 
-All of them are, for output positions ``(i*S + a, j*S + b)`` of each class ``(a, b)``,
+All of them are, for the output positions ``(i*S + a, j*S + b)`` of each class ``(a, b)``,
 
     y[i*S + a, j*S + b] = sum over the taps t of the class:  x[i*s + dy_t, j*s + dx_t] W_t
 
-with x zero outside of its image. A convolution has one class and S = 1; its input gradient has S
-its stride, s = 1 and as many classes as a stride has positions; the convolution of an upsampled
-image has S = 2 and a class for each phase; the input gradient of that has s = 2.
+with x zero outside of its image. A convolution has one class, S = 1, and its stride as s. Its input
+gradient has its stride as S, s = 1, and a class for each position within a stride. The convolution
+of an upsampled image has S = 2 and a class for each phase; the input gradient of that has one class
+and s = 2.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WHOLE = 16
 
 @dataclass(frozen=True, order=True)
 class Tap:
-    """One matrix W_t: where it reads x, and where its first element stands in the weight."""
+    """One matrix W_t: where it reads x, and the offset of its first element in the weight."""
 
     dy: int
     dx: int
@@ -36,7 +37,7 @@ class Tap:
 
 @dataclass(frozen=True)
 class PositionClass:
-    """Output positions that share their taps: offset (a, b), how many rows and columns."""
+    """Output positions that share their taps: offset (a, b), and number of rows and columns."""
 
     offset: Pair
     rows: int
@@ -50,11 +51,11 @@ class Taps:
 
     Attributes:
         out_step: S, vertical and horizontal.
-        in_step: s.
-        classes: of output positions.
+        in_step: s, vertical and horizontal.
+        classes: the classes of output positions.
         image, out: rows and columns of x and of y.
         terms, results: channels of x and of y, the rows and columns of W_t.
-        term_stride, result_stride: of the weight, in elements.
+        term_stride, result_stride: strides of the weight, in elements.
     """
 
     out_step: Pair
@@ -69,24 +70,24 @@ class Taps:
 
     @property
     def low(self) -> Pair:
-        """The least dy and dx of all taps."""
+        """The smallest dy and dx of all taps."""
         taps = [tap for c in self.classes for tap in c.taps]
         return min((t.dy for t in taps), default=0), min((t.dx for t in taps), default=0)
 
     @property
     def high(self) -> Pair:
-        """The greatest dy and dx of all taps."""
+        """The largest dy and dx of all taps."""
         taps = [tap for c in self.classes for tap in c.taps]
         return max((t.dy for t in taps), default=0), max((t.dx for t in taps), default=0)
 
     @property
     def in_pixel(self) -> int:
-        """In x, elements from one position of a row to the next."""
+        """Elements of x from one position of a row to the next."""
         return self.in_step[1] * self.terms
 
     @property
     def out_pixel(self) -> int:
-        """The same in y."""
+        """The same for y."""
         return self.out_step[1] * self.results
 
     @property
@@ -111,7 +112,7 @@ class Taps:
 
 
 def convolution(step: Computation, x: Sequence[int], w: Operand, phases: bool) -> Taps:
-    """``conv2d`` of images x, its result perhaps interleaved by ``interleave_phases``."""
+    """The taps of a ``conv2d`` of images x, perhaps followed by ``interleave_phases``."""
     a = step.attributes
     (sh, sw), (ph, pw), (dh, dw) = a["stride"], a["padding"], a["dilation"]
     _, m, rows, columns = step.spec.sizes
@@ -144,7 +145,7 @@ def convolution(step: Computation, x: Sequence[int], w: Operand, phases: bool) -
 
 
 def upsampled_convolution(x: Sequence[int], w: Operand) -> Taps:
-    """``conv2d`` by 3x3 taps, with padding 1, of images x upsampled twofold.
+    """The taps of a 3x3 ``conv2d``, with padding 1, of images x upsampled twofold.
 
     Several taps of a class read the same pixel of x.
     """
@@ -176,7 +177,7 @@ def upsampled_convolution(x: Sequence[int], w: Operand) -> Taps:
 
 
 def input_gradient(step: Computation, g: Sequence[int], w: Operand, phases: bool) -> Taps:
-    """``conv2d_input_gradient`` of a gradient g, perhaps taken apart by ``separate_phases``.
+    """The taps of a ``conv2d_input_gradient`` of g, perhaps after ``separate_phases``.
 
     With phases, g is the gradient of the interleaved image: twice as large, with a quarter of the
     channels.

@@ -1,4 +1,4 @@
-"""The weight of a sum of taps as it is read: a row of whole vectors for each tap and term."""
+"""Pack a sum of taps' weight as it is read: a row of whole vectors for each tap and term."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.native.text import Text, table
 
 
 def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
-    """Write what copies the weight to ``packed``, each thread its share of the terms."""
+    """Write code that copies the weight to ``packed``; the threads share the terms."""
     taps = tapsum.taps
     text(weight.pointer("w"))
     share_terms(text, taps.terms, tapsum.lanes)
@@ -28,14 +28,14 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
 
 
 def share_terms(text: Text, terms: int, lanes: int) -> None:
-    """Write this thread's share of the terms: those from ``begin`` to ``end``."""
-    # Few terms are not cut: whole vectors of them are turned from columns into rows.
+    """Declare this thread's share of the terms, from ``begin`` to ``end`` (excluded)."""
+    # Shares are whole vectors of terms, since the transposition goes vector by vector.
     first, last = (f"{share} * {lanes}" for share in shares(-(-terms // lanes)))
     text(f"const long begin = {first}, end = {last} < {terms} ? {last} : {terms};")
 
 
 def _pack_interleaved(text: Text, tapsum: TapSum) -> None:
-    """Each class's weights in its own lanes; zero where it does not read a place."""
+    """Write each class's weights into its own lanes; zero where it does not read a place."""
     (interleaved,), classes = tapsum.positions, tapsum.taps.classes
     own = [{(t.dy, t.dx): t.weight for t in c.taps} for c in classes]
     text(table("taps", [o.get((tap.dy, tap.dx), -1) for tap in interleaved.taps for o in own]))
@@ -47,7 +47,7 @@ def _pack_interleaved(text: Text, tapsum: TapSum) -> None:
 
 
 def pack_matrix(text: Text, tapsum: TapSum, at: str, rows: str, padded: bool) -> None:
-    """A thread's terms of one tap, from a place in the weight; ``padded``: with zeros behind."""
+    """Copy a thread's terms of one tap, at an offset in the weight. ``padded``: zero-fill rows."""
     taps, row, s = tapsum.taps, tapsum.vectors * tapsum.lanes, SUFFIX[tapsum.dtype]
     text(f"const {TYPES[tapsum.dtype]} *from = w + {at} + begin * {taps.term_stride};")
     if taps.term_stride == 1:

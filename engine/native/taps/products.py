@@ -1,4 +1,4 @@
-"""One weight gradient to be written in C: which elements of x and g meet, and for which weight."""
+"""One weight gradient to be written in C: which elements of x and g are multiplied for what."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from engine.native.taps.geometry import Pair, Taps
 
 @dataclass(frozen=True)
 class Group:
-    """Products of one range of x with one or more channels of g.
+    """Products of a contiguous range of x with one or more channels of g.
 
     Attributes:
-        x_at, x_length: which elements of a position's window in the canvas.
-        g_at: where the channels of g stand, from the position's first class.
-        places: where the sums belong in the weight: of each scalar with the vectors' first element.
+        x_at, x_length: the range, within a position's window in the canvas.
+        g_at: offsets of the channels of g, from the position's first class.
+        places: offsets of the sums in the weight: for each scalar, with the vectors' first element.
     """
 
     x_at: int
@@ -37,8 +37,8 @@ class Products:
 
     Attributes:
         dtype: of all values.
-        taps: the sum of taps whose weight it is of; weights are places in the result.
-        image: x.
+        taps: the sum of taps that the gradient belongs to; weights are offsets in the result.
+        image: the images x.
         machine: what the code is for.
     """
 
@@ -61,7 +61,7 @@ class Products:
 
     @cached_property
     def vectors_of_g(self) -> bool:
-        """Whether vectors are read of g, and scalars of x."""
+        """Whether g is read as vectors and x as scalars, not the reverse."""
         return self._waste(self.taps.results) <= self._waste(self.taps.terms)
 
     def _waste(self, channels: int) -> float:
@@ -69,7 +69,7 @@ class Products:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """What is multiplied with what."""
+        """What is multiplied by what."""
         each = sorted(
             (a * self.taps.out_row + b * self.taps.results, self.canvas.at(tap), tap.weight)
             for (a, b), tap in ((c.offset, tap) for c in self.taps.classes for tap in c.taps)
@@ -77,7 +77,7 @@ class Products:
         return self._runs_of_x(each) if self.vectors_of_g else self._channels_of_g(each)
 
     def _runs_of_x(self, each: Sequence[tuple[int, int, int]]) -> list[Group]:
-        """Vectors of g with all terms that are read without a gap."""
+        """Vectors of g with all terms that are contiguous."""
         terms, stride, runs = self.taps.terms, self.taps.term_stride, list[Group]()
         for g_at, x_at, weight in each:
             places = tuple(weight + k * stride for k in range(terms))
@@ -103,21 +103,21 @@ class Products:
 
     @property
     def inner(self) -> Pair:
-        """Elements of the vectors that count, and from one to the next in the weight."""
+        """How many elements of a row of vectors are used, and their stride in the weight."""
         if self.vectors_of_g:
             return self.taps.results, self.taps.result_stride
         return self.taps.terms, self.taps.term_stride
 
     def shape(self, group: Group) -> Pair:
-        """Scalars and vectors of a group's sums."""
+        """How many scalars and vectors a group's sums have."""
         if self.vectors_of_g:
             return group.x_length, -(-self.taps.results // self.lanes)
         return len(group.g_at), -(-group.x_length // self.lanes)
 
     def pieces(self, group: Group) -> list[int]:
-        """The first of the scalars of each piece of sums that belongs together in the weight.
+        """The first scalar of each piece of the sums: what is copied to the weight at once.
 
-        With vectors of g it is a block, that of a few terms beside each other; else a row.
+        With vectors of g, a piece is a block of a few contiguous terms; otherwise it is a row.
         """
         pieces = [0]
         for scalar, place in enumerate(group.places):
@@ -134,10 +134,10 @@ class Products:
         return sum(scalars * vectors * self.lanes for scalars, vectors in shapes)
 
     def block(self, group: Group) -> Block:
-        """How they are cut so that sums stay in registers."""
+        """How a group's sums are cut so that they stay in registers."""
         return best_block(*self.shape(group), self.machine.target.accumulators)
 
     @property
     def g_strides(self) -> Pair:
-        """In g, from one image to the next, and from one row of positions to the next."""
+        """Elements of g from one image to the next, and from one row of positions to the next."""
         return self.taps.out_image, self.taps.out_step[0] * self.taps.out_row

@@ -16,15 +16,15 @@ from engine.native.taps.geometry import PositionClass, Taps
 from ops import Node
 
 MOST_DOTTED = 4
-"""Neighbouring pixels for which a vector of weights, once loaded, is used."""
+"""Most neighbouring pixels for which a vector of weights, once loaded, is used."""
 
 
 @dataclass(frozen=True)
 class TapSum:
-    """A node whose value is a sum of taps, and what follows it elementwise.
+    """A node that is a sum of taps, and the elementwise operators that follow.
 
     Attributes:
-        node, anchor: the node, and the convolution within.
+        node, anchor: the node, and the convolution within it.
         taps: what is summed.
         image: the images x.
         machine: what the code is for.
@@ -38,7 +38,7 @@ class TapSum:
 
     @staticmethod
     def of(node: Node, inputs: tuple[Operand, ...], machine: Machine) -> TapSum:
-        """For a node that :func:`engine.native.taps.anchor.supports` has let through."""
+        """For a node that :func:`engine.native.taps.anchor.is_sum_of_taps` has accepted."""
         anchor = find_anchor(node)
         assert anchor is not None
         taps = taps_of(node, anchor, inputs[anchor.weight])
@@ -46,7 +46,7 @@ class TapSum:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of all values."""
+        """The float type of all values."""
         return self.node.dtype
 
     @property
@@ -56,14 +56,14 @@ class TapSum:
 
     @property
     def vectors(self) -> int:
-        """Vectors of a pixel of the result, the last perhaps in part."""
+        """Vectors per pixel of the result, the last of which may be partial."""
         return 1 if self.interleaved else -(-self.taps.results // self.lanes)
 
     @cached_property
     def interleaved(self) -> bool:
-        """Whether all classes are computed at once, each in some lanes of one vector.
+        """Whether all classes are computed at once, each in its own lanes of one vector.
 
-        So it is where they have so few channels that each alone would leave most lanes empty.
+        This is done where they have so few channels that all classes fit into one vector.
         """
         classes = self.taps.classes
         whole = len(classes) == self.taps.out_step[0] * self.taps.out_step[1] > 1
@@ -72,9 +72,9 @@ class TapSum:
 
     @cached_property
     def positions(self) -> tuple[PositionClass, ...]:
-        """The classes, or the one they are interleaved in, whose taps are all places that are read.
+        """The classes or, if interleaved, one class with a tap for every place that is read.
 
-        Taps are in the order in which they are read.
+        Taps are in reading order.
         """
         if not self.interleaved:
             return tuple(replace(c, taps=tuple(sorted(c.taps))) for c in self.taps.classes)
@@ -88,14 +88,15 @@ class TapSum:
 
     @property
     def dots(self) -> int:
-        """Sums of a position, all classes that are computed at once together."""
+        """Sums per position, of all classes that are computed at once."""
         return self.taps.results * (len(self.taps.classes) if self.interleaved else 1)
 
     @cached_property
     def dotted(self) -> bool:
-        """Whether vectors run over terms and each sum is a dot product, see :mod:`.dots`.
+        """Whether vectors run over terms and each sum is a dot product; see :mod:`.dots`.
 
-        So it is where that takes fewer steps, adding up lanes included, and sums fit in registers.
+        This is done where it takes fewer steps, adding up lanes included, and the sums fit in
+        registers.
         """
         if self.taps.terms % self.lanes or self.dots > min(self.lanes, self._accumulators):
             return False
@@ -105,7 +106,7 @@ class TapSum:
         return products * (self.taps.terms // self.lanes) + adding < places
 
     def packed_size(self, number: int) -> int:
-        """Elements of a class's weights as they are read."""
+        """Elements of a class's packed weights."""
         if self.dotted:
             count = sum(len(c.taps) for c in self.classes_at_once(number))
             return count * self.taps.results * self.taps.terms
@@ -113,7 +114,7 @@ class TapSum:
 
     @cached_property
     def block(self) -> Block:
-        """Pixels x vectors."""
+        """The block of sums in registers: pixels x vectors."""
         columns = self.taps.grid[1]
         if self.dotted:
             return Block(max(1, min(columns, MOST_DOTTED, self._accumulators // self.dots)), 1)

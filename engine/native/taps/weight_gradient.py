@@ -1,13 +1,13 @@
 """Weight gradients of sums of taps in C.
 
-Of y = sum of taps (see ``geometry``) with gradient g by y, each matrix's gradient is
-the sum over all positions of ``x[i*s + dy, j*s + dx]' g[i*S + a, j*S + b]``. Each thread adds up
-its share of bands in a matrix of its own, block by block in registers; then the threads' sums are
-added.
+For a sum of taps y (see ``geometry``) and the gradient g with respect to y, each matrix's gradient
+is the sum over all positions of ``x[i*s + dy, j*s + dx]' g[i*S + a, j*S + b]``. Each thread adds up
+its share of bands in sums of its own, block by block in registers; then the threads' sums are added
+up.
 
-One of the two factors is read as vectors, the other as scalars: vectors of g's channels against all
-terms that are read without a gap, or vectors of x's channels against those of g, whichever leaves
-fewer lanes empty.
+One of the two factors is read as vectors, the other as scalars: vectors of g's channels with all
+terms that are contiguous, or vectors of x's channels with the channels of g, whichever leaves fewer
+lanes empty.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ops.fused import body_of
 
 
 def supports(node: Node) -> bool:
-    """The weight gradient of one group, perhaps of phases."""
+    """Whether a node is a weight gradient with one group, perhaps of phases."""
     body = body_of(node)
     names = [step.operator.name for step in body]
     if names == ["separate_phases", "conv2d_weight_gradient"]:
@@ -47,7 +47,7 @@ def supports(node: Node) -> bool:
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
-    """Every thread's sums, and the canvases."""
+    """Scratch for every thread's sums, and for the canvases."""
     stored = tuple(Operand.stored(value.spec) for value in node.inputs)
     products = _products(node, Operands(Operand.stored(node.spec), stored, ()), machine)
     sums = Spec((machine.threads, products.size), node.dtype)
@@ -77,7 +77,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def factors(node: Node) -> Pair:
-    """The numbers of g and x among the node's inputs."""
+    """The numbers of g and of x among the node's inputs."""
     body = body_of(node)
     return body[0].sources[0], body[-1].sources[1]
 
@@ -88,7 +88,7 @@ def _products(node: Node, operands: Operands, machine: Machine) -> Products:
 
 
 def taps_of(node: Node, out: Operand) -> Taps:
-    """What the gradient is of: a convolution of x with a weight like this node's result."""
+    """The taps whose gradient it is: those of a convolution of x by a weight like the result."""
     body, (g, x) = body_of(node), factors(node)
     phases = len(body) == 2
     n, _, height, width = node.inputs[g].sizes
@@ -98,7 +98,7 @@ def taps_of(node: Node, out: Operand) -> Taps:
 
 
 def _tiles(products: Products) -> list[Pair]:
-    """The rows and vectors of every tile, in the order in which they are added up."""
+    """Rows and vectors of every tile, in the order in which the tiles are added up."""
     return [
         (rows, vectors)
         for group in products.groups
@@ -108,7 +108,7 @@ def _tiles(products: Products) -> list[Pair]:
 
 
 def _add(text: Text, products: Products) -> None:
-    """Add up a band, tile by tile."""
+    """Write code that adds up a band, tile by tile."""
     lanes, sums_at = products.lanes, 0
     for number, group in enumerate(products.groups):
         (scalars, vectors), block = products.shape(group), products.block(group)
@@ -127,9 +127,9 @@ def _add(text: Text, products: Products) -> None:
 
 
 def _tile(text: Text, products: Products, rows: int, vectors: int) -> None:
-    """The function that sums rows x vectors over the positions of a band.
+    """Write the function that sums rows x vectors over the positions of a band.
 
-    ``part``: whether the last vector would reach beyond the channels of g.
+    In it, ``part`` tells whether the last vector would reach beyond the channels of g.
     """
     kind, s, taps = TYPES[products.dtype], SUFFIX[products.dtype], products.taps
     lanes, rest = products.lanes, taps.results % products.lanes
@@ -166,7 +166,7 @@ def _tile(text: Text, products: Products, rows: int, vectors: int) -> None:
 
 
 def _gather(text: Text, products: Products, out: Operand) -> None:
-    """Add the threads' sums, and put each where it belongs in the weight."""
+    """Write code that adds up the threads' sums and copies them to their places in the weight."""
     kind, s, sums_at = TYPES[products.dtype], SUFFIX[products.dtype], 0
     count, step = products.inner
     text(out.pointer("y", writable=True))

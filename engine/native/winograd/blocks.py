@@ -1,11 +1,11 @@
 """Sums of taps cut into blocks of 2x2 results.
 
-The taps of a class of positions (see :mod:`engine.native.taps.geometry`) that lie side by side in
-what a step of the input leaves are a filter, r x r of them. A block reads (r + 1)^2 pixels; their
-sums and differences, the pixels' places, meet those of the filter's taps, place by place:
-(r + 1)^2 products in place of 4 r^2. Of three taps read at every second pixel, the outer two are
-such a filter and the middle one is not: a block of 5^2 pixels, and 25 products in place of 36.
-Source: Lavin and Gray, CVPR 2016.
+The taps of a class of positions (see :mod:`engine.native.taps.geometry`) that are one step of the
+input apart form a filter of r x r taps. A block reads (r + 1)^2 pixels. Its transform has as many
+elements, here called places: sums and differences of the pixels. The filter is transformed into
+places too, and the two are multiplied place by place: (r + 1)^2 products instead of 4 r^2. Of three
+taps read at every second pixel, the outer two are such a filter and the middle one is not: a block
+of 5^2 pixels, and 25 products instead of 36. Source: Lavin and Gray, CVPR 2016.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from itertools import product
 from engine.native.taps.geometry import Pair, PositionClass, Tap, Taps
 
 SIDE = 2
-"""Results of a block along an axis."""
+"""Results per block along an axis."""
 
 CHUNK = 1 << 16
-"""Elements of places to be in the cache at once, those of pixels and those of results together."""
+"""Most elements in a chunk's places, of pixels and results together, so that they stay in cache."""
 
 WORTH = 32
-"""Blocks from which on the filters' transform is small beside what it saves."""
+"""Blocks from which on transforming the filters costs little compared with what it saves."""
 
 WORTH_STRIDED = (256, 32)
-"""The same of strided ones, which save less: blocks, and channels on both sides."""
+"""The same for strided blocks, which save less: blocks, and channels of x and of y."""
 
 SHARE = 0.75
-"""Of the products: where more are left, blocks that reach beyond the results among them, sums and
-differences take what is saved."""
+"""Largest share of the products that may be left, those of blocks reaching beyond the results
+included: with more, the sums and differences cost what is saved."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """R x r taps, row by row, of which the first reads at (dy, dx) and others a step beside it."""
+    """A square of r x r taps, row by row and ``step`` apart; the first reads at (dy, dx)."""
 
     dy: int
     dx: int
@@ -44,7 +44,7 @@ class Filter:
 
     @property
     def reach(self) -> int:
-        """R, taps along an axis."""
+        """Taps along an axis: r."""
         return math.isqrt(len(self.taps))
 
 
@@ -55,7 +55,7 @@ class Blocks:
     Attributes:
         taps: what is summed.
         batch: images.
-        filters: of each class; of all the same number and size.
+        filters: those of each class; every class has the same number and size.
     """
 
     taps: Taps
@@ -64,7 +64,7 @@ class Blocks:
 
     @staticmethod
     def find(taps: Taps, batch: int) -> Blocks | None:
-        """Those of a sum of taps; None if it has none, or they are not worth it."""
+        """The blocks of a sum of taps; None if it has none, or they are not worth it."""
         filters = tuple(_filters(c, taps.in_step) for c in taps.classes)
         alike = len({(len(own), *((f.step, f.reach) for f in own)) for own in filters}) == 1
         if not (alike and filters[0] and taps.in_whole_vectors):
@@ -85,12 +85,12 @@ class Blocks:
 
     @property
     def step(self) -> Pair:
-        """From one tap of a filter to the next."""
+        """Pixels from one tap of a filter to the next."""
         return self.filters[0][0].step
 
     @property
     def side(self) -> int:
-        """Pixels of a block along an axis, and places."""
+        """Pixels, and places, of a block along an axis."""
         return self.reach + (SIDE - 1) * self.taps.in_step[0] // self.step[0]
 
     @property
@@ -105,7 +105,7 @@ class Blocks:
 
     @property
     def share(self) -> float:
-        """How many products there are for each of the sum's."""
+        """Products that are carried out, as a share of those in the sum of taps."""
         classes = self.taps.classes
         asked = self.batch * sum(c.rows * c.columns * len(c.taps) for c in classes)
         return self.count * self.places * len(classes) * len(self.filters[0]) / asked
@@ -118,12 +118,12 @@ class Blocks:
 
     @property
     def count(self) -> int:
-        """Blocks of all images."""
+        """Blocks in all images."""
         return self.batch * self.grid[0] * self.grid[1]
 
     @property
     def terms(self) -> int:
-        """Terms of a place: the channels of x for each filter of a class."""
+        """Terms of a place: the channels of x, once for each filter of a class."""
         return len(self.filters[0]) * self.taps.terms
 
     @property
@@ -132,13 +132,13 @@ class Blocks:
         return self.terms * self.taps.results
 
     def chunk(self, threads: int) -> int:
-        """Blocks whose places are in the cache at once: every thread has as many such chunks."""
+        """Blocks per chunk: their places fit in the cache, and threads have equally many chunks."""
         fitting = max(1, CHUNK // (self.places * (self.terms + self.taps.results)))
         rounds = -(-self.count // (fitting * threads))
         return -(-self.count // (rounds * threads))
 
     def at(self, number: int, one: int = 0) -> int:
-        """Where the first place of a class's filter stands among all places of all filters."""
+        """Offset of the first place of a class's filter among all places of all filters."""
         return number * self.places * self.slot + one * self.taps.terms * self.taps.results
 
     @property
@@ -148,7 +148,7 @@ class Blocks:
 
 
 def _filters(position: PositionClass, in_step: Pair) -> tuple[Filter, ...]:
-    """The filters that a class's taps are; none if there are others."""
+    """The filters that a class's taps form; none if some taps form no filter."""
     by_parity: dict[Pair, list[Tap]] = {}
     for tap in sorted(position.taps):
         by_parity.setdefault((tap.dy % in_step[0], tap.dx % in_step[1]), []).append(tap)

@@ -19,7 +19,7 @@ from ops import Node, Spec
 
 
 def supports(node: Node) -> bool:
-    """A sum of taps that has blocks, of an image stored as such."""
+    """Whether a node is a sum of taps that has blocks, of an image that is stored as NHWC."""
     return anchor.supports(node) and _blocks(node) is not None
 
 
@@ -33,7 +33,7 @@ def _blocks(node: Node) -> Blocks | None:
 
 
 def share(node: Node) -> float:
-    """How many of the node's products are carried out."""
+    """The share of the node's products that is carried out."""
     blocks = _blocks(node)
     assert blocks is not None
     return blocks.share
@@ -47,7 +47,7 @@ def _work(node: Node, inputs: tuple[Operand, ...], machine: Machine) -> tuple[Ta
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
-    """The filters' places, and the threads' memory."""
+    """Scratch for the filters' places, and for the threads' work."""
     inputs = tuple(Operand.stored(x.spec) for x in node.inputs)
     _, work = _work(node, inputs, machine)
     return [Spec((work.blocks.packed_size,), node.dtype), work.scratch()]
@@ -86,7 +86,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def _pack(text: Text, tapsum: TapSum, work: Work, operands: Operands) -> None:
-    """Write what puts the places of the filters' taps into ``packed``."""
+    """Write code that transforms the filters' taps into places, in ``packed``."""
     taps, blocks = tapsum.taps, work.blocks
     text(operands.scratch[0].pointer("packed", writable=True))
     text(operands.inputs[tapsum.anchor.weight].pointer("w"))
@@ -104,7 +104,7 @@ def _pack(text: Text, tapsum: TapSum, work: Work, operands: Operands) -> None:
 
 
 def _class(text: Text, work: Work, products: Products, number: int) -> None:
-    """The positions of a class within a chunk of blocks."""
+    """Write a class's positions within a chunk of blocks."""
     blocks, taps = work.blocks, work.blocks.taps
     with text.block(work.blocks_loop()):
         work.position(text)
@@ -124,7 +124,7 @@ def _class(text: Text, work: Work, products: Products, number: int) -> None:
 
 
 def _write_results(text: Text, tapsum: TapSum, work: Work) -> None:
-    """The function that stores of a block's results those within so many rows and columns."""
+    """Write the function that stores those of a block's results within ``rows`` and ``columns``."""
     kind, s, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.taps
     places = work.blocks.places
     down, right = taps.out_step[0] * taps.out_row, taps.out_pixel

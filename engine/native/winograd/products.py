@@ -1,4 +1,4 @@
-"""The products of a place, summed in registers."""
+"""The products of each place, summed in registers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from engine.native.text import Text
 
 @dataclass(frozen=True)
 class Products:
-    """``y[s, m] = sum over i of x(i, s) w[i, m]``, a matrix for each place.
+    """``y[s, m] = sum over i of x(i, s) w[i, m]``, one such matrix product per place.
 
     Attributes:
-        rows: s, scalars of x for which there are sums.
-        results: m, whole vectors of them; w and y have rows of so many.
-        step, scalar: in x, from one i to the next, and from one s to the next.
-        added: whether sums are added to y.
+        rows: number of s, the scalars of x that have sums.
+        results: number of m, in whole vectors; also the length of a row of w and of y.
+        step, scalar: elements of x from one i to the next, and from one s to the next.
+        added: whether sums are added to y instead of overwriting it.
         dtype: of all values.
         machine: what the code is for.
     """
@@ -34,13 +34,13 @@ class Products:
     machine: Machine
 
     def write(self, text: Text) -> None:
-        """The functions that hold some sums in registers."""
+        """Write the functions that hold blocks of sums in registers."""
         for rows in sorted(set(ranges(self.rows, self._block.scalars).values())):
             for vectors in sorted(set(ranges(self._vectors, self._block.vectors).values())):
                 self._function(text, rows, vectors)
 
     def call(self, text: Text, x: str, w: str, y: str, count: str) -> None:
-        """Sum over ``count`` i; x, w and y are C expressions of pointers."""
+        """Write the calls that sum over ``count`` i; x, w and y are C expressions for pointers."""
         size = self._block.scalars
         whole = self.rows // size * size
         for v, vectors in ranges(self._vectors, self._block.vectors).items():
@@ -51,7 +51,7 @@ class Products:
                 text(self._call(rest, vectors, str(whole), x, columns, count))
 
     def _call(self, rows: int, vectors: int, first: str, x: str, columns: str, count: str) -> str:
-        """Of the function for so many sums, from row ``first`` on."""
+        """A call of the function for so many sums, from row ``first`` on."""
         places = f"{x} + {first} * {self.scalar}, {columns} + {first} * {self.results}"
         return f"products@_{rows}x{vectors}({places}, {count});"
 

@@ -1,4 +1,4 @@
-"""Reading squares of pixels, with zeros around the image, and turning them into places."""
+"""Read squares of pixels, with zeros around the image, and transform them into places."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from engine.native.text import Text
 
 @dataclass(frozen=True)
 class Squares:
-    """Squares of an image's pixels.
+    """How squares of an image's pixels are read.
 
     Attributes:
-        image: [N, C, H, W], stored as NHWC; C are whole vectors.
+        image: [N, C, H, W], stored as NHWC; C is a multiple of a vector's lanes.
         side: pixels of a square along an axis.
-        step: from one of its pixels to the next.
-        transform: in ``winograd.h``.
-        name: of the function.
+        step: pixels of the image from one pixel of a square to the next.
+        transform: which transform in ``winograd.h``.
+        name: the generated function's name.
         place: elements from one place to the next.
     """
 
@@ -30,9 +30,10 @@ class Squares:
     place: int
 
     def write(self, text: Text) -> None:
-        """The function that puts the places of a square at ``to``.
+        """Write the function that transforms a square and stores its places at ``to``.
 
-        ``x`` is its image, (y0, x0) its first pixel; ``patch`` is for one that reaches beyond.
+        In it, ``x`` is the image and (y0, x0) the square's first pixel; ``patch`` is room for a
+        square that reaches beyond the image.
         """
         kind, s = TYPES[self.image.dtype], SUFFIX[self.image.dtype]
         _, channels, height, width = self.image.shape

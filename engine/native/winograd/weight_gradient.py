@@ -1,7 +1,7 @@
-"""Weight gradients of sums of taps in C, by Winograd's blocks: the adjoint of their convolutions.
+"""Weight gradients of sums of taps in C, by Winograd's blocks: the adjoint of the convolutions.
 
 Each thread adds up its share of the blocks, ``(B' x)' (A g)`` place by place, in sums of its own;
-then the threads' sums are added and turned into those of taps.
+then the threads' sums are added up and transformed into those of taps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ops import Node, Spec
 
 
 def supports(node: Node) -> bool:
-    """The gradient of a sum of taps that has blocks, of images stored as such."""
+    """Whether a node is the gradient of a sum of taps that has blocks, of images stored as NHWC."""
     if not weight_gradient.supports(node):
         return False
     stored = lies_channels_last(node.inputs[weight_gradient.factors(node)[1]])
@@ -30,12 +30,12 @@ def supports(node: Node) -> bool:
 def _blocks(node: Node, out: Operand) -> Blocks | None:
     g, _ = weight_gradient.factors(node)
     blocks = Blocks.find(weight_gradient.taps_of(node, out), node.inputs[g].sizes[0])
-    # Of 25 places there are so many sums that to add to them costs what the fewer products save.
+    # With 25 places there are so many sums that adding to them costs what fewer products save.
     return None if blocks is None or blocks.strided else blocks
 
 
 def share(node: Node) -> float:
-    """How many of the node's products are carried out."""
+    """The share of the node's products that is carried out."""
     blocks = _blocks(node, Operand.stored(node.spec))
     assert blocks is not None
     return blocks.share
@@ -48,7 +48,7 @@ def _work(node: Node, out: Operand, x: Operand, machine: Machine) -> Work:
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
-    """Every thread's sums, and its memory."""
+    """Scratch for every thread's sums, and for its work."""
     image = node.inputs[weight_gradient.factors(node)[1]]
     work = _work(node, Operand.stored(node.spec), Operand.stored(image.spec), machine)
     return [Spec((machine.threads, work.blocks.packed_size), node.dtype), work.scratch()]
@@ -86,7 +86,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 
 def _class(text: Text, work: Work, g: Operand, products: Products, number: int) -> None:
-    """Add up the products of a class within a chunk of blocks."""
+    """Write code that adds up a class's products within a chunk of blocks."""
     blocks, taps = work.blocks, work.blocks.taps
     (a, b), (down, right) = taps.classes[number].offset, taps.out_step
     with text.block(work.blocks_loop()):
@@ -101,7 +101,7 @@ def _class(text: Text, work: Work, g: Operand, products: Products, number: int) 
 
 
 def _gather(text: Text, work: Work, out: Operand) -> None:
-    """Add the threads' sums, turn places into taps, and put these where they belong."""
+    """Write code that adds up the threads' sums, and transforms and copies them to the weight."""
     blocks, taps, s = work.blocks, work.blocks.taps, SUFFIX[out.dtype]
     lanes = work.machine.target.lanes(out.dtype)
     text(out.pointer("y", writable=True))

@@ -1,4 +1,4 @@
-"""What a thread holds of a chunk of blocks: places of pixels, places of results, and a patch."""
+"""A thread's memory for a chunk of blocks: places of pixels, places of results, and a patch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.native.winograd.squares import Squares
 from ops import Spec
 
 APART = 16
-"""Elements between places, lest the same block's compete for the same lines of the cache."""
+"""Padding between places, in elements, so that a block's places fall into different cache sets."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Work:
     """The work on blocks, chunk by chunk.
 
     Attributes:
-        blocks: all of them.
-        image: x.
+        blocks: all blocks.
+        image: the images x.
         machine: what the code is for.
     """
 
@@ -32,7 +32,7 @@ class Work:
 
     @property
     def chunk(self) -> int:
-        """Blocks of a chunk."""
+        """Blocks per chunk."""
         return self.blocks.chunk(self.machine.threads)
 
     @property
@@ -42,18 +42,18 @@ class Work:
 
     @property
     def result_place(self) -> int:
-        """The same of results."""
+        """The same for results."""
         return self.chunk * self.blocks.taps.results + APART
 
     @property
     def squares(self) -> Squares:
-        """What is read of x."""
+        """The squares that are read from x."""
         side, step = self.blocks.side, self.blocks.step
         transform = f"from_pixels_{side}"
         return Squares(self.image, side, step, transform, "pixels@", self.pixel_place)
 
     def scratch(self) -> Spec:
-        """The memory of all threads."""
+        """Scratch for all threads."""
         return Spec((self.machine.threads, self._size), self.image.dtype)
 
     @property
@@ -63,7 +63,7 @@ class Work:
         return places * (self.pixel_place + self.result_place) + patch
 
     def pointers(self, text: Text, scratch: Operand) -> None:
-        """Declare ``pixels``, ``results`` and ``patch``, the thread's own."""
+        """Declare this thread's ``pixels``, ``results`` and ``patch``."""
         kind, places = TYPES[self.image.dtype], self.blocks.places
         text(
             f"{kind} *pixels = ({kind} *)({scratch.address}) + me * {self._size};",
@@ -77,7 +77,7 @@ class Work:
         return f"for (long u = {first}; u < {last}; u++)"
 
     def bounds(self, text: Text) -> None:
-        """Declare the first block of chunk ``u``, and the last, excluded."""
+        """Declare ``first`` and ``last`` (excluded), the blocks of chunk ``u``."""
         end = f"(u + 1) * {self.chunk}"
         text(f"const long first = u * {self.chunk};")
         text(f"const long last = {end} < {self.blocks.count} ? {end} : {self.blocks.count};")
@@ -87,7 +87,7 @@ class Work:
         return "for (long b = first; b < last; b++)"
 
     def position(self, text: Text) -> None:
-        """Declare the image of block ``b``, and its first row and column of positions."""
+        """Declare the image ``n`` of block ``b``, and its first row ``i`` and column ``j``."""
         rows, columns = self.blocks.grid
         text(
             f"const long n = b / {rows * columns};",
@@ -95,7 +95,7 @@ class Work:
         )
 
     def read(self, text: Text, number: int) -> None:
-        """Put the places of the pixels that a class reads for block ``b`` into ``pixels``."""
+        """Transform the pixels that a class reads for block ``b`` into places, in ``pixels``."""
         taps, (down, right) = self.blocks.taps, self.blocks.taps.in_step
         for f, one in enumerate(self.blocks.filters[number]):
             to = f"pixels + (b - first) * {self.blocks.terms} + {f * taps.terms}"
@@ -103,9 +103,9 @@ class Work:
             text(f"pixels@(x + n * {self.image.strides[0]}, {first}, patch, {to});")
 
     def transform(self, text: Text, name: str, at: str, row: int) -> None:
-        """Turn a thread's terms of a filter's taps into places, or back, where they lie.
+        """Transform a thread's terms of a filter's taps into places, or back, in place.
 
-        ``row``: how many of what is turned stand in a row.
+        ``row``: how many elements there are in a row of the square that is transformed.
         """
         slot, results = self.blocks.slot, self.blocks.taps.results
         place = f"{at} + begin * {results}"
