@@ -1,6 +1,6 @@
-"""The engine: a graph becomes a program.
+"""The engine: compiles a graph into a program.
 
-``compile`` chains small functions, each of which takes and returns a value that can be printed:
+``compile`` chains small functions, each of which takes and returns a printable value:
 bind -> rewrite -> gradient -> rewrite -> plan (schedule, kernels, memory) -> Program.
 """
 

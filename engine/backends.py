@@ -1,4 +1,4 @@
-"""Backends: with which kernels a program is computed, and the rewrites that prepare for them."""
+"""Backends: which kernels compute a program, and which rewrites prepare it for them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from ops import GraphError, Node
 BACKENDS = ("auto", "torch", "native")
 
 WORTH_COMPILING = 500_000
-"""Work in a run from which on "auto" takes the second or so to compile native code, which is kept
-on disk. It is low, since a network whose loss alone runs by torch's kernels is slowed by them:
-their threads go on waiting, on cores that the native ones need."""
+"""Minimum work per run for which "auto" spends a second or so on compiling native code, then cached
+on disk. It is low because a small program on torch's kernels, such as a loss, slows down a native
+network run beside it: torch's threads keep spinning on cores that the native ones need."""
 
 WORTH_A_THREAD = 4_000_000
-"""Work in a run for each thread: with less, threads that wait for each other after every step lose
-more than they gain."""
+"""Minimum work per run for each thread; with less, waiting for each other after every step costs
+more than parallelism gains."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Backend:
     """A way to compute graphs.
 
     Attributes:
-        choose: the kernel for each node.
-        rewrites: what prepares a graph for these kernels, after all other rewrites.
+        choose: chooses the kernel for a node.
+        rewrites: prepare a graph for these kernels; they run after all others.
     """
 
     choose: Choose
@@ -51,16 +51,16 @@ class Backend:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a backend.
+    """The options that determine a backend.
 
     Attributes:
-        name: of :data:`BACKENDS`. "auto" is what ``BLOCKWRIGHT_BACKEND`` says, if anything.
+        name: one of :data:`BACKENDS`; ``BLOCKWRIGHT_BACKEND``, if set, replaces "auto".
         device: where to compute.
-        compute: how factors are rounded, see :func:`engine.compile`.
-        tune: whether kernels are chosen by measuring them.
+        compute: what factors are rounded to, see :func:`engine.compile`.
+        tune: whether to choose kernels by measuring them.
 
     Raises:
-        GraphError: there is no such backend, or it cannot do this on the device.
+        GraphError: there is no such backend, or the device does not support it or tuning.
     """
 
     name: str
@@ -80,15 +80,15 @@ class Request:
 
 
 def find_backend(request: Request, graph: Graph) -> Backend:
-    """The backend for a bound graph. Where native code cannot be had it is torch's, said once.
+    """The backend for a bound graph; if native code is unavailable, torch's, with one warning.
 
     Raises:
-        GraphError: ``compute`` is unknown, or not to be had on the device.
+        GraphError: ``compute`` is unknown or not available on the device.
     """
     triton = triton_for(request.device, request.compute)
     if request.device.type != "cpu":
         by_torch = request.name == "torch"
-        # torch's kernels do not round factors, so even then Triton's have the products.
+        # torch's kernels do not round factors, so products use Triton's even then.
         kernels = {} if by_torch and request.compute == "float32" else triton
         return _cuda(kernels, fused=bool(triton) and not by_torch)
     work = sum(map(_work, graph.nodes))
@@ -103,7 +103,7 @@ def find_backend(request: Request, graph: Graph) -> Backend:
 
 
 def _work(node: Node) -> int:
-    """Floating-point operations, and as many for bytes moved: to update a weight is work too."""
+    """Floating-point operations plus bytes moved: updating a weight is work too."""
     return flops(node) + (0 if node.operator.name in VIEWS else traffic(node))
 
 
@@ -132,7 +132,7 @@ def _machine() -> str:
 
 
 def _cuda(kernels: Kernels, fused: bool) -> Backend:
-    """Triton's kernels where there are any, else torch's."""
+    """Triton's kernels where available, else torch's."""
 
     def choose(node: Node) -> Kernel:
         return find(kernels, node) or choose_kernel(node)
@@ -141,7 +141,7 @@ def _cuda(kernels: Kernels, fused: bool) -> Backend:
         return fuse_neighbours(graph, lambda node: find(kernels, node) is not None)
 
     fuse.__name__ = fuse_neighbours.__name__
-    # What was copied for a neighbour and not fused with it is one again.
+    # Merges the copies that were made for fusion and then not fused.
     return Backend(choose, (fuse, merge_duplicates) if fused else ())
 
 
@@ -149,4 +149,4 @@ def _fuse(graph: Graph) -> Graph:
     return fuse_neighbours(graph, is_native)
 
 
-_fuse.__name__ = fuse_neighbours.__name__  # what reports call it
+_fuse.__name__ = fuse_neighbours.__name__  # the name in reports

@@ -1,4 +1,4 @@
-"""The fastest plan that keeps to a budget of memory."""
+"""The fastest plan that stays within a memory budget, by recomputing values."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ops import GraphError
 from ops.leaves import is_constant
 
 PATIENCES = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Of the dry runs for each target."""
+"""The patience values of the dry runs for each target."""
 
 TARGETS = 64
-"""Between the plan's peak and the least that its largest step needs; a power of two."""
+"""Number of targets between the plan's peak and its largest step's bytes; a power of two."""
 
 EFFORT = 1 << 19
 """What all dry runs together may look at, beside those that find the smallest target; then no
@@ -29,10 +29,10 @@ further targets are tried."""
 
 
 class BudgetError(GraphError):
-    """A budget is too small.
+    """The memory budget is too small.
 
     Attributes:
-        smallest: bytes, the smallest budget that can be kept.
+        smallest: the smallest feasible budget, in bytes.
     """
 
     def __init__(self, budget: int, needed: int, smallest: int) -> None:
@@ -45,21 +45,21 @@ class BudgetError(GraphError):
 
 
 def require_budget(budget: object) -> None:
-    """Refuse what is no number of bytes; raises GraphError."""
+    """Refuse anything but a positive number of bytes; raises GraphError."""
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
         raise GraphError(f"memory_budget: expected a number of bytes of at least 1, got {budget!r}")
 
 
 def fit(plan: Plan, budget: int) -> Plan:
-    """The plan itself, if its peak is within the budget, or one that computes some values again.
+    """The plan itself if its peak is within the budget, else one that recomputes some values.
 
-    Candidates come from dry runs for ever smaller targets, whatever the budget; of those within it
-    the one with least extra time by the cost rule is taken. So a larger budget never makes a slower
-    program. All compute the same bits.
+    The candidates come from dry runs for a range of targets that does not depend on the budget. Of
+    those within the budget, the one with the least extra time by the cost rule is chosen, so a
+    larger budget never yields a slower program. All of them compute the same bits.
 
     Args:
-        plan: of one stage.
-        budget: bytes, for all that the program will allocate.
+        plan: a plan with one stage.
+        budget: bytes, for everything that the program allocates.
 
     Raises:
         BudgetError: no candidate is within the budget.
@@ -84,7 +84,7 @@ def _smallest(plan: Plan, candidates: list[_Candidate]) -> int:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A plan to be: the dry run of its steps."""
+    """A potential plan: the dry run of its steps."""
 
     original: Plan
     run: DryRun

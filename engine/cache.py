@@ -1,4 +1,4 @@
-"""The folder of what is worth keeping between processes: compiled code, measured choices."""
+"""The cache folder, for what is kept between processes: compiled code and tuning results."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 @lru_cache
 def cache_folder() -> Path:
-    """``BLOCKWRIGHT_CACHE``, or ``blockwright`` in the user's folder of caches.
+    """``BLOCKWRIGHT_CACHE``, or ``blockwright`` in the user's cache folder.
 
-    Where that cannot be written to, a temporary folder serves for this process, said once.
+    If that is not writable, a temporary folder is used for this process, with one warning.
     """
     try:
         wanted = _wanted_folder()

@@ -1,4 +1,4 @@
-"""From a graph to a program: bind, rewrite, differentiate, rewrite, plan."""
+"""Compiling a graph into a program: bind, rewrite, differentiate, rewrite, plan."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ DEVICE_TYPES = ("cpu", "cuda")
 
 
 class Optimizer(Protocol):
-    """What ``compile`` needs of an optimizer: parameter updates as nodes. See ``graphs.SGD``."""
+    """What ``compile`` needs from an optimizer: parameter updates as nodes. See ``graphs.SGD``."""
 
     def updates(self, parameter: Node, gradient: Node) -> Iterable[Update]:
-        """The updates of a parameter, and of the optimizer's own state, for a gradient."""
+        """The updates of a parameter and of the optimizer's state, given the gradient."""
         ...
 
 
@@ -55,38 +55,38 @@ def compile(
     Args:
         graph: what to compute.
         outputs: the outputs that a call returns; by default all.
-        minimize: a scalar output; each call also takes a step of ``optimizer`` down its gradient by
-            every parameter it depends on.
-        optimizer: how; needed with ``minimize``.
-        device: where. Parameters move to the device of the program that runs.
+        minimize: a scalar output, the loss. Each call also applies one step of ``optimizer`` to
+            every parameter that the loss depends on.
+        optimizer: required with ``minimize``.
+        device: where to run. Running a program moves its parameters to its device.
         compute: "float32", or on CUDA "tf32" or "bfloat16": what the factors of float32 matrix
-            products and convolutions are rounded to. They are added up, and kept, in float32.
-        backend: "torch", one torch call after another (where ``compute`` is not "float32", with
-            Triton's kernels for what it rounds); "native", C code written for this very
-            program, compiled at its first use and kept on disk (see :mod:`engine.native`); or
-            "auto", native on a CPU if there is so much to compute that it is worth the wait, unless
-            the environment variable ``BLOCKWRIGHT_BACKEND`` names one, and on CUDA fused kernels
-            written in Triton (see :mod:`engine.cuda`).
-        tune: choose kernels by measuring them, on the CPU, rather than by the cost rule; the
-            choices are remembered on disk.
-        check_numerics: stop at the first NaN or infinity and say where it came from; slow,
-            and with torch's kernels, operator by operator.
-        rewrites: the rewrites to apply; all by default.
-        memory_budget: the most bytes that the program may allocate (its ``peak_bytes``). Where it
-            needs more, values are computed again instead of being kept, with the least extra time
-            that is found; the results are the same to the bit. See :mod:`engine.budget`.
-        freeze: parameters are what they are now, whatever becomes of them: what depends on them
-            alone is computed once. For inference.
-        **sizes: a size for each named dimension, as ``N=100``.
+            products and convolutions are rounded to. Sums and stored values stay in float32.
+        backend: "torch", one torch call after another (if ``compute`` is not "float32", with
+            Triton's kernels for the operators whose factors are rounded); "native", C code
+            generated for this program, compiled on first use and cached on disk (see
+            :mod:`engine.native`); or "auto": the environment variable ``BLOCKWRIGHT_BACKEND`` if
+            set, else native on a CPU if the program is large enough to be worth compiling, and on
+            CUDA fused Triton kernels (see :mod:`engine.cuda`).
+        tune: choose kernels by measuring them instead of by the cost rule; CPU only. The choices
+            are cached on disk.
+        check_numerics: stop at the first NaN or infinity and report where it came from. Slow, since
+            torch's kernels run operator by operator.
+        rewrites: the rewrites to apply; by default :data:`engine.REWRITES`.
+        memory_budget: the most bytes that the program may allocate (its ``peak_bytes``). If it
+            needs more, values are recomputed instead of kept, at the lowest extra cost found; the
+            results are bit-identical. See :mod:`engine.budget`.
+        freeze: treat parameters as constants with their current values, so that values that depend
+            only on them are computed once. For inference.
+        **sizes: a size for each named dimension, such as ``N=100``.
 
     Raises:
-        GraphError: an output does not exist, of ``minimize`` and ``optimizer`` one is missing,
-            there is no such device, ``compute`` or backend, the memory budget is no positive
-            number of bytes, or parameters are to be frozen and updated.
-        BudgetError: the memory budget is too small; the message tells the smallest that is not.
+        GraphError: an output does not exist, only one of ``minimize`` and ``optimizer`` is given,
+            there is no such device, ``compute`` or backend, the memory budget is not a positive
+            number of bytes, or parameters would be both frozen and updated.
+        BudgetError: the memory budget is too small; the message states the smallest feasible one.
         FeedError: a dimension has no size.
-        SpecError: with these sizes an operator's inputs do not fit.
-        GradientError: an operator on the way to the loss has no derivative rule.
+        SpecError: with these sizes, an operator's inputs do not fit.
+        GradientError: an operator between a parameter and the loss has no derivative rule.
     """
     if isinstance(outputs, str):
         raise GraphError(f"expected a list of outputs, as outputs=[{outputs!r}]")
@@ -99,7 +99,7 @@ def compile(
     shown = list(graph.outputs) if outputs is None else list(outputs)
     wanted = shown if minimize is None else [*shown, minimize]
     bound = _bound(Graph(graph.select(wanted).outputs, graph.updates), graph, sizes)
-    # Before differentiation, so that a gradient is that of the cheaper graph; again after it.
+    # Before differentiation, so that gradients are taken of the cheaper graph; again afterwards.
     rewrites = tuple(rewrites)
     if freeze:
         if minimize is not None or bound.updates:
@@ -126,11 +126,11 @@ def compile_stages(
     rewrites: Iterable[Rewrite] = REWRITES,
     **sizes: int,
 ) -> tuple[Program, ...]:
-    """Compile a graph into programs to be called one after the other in one memory.
+    """Compile a graph into programs that run one after the other and share memory.
 
-    Each stage's program computes its outputs from what the stages before it have left in memory and
-    from inputs of its own: nothing is computed twice. The graph's updates belong to the last stage.
-    A stage must not be called before the one it continues.
+    Each stage computes its outputs from its own inputs and from values that earlier stages left in
+    memory, so nothing is computed twice. The graph's updates belong to the last stage. Stages must
+    be called in order.
 
     Args:
         graph: what to compute.
@@ -138,7 +138,7 @@ def compile_stages(
         device, compute, backend, tune, check_numerics, rewrites, **sizes: as for :func:`compile`.
 
     Raises:
-        As :func:`compile`.
+        The same errors as :func:`compile`.
     """
     names = [name for stage in stages for name in stage]
     bound = _bound(Graph(graph.select(names).outputs, graph.updates), graph, sizes)
@@ -180,7 +180,7 @@ def _runtime(
 
 
 def _bound(selected: Graph, whole: Graph, sizes: Mapping[str, int]) -> Graph:
-    """The selected part bound; sizes that only the rest of the graph has are left out."""
+    """Bind the selected part, ignoring sizes that only the rest of the graph uses."""
     elsewhere = whole.dimensions - selected.dimensions
     return selected.bind({name: size for name, size in sizes.items() if name not in elsewhere})
 
@@ -207,5 +207,5 @@ def _device(device: str | torch.device) -> torch.device:
         raise GraphError(f"expected a device of type {' or '.join(DEVICE_TYPES)}, got {device!r}")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise GraphError(f"device {device!r} was asked for, and torch finds no CUDA device")
-    # "cuda" alone gets its index, as tensors on it have one.
+    # Resolves "cuda" to a device with an index, like that of tensors on it.
     return torch.empty(0, device=chosen).device

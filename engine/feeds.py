@@ -1,4 +1,4 @@
-"""Checking what a program is given."""
+"""Checking the feeds of a program."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ops import Dim, FeedError, Spec
 
 
 def require_feeds(inputs: Mapping[str, Spec], feeds: Mapping[str, Any]) -> None:
-    """Refuse feeds that are missing, unknown, no tensors, or of another shape or dtype.
+    """Refuse feeds that are missing, unknown, not tensors, or of the wrong shape or dtype.
 
     Raises:
-        FeedError: naming the input, what was expected and what was given.
+        FeedError: names the input, what was expected and what was given.
     """
     if inputs.keys() != feeds.keys():
         _refuse_names(inputs, feeds)
@@ -29,10 +29,10 @@ def require_feeds(inputs: Mapping[str, Spec], feeds: Mapping[str, Any]) -> None:
 
 
 def infer_sizes(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, int]:
-    """The sizes of the named dimensions, read off the feeds.
+    """Infer the sizes of the named dimensions from the feeds.
 
     Raises:
-        FeedError: two feeds disagree, or a dimension stands in no input's shape by itself.
+        FeedError: two feeds disagree about a dimension.
     """
     sizes: dict[str, int] = {}
     for name, node in graph.inputs.items():

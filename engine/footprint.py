@@ -1,4 +1,4 @@
-"""What each node takes of memory: what plans of every order have in common."""
+"""The memory needs of each node, which do not depend on the order of the plan."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ops.leaves import input, is_constant, parameter
 
 @dataclass(frozen=True)
 class Footprint:
-    """How a node is computed, and where its value may lie.
+    """How a node is computed, and where its value may be stored.
 
     Attributes:
         kernel: None for a leaf and for a view.
         workspace: the kernel's scratch tensors.
-        layout: a tensor without data that lies as the value does.
-        root: the node in whose memory the value lies: itself, but for views.
-        donors: the inputs' roots that the result may overwrite, once nobody reads them any more.
+        layout: a tensor without data (on torch's ``meta`` device) with the value's strides.
+        root: the node whose memory holds the value: the node itself unless it is a view.
+        donors: roots of inputs whose memory the result may overwrite once nothing else reads them.
     """
 
     kernel: Kernel | None
@@ -51,7 +51,7 @@ def footprints(graph: Graph, choose: Choose = choose_kernel) -> dict[Node, Footp
 
 
 def has_memory(root: Node) -> bool:
-    """Whether a value takes memory of the program that comes and goes."""
+    """Whether a value takes program memory for a limited lifetime."""
     return root.operator is not parameter and not is_constant(root)
 
 

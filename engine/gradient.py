@@ -15,19 +15,19 @@ from ops.spec import FLOATS, Spec
 
 
 def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> tuple[Node, ...]:
-    """Nodes that compute the derivative of ``output`` by each node of ``wrt``.
+    """Nodes that compute the derivative of ``output`` with respect to each node of ``wrt``.
 
-    The result is an ordinary part of the graph and can be differentiated again.
+    They are ordinary nodes and can be differentiated again.
 
     Args:
         output: a scalar, or a value of any shape with ``seed``.
-        wrt: inputs, parameters or computed values. One that ``output`` does not depend on, or only
-            through operators without a gradient, has the derivative zero.
-        seed: the vector of the vector-Jacobian product, of the output's shape; by default 1.
+        wrt: inputs, parameters or computed values. The derivative is zero for one that ``output``
+            does not depend on, or depends on only through inputs that carry no gradient.
+        seed: the vector of the vector-Jacobian product, in the output's shape; by default 1.
 
     Raises:
-        GradientError: the output is no scalar and there is no seed, a value is not floating point,
-            or an operator on the way has no derivative rule.
+        GradientError: the output is not a scalar and there is no seed, a value is not floating
+            point, or an operator on the way has no derivative rule.
     """
     _require_nodes(output, wrt, seed)
     _require_differentiable(output, wrt, seed)
@@ -74,7 +74,7 @@ def _require_differentiable(output: Node, wrt: Iterable[Node], seed: Node | None
 
 
 def _carriers(nodes: Iterable[Node], wrt: Iterable[Node]) -> set[Node]:
-    """The nodes through which a change of ``wrt`` reaches the output with a derivative."""
+    """The nodes through which a derivative flows back to ``wrt``, and ``wrt`` itself."""
     carriers = set(wrt)
     for node in nodes:
         if any(
@@ -94,7 +94,7 @@ def _input_gradients(
         for position, source in enumerate(node.inputs)
         if source in carriers and operator.carries_gradient(position)
     ]
-    if not wanted:  # one of wrt itself, computed without a gradient
+    if not wanted:  # a node of wrt itself, from which no derivative flows further
         return
     if operator.vjp is None:
         raise GradientError(
@@ -129,7 +129,7 @@ def _call_rule(node: Node, upstream: Node) -> tuple[Node | None, ...]:
 
 
 def _like_input(part: Node | None, spec: Spec, name: str, position: int) -> Node:
-    """The gradient summed to its input's shape: broadcasting is undone here, once for all rules."""
+    """Sum a gradient to its input's shape, which undoes broadcasting for every rule."""
     if part is None:
         raise GradientError(
             f"the derivative rule of {name!r} gave None for input {position}: declare that input "

@@ -18,7 +18,7 @@ from ops.operator import Operator
 
 
 class Update(NamedTuple):
-    """After a run, ``parameter`` holds ``value``."""
+    """An update: after a run, ``parameter`` holds ``value``."""
 
     parameter: Parameter
     value: Node
@@ -30,12 +30,12 @@ class Graph:
 
     Attributes:
         outputs: name -> node.
-        updates: what happens to parameters, once everything else is computed.
-        nodes: every node, inputs before consumers, otherwise in the order they were asked for.
+        updates: new values of parameters, in effect once everything else is computed.
+        nodes: every node, inputs before consumers, otherwise in the order they were requested.
 
     Raises:
-        GraphError: two inputs or two parameters share a name, a parameter is updated twice, or by a
-            value of another shape or dtype.
+        GraphError: two inputs or two parameters share a name, or a parameter is updated twice or
+            with a value of another shape or dtype.
     """
 
     outputs: Mapping[str, Node]
@@ -51,26 +51,26 @@ class Graph:
 
     @property
     def roots(self) -> tuple[Node, ...]:
-        """The nodes asked for: outputs, then the updates' values."""
+        """The requested nodes: outputs, then the updates' values."""
         return (*self.outputs.values(), *(update.value for update in self.updates))
 
     @property
     def inputs(self) -> dict[str, Node]:
-        """The inputs that the outputs depend on, by name."""
+        """The inputs that the outputs and updates depend on, by name."""
         return {str(node.name): node for node in self._leaves(input)}
 
     @property
     def parameters(self) -> dict[str, Node]:
-        """The parameters that the outputs depend on, by name."""
+        """The parameters that the outputs and updates depend on, by name."""
         return {str(node.name): node for node in self._leaves(parameter)}
 
     @property
     def dimensions(self) -> frozenset[str]:
-        """The names of dimensions that are not bound to a size."""
+        """The names of the unbound dimensions."""
         return frozenset[str]().union(*(node.spec.names for node in self.nodes))
 
     def select(self, outputs: Iterable[str]) -> Graph:
-        """The part of the graph that some outputs need, without updates.
+        """The part of the graph that the given outputs need, without updates.
 
         Raises:
             GraphError: an output does not exist.
@@ -85,12 +85,13 @@ class Graph:
     def bind(self, sizes: Mapping[str, int]) -> Graph:
         """The same graph with every named dimension replaced by its size.
 
-        Every node is inferred anew, so what could not be decided with names is checked here.
+        Every node is inferred again, which checks whatever names left undecided.
 
         Raises:
-            FeedError: a size is missing, belongs to no dimension, or is no integer of at least 0.
-            SpecError: with these sizes an operator's inputs do not fit, or two names
-                taken as equal, where values broadcast, are not.
+            FeedError: a size is missing, belongs to no dimension, or is not an integer of at
+                least 0.
+            SpecError: with these sizes, an operator's inputs do not fit, or two dimensions that
+                broadcasting assumed to be equal are not.
         """
         _require_sizes(self.dimensions, sizes)
         leaves: dict[object, Node] = {}
@@ -99,22 +100,23 @@ class Graph:
             result = _infer_again(node, sizes)
             if node.name is None:
                 return result
-            # A shared parameter may stand under several names; it becomes one node.
+            # A parameter that is shared under several names becomes one node.
             return leaves.setdefault(node.attributes.get("parameter", node.name), result)
 
         return self.transform(bound)
 
     def transform(self, visit: Callable[[Node], Node]) -> Graph:
-        """Rebuild the graph: ``visit`` gets each node, its inputs replaced, and returns its own.
+        """Rebuild the graph: ``visit`` maps each node, its inputs already replaced, to a new one.
 
-        A graph of which every node stays as it is comes back itself.
+        If no node changes, the result is the graph itself.
         """
         return self.rebuild(lambda node, replaced: visit(replaced[node]))
 
     def rebuild(self, visit: Callable[[Node, Mapping[Node, Node]], Node]) -> Graph:
-        """As :meth:`transform`, but ``visit`` gets each node as it is, and what replaces it so far.
+        """Like :meth:`transform`, but ``visit`` gets the original node and a map of replacements.
 
-        That are the nodes before it as they were returned, and itself with its inputs replaced.
+        It maps earlier nodes to what ``visit`` returned for them, and the node itself to a copy
+        with replaced inputs.
         """
         replaced: dict[Node, Node] = {}
         for node in self.nodes:
@@ -137,14 +139,14 @@ class Graph:
         return found
 
     def check(self) -> None:
-        """Infer every node again and compare; raises GraphError where a transformation erred."""
+        """Infer every node again; raises GraphError if a transformation left a wrong spec."""
         for node in self.nodes:
             spec = node.operator.infer(*(x.spec for x in node.inputs), **node.attributes)
             if spec != node.spec:
                 raise GraphError(f"{node!r} ({node.provenance}) has not the spec it infers, {spec}")
 
     def to_networkx(self) -> networkx.DiGraph:
-        """The graph as a networkx one, from inputs to consumers, for analysis and drawing.
+        """The graph as a networkx graph, edges from inputs to consumers, for analysis and drawing.
 
         Its nodes are those of :attr:`nodes`, with attributes ``label`` and ``spec``.
         """

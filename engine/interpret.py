@@ -1,4 +1,4 @@
-"""The naive interpreter: the oracle for every compiled program, and the mode to debug in."""
+"""The naive interpreter: the oracle for compiled programs, and a debugging aid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.leaves import input
 def interpret(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Evaluate every node by its operator's ``forward``, one after the other.
 
-    Named dimensions take the sizes of the feeds. Updates are not carried out.
+    The feeds determine the sizes of named dimensions. Updates are not applied.
 
     Args:
         graph: what to evaluate.
@@ -26,7 +26,8 @@ def interpret(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, torc
         A tensor for each output.
 
     Raises:
-        FeedError: a feed is missing, unknown, or of another shape or dtype.
+        FeedError: a feed is missing, unknown, or of the wrong shape or dtype, or two feeds disagree
+            about a dimension.
     """
     graph = graph.bind(infer_sizes(graph, feeds))
     require_feeds({name: node.spec for name, node in graph.inputs.items()}, feeds)

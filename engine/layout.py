@@ -1,4 +1,4 @@
-"""How values lie in memory: with four axes (images, weights) channels-last, others row-major."""
+"""Memory layout of values: channels-last with four axes (images, weights), else row-major."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.leaves import full
 
 
 def strides(shape: Sequence[int]) -> tuple[int, ...]:
-    """The strides, in elements, in which a value of this shape is stored."""
+    """The strides, in elements, with which a value of this shape is stored."""
     order = (0, 2, 3, 1) if len(shape) == 4 else range(len(shape))
     result = [0] * len(shape)
     step = 1
@@ -23,18 +23,18 @@ def strides(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def stored(node: Node) -> torch.Tensor:
-    """A tensor without data (on torch's ``meta`` device) that lies as the node's value does."""
+    """A tensor without data (on torch's ``meta`` device) with the layout of the node's value."""
     if node.operator is full:
         return torch.empty((), dtype=node.dtype, device="meta").expand(node.sizes)
     return torch.empty_strided(node.sizes, strides(node.sizes), dtype=node.dtype, device="meta")
 
 
 def view_of(node: Node, source: torch.Tensor) -> torch.Tensor | None:
-    """The node's value as a view of its input's memory; None where it cannot be one."""
+    """The node's value as a view of its input's memory; None if it cannot be one."""
     view = VIEWS.get(node.operator.name)
     if view is None:
         return None
     try:
         return view(source, **node.attributes)
-    except RuntimeError:  # torch's word that the strides do not allow it
+    except RuntimeError:  # raised by torch if the strides do not allow a view
         return None

@@ -1,4 +1,4 @@
-"""Choosing a kernel for every node."""
+"""Lowering: choosing a kernel for every node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.kernels.kernel import Run
 from ops import Node, Spec, SpecError
 
 Choose = Callable[[Node], Kernel]
-"""How a node's kernel is chosen."""
+"""A function that chooses a node's kernel."""
 
 
 def candidates(node: Node) -> list[Kernel]:
@@ -24,7 +24,7 @@ def candidates(node: Node) -> list[Kernel]:
 
 
 def choose_kernel(node: Node) -> Kernel:
-    """The kernel of least cost that supports a node; its operator's ``forward`` if none does."""
+    """The cheapest kernel that supports a node; its operator's ``forward`` if none does."""
     return candidates(node)[0]
 
 
@@ -32,7 +32,7 @@ def evaluate(node: Node, arguments: Sequence[torch.Tensor]) -> torch.Tensor:
     """The node's value by its operator's ``forward`` alone.
 
     Raises:
-        SpecError: ``forward`` gave another shape or dtype than ``infer`` told.
+        SpecError: ``forward`` returned another shape or dtype than ``infer`` predicted.
     """
     try:
         value = node.operator.forward(*arguments, **node.attributes)
@@ -55,4 +55,4 @@ def _reference(
 
 
 REFERENCE = Kernel("reference forward", _reference)
-"""For an operator without kernels, as a user's own: it allocates what ``forward`` allocates."""
+"""For operators without kernels, such as a user's own. Allocates whatever ``forward`` allocates."""

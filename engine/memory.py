@@ -1,9 +1,9 @@
-"""The memory plan: from lifetimes to offsets in one arena.
+"""The memory plan: from buffers' lifetimes to their offsets in one arena.
 
-Offline dynamic storage allocation. Heuristics are tried until one reaches the lower bound, and the
-lowest peak is taken: best fit in order of time, which stays fast for graphs of any length; largest
-buffer first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020);
-and a local search (:mod:`engine.packing`).
+This is offline dynamic storage allocation. Heuristics are tried until one reaches the lower bound,
+and the lowest peak wins: best fit in order of time, which stays fast for any number of buffers;
+largest buffer first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
+Inference", 2020); and a local search (:mod:`engine.packing`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from itertools import accumulate
 from engine.packing import packed
 
 ALIGNMENT = 64
-"""Bytes: a cache line, and the widest vector."""
+"""Bytes: a cache line, and the widest vector register."""
 
 MOST_FOR_PAIRS = 2000
-"""Buffers; beyond this only best fit is tried, because the others compare all pairs."""
+"""With more buffers only best fit is tried, because the others compare all pairs."""
 
 WORTHWHILE = 1 << 16
-"""Bytes above the lower bound; for less the local search is not begun."""
+"""Bytes above the lower bound that make the local search worthwhile."""
 
 
 @dataclass
 class Buffer:
-    """Memory that is in use from step ``first`` to step ``last``, both included."""
+    """Memory that is in use from step ``first`` to step ``last``, inclusive."""
 
     nbytes: int
     first: int
@@ -36,7 +36,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where each buffer lies.
+    """The position of each buffer in the arena.
 
     Attributes:
         offsets: in bytes, one per buffer, multiples of ALIGNMENT.
@@ -58,7 +58,7 @@ def place(buffers: Sequence[Buffer]) -> Placement:
 
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
-    """The most bytes in use at any one step: no placement has a lower peak."""
+    """The maximum of the bytes in use at one step: no placement has a lower peak."""
     return max(live_bytes(buffers), default=0)
 
 
@@ -125,7 +125,7 @@ class _Holes:
         self._end = 0
 
     def take(self, size: int) -> int:
-        """The offset of ``size`` bytes, from the smallest hole they fit in."""
+        """Allocate ``size`` bytes in the smallest hole that fits; returns their offset."""
         if not size:
             return 0
         position = bisect_left(self._by_size, (size, 0))
@@ -143,7 +143,7 @@ class _Holes:
         return start
 
     def give_back(self, offset: int, size: int) -> None:
-        """Free bytes, joining them with the holes beside them."""
+        """Free bytes, merging them with adjacent holes."""
         if not size:
             return
         if offset + size in self._by_start:

@@ -1,4 +1,4 @@
-"""``check_numerics``: find the first NaN or infinity, and who made it."""
+"""``check_numerics``: find the first NaN or infinity and the step that produced it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def require_finite_leaves(tensors: Mapping[Node, torch.Tensor], fed: Iterable[No
     """Refuse inputs and parameters that are not finite.
 
     Raises:
-        NumericsError: naming the leaf and the line that declared it.
+        NumericsError: names the leaf and the line that declared it.
     """
     parameters = [node for node in tensors if node.operator is parameter]
     for node in (*fed, *parameters):
@@ -31,9 +31,9 @@ def run_checked(node: Node, run: Run, tensors: Mapping[Node, torch.Tensor]) -> N
     """Run one step and refuse a result that is not finite.
 
     Raises:
-        NumericsError: naming the operator, what it made of what, and the user's line.
+        NumericsError: names the operator, its inputs and result, and the user's line.
     """
-    # Before the step, which may overwrite them. Only constants can be infinite here.
+    # Before the step, which may overwrite its inputs. Only constants can be non-finite here.
     specs = ", ".join(str(source.spec) for source in node.inputs)
     found_before = [(source, _not_finite(tensors[source])) for source in node.inputs]
     bad = [f"{source.spec} held {found}" for source, found in found_before if found]

@@ -1,4 +1,4 @@
-"""Orders of nodes in which every node follows its inputs."""
+"""Topological orders of nodes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def reachable(roots: Iterable[Node]) -> set[Node]:
 
 
 def topological(roots: Iterable[Node]) -> tuple[Node, ...]:
-    """Every node the roots depend on, inputs first, otherwise in the order they were asked for.
+    """Every node the roots depend on, inputs first, otherwise in the order they were requested.
 
-    Forward nodes are asked for first, then their gradients in reverse-topological order, then the
-    updates: following the user's and the transformations' own order gives the classic schedule.
+    Forward nodes are requested first, then their gradients in reverse-topological order, then the
+    updates. Keeping the order of the user and the transformations yields the classic schedule.
     """
     nodes = reachable(roots)
     as_asked = sorted(nodes, key=lambda node: (node.order, id(node)))
@@ -41,7 +41,7 @@ def _follow_inputs(nodes: Iterable[Node]) -> bool:
 
 
 def _inputs_first(nodes: Iterable[Node]) -> list[Node]:
-    """Kahn's algorithm, taking of the nodes that are ready the one asked for first."""
+    """Kahn's algorithm; among the ready nodes, the one requested first comes first."""
     consumers: dict[Node, list[Node]] = {node: [] for node in nodes}
     missing = {node: len(set(node.inputs)) for node in nodes}
     for node in nodes:

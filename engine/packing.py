@@ -1,8 +1,8 @@
-"""Packing buffers tighter: local search over the order in which they are placed.
+"""Packing buffers more tightly: local search over the order in which they are placed.
 
-Buffers in some order, each put at the lowest place that is free for its whole life, make a
-placement; one of the orders makes the best there is. The search moves what ends at the peak before
-something that it lies above, as TVM's hill climbing (``tvm.tir.usmp``) does.
+Placing buffers in some order, each at the lowest offset that is free for its whole lifetime, gives
+a placement, and some order gives an optimal one. Like TVM's hill climbing (``tvm.tir.usmp``), the
+search moves a buffer that ends at the peak ahead of an overlapping one that was placed earlier.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ Life = tuple[int, int]
 """The first and the last step at which a buffer is in use."""
 
 EFFORT = 1 << 17
-"""Pairs of buffers looked at by each search: it bounds the time, whatever their number."""
+"""Pairs of buffers that each search may examine, which bounds its time."""
 
 SEARCHES = 4
-"""From the same start with other dice; chance decides which one gets far."""
+"""Searches from the same start with different random seeds; luck decides how far each gets."""
 
 LARGE = 1 / 200
-"""Of the lower bound: what is smaller is placed at the end, wherever there is room."""
+"""Fraction of the lower bound; smaller buffers are placed last, wherever there is room."""
 
 
 def packed(sizes: Sequence[int], lives: Sequence[Life], bound: int) -> list[int]:
-    """Offsets for buffers of some sizes, of a peak as near to its lower bound as is found."""
+    """Offsets for buffers with these sizes and lifetimes, with the lowest peak found.
+
+    ``bound`` is a lower bound of the peak.
+    """
     by_size = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
     large = [i for i in by_size if sizes[i] >= LARGE * bound]
     neighbours = _neighbours(large, lives)
@@ -42,7 +45,7 @@ def _searched(
     bound: int,
     seed: int,
 ) -> list[int]:
-    """The order of the lowest peak that is found, starting from one."""
+    """The order with the lowest peak found, starting from the given one."""
     dice = random.Random(seed)
     offsets = _stacked(order, sizes, neighbours)
     peak = least = _peak(offsets, sizes)
@@ -56,7 +59,7 @@ def _searched(
         height = _peak(placed, sizes)
         if height < least:
             best, least = candidate, height
-        # Now and then a step up leads out of a dead end.
+        # An occasional step up escapes local minima.
         if height <= peak or dice.random() < 0.02:
             order, offsets, peak = candidate, placed, height
     return best
@@ -68,7 +71,7 @@ def _moved(
     neighbours: Mapping[int, Sequence[int]],
     dice: random.Random,
 ) -> list[int]:
-    """The order with one that ends at the peak before a neighbour, or two others swapped."""
+    """The order with a buffer from the peak moved ahead of a neighbour, or with any two swapped."""
     result = list(order)
     top = dice.choice(highest)
     at = order.index(top)
@@ -84,7 +87,7 @@ def _moved(
 
 
 def _neighbours(buffers: Iterable[int], lives: Sequence[Life]) -> dict[int, list[int]]:
-    """For each buffer, the others that are in use at the same time as it."""
+    """For each buffer, the others whose lifetimes overlap its own."""
     by_start = sorted(buffers, key=lambda i: lives[i][0])
     result: dict[int, list[int]] = {i: [] for i in by_start}
     open_ones: list[int] = []
@@ -100,7 +103,7 @@ def _neighbours(buffers: Iterable[int], lives: Sequence[Life]) -> dict[int, list
 def _stacked(
     order: Iterable[int], sizes: Sequence[int], neighbours: Mapping[int, Sequence[int]]
 ) -> dict[int, int]:
-    """Offsets: in this order, each at the lowest place that is free for its whole life."""
+    """Offsets of buffers placed in this order, each at the lowest free for its whole lifetime."""
     offsets: dict[int, int] = {}
     for i in order:
         size, lowest = sizes[i], 0

@@ -1,4 +1,4 @@
-"""The plan of a program: its steps in order, each value's place in memory, known before any run."""
+"""The plan of a program: its steps in order and each value's place in memory, fixed in advance."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from engine.memory import Buffer, Placement, aligned
 from ops import Node, Parameter, Spec
 
 Owner = Parameter | int
-"""Whose memory a value lies in: a parameter's, or that of the buffer with this index."""
+"""What holds a value: a parameter, or the buffer with this index."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One node to run.
+    """One node to execute.
 
     Attributes:
-        node: what is computed.
-        kernel: how; None for a view, which takes no time.
-        workspaces: the buffers of the kernel's scratch tensors.
+        node: the node to compute.
+        kernel: computes it; None for a view, which takes no time.
+        workspaces: for each scratch tensor of the kernel, its buffer and its spec.
     """
 
     node: Node
@@ -38,7 +38,7 @@ class Stage:
     Attributes:
         inputs, outputs: name -> node.
         steps: in order.
-        start: when the first of them runs, in the unit of the buffers' lifetimes: one per step.
+        start: the time of the first step; buffers' lifetimes are in the same unit, one per step.
     """
 
     inputs: Mapping[str, Node]
@@ -49,16 +49,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything about a program but its memory itself.
+    """Everything about a program except the memory itself.
 
     Attributes:
-        stages: run one after the other, in one memory.
-        owners: in whose memory each value lies, sources before what is computed from them.
-        layouts: how it lies there: tensors without data (on torch's ``meta`` device).
-        constants: values that lie in memory from the start.
-        copies: updates to carry out at the end, their values lying elsewhere than the parameters.
+        stages: the stages, which run in order and share memory.
+        owners: what holds each value, inputs before consumers.
+        layouts: the layout of each value, as a tensor without data (on torch's ``meta`` device).
+        constants: values that are in memory from the start.
+        copies: updates to copy into their parameters at the end, because their values are computed
+            elsewhere.
         parameters: every parameter that is read or updated.
-        buffers, placement: the memory of everything but parameters.
+        buffers, placement: the memory of everything except parameters.
     """
 
     graph: Graph

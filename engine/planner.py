@@ -1,4 +1,4 @@
-"""Making the plan: one walk over a schedule, keeping count of who still reads which memory."""
+"""Planning: one walk over a schedule, counting the remaining reads of each piece of memory."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ops.provenance import in_place_of
 
 
 def plan(graph: Graph, stages: Sequence[Sequence[str]], choose: Choose = choose_kernel) -> Plan:
-    """Plan a bound graph in the order of lowest peak that is found.
+    """Plan a bound graph in the order with the lowest peak found.
 
     Args:
-        graph: without unbound dimensions.
-        stages: the outputs of each stage; updates belong to the last.
-        choose: the kernel for each node.
+        graph: bound.
+        stages: the names of each stage's outputs; updates belong to the last stage.
+        choose: chooses the kernel for a node.
     """
     graph = _with_memory_of_its_own(graph)
     shapes = footprints(graph, choose)
@@ -40,7 +40,7 @@ def plan(graph: Graph, stages: Sequence[Sequence[str]], choose: Choose = choose_
 def plan_in_order(
     graph: Graph, stages: Sequence[Sequence[str]], shapes: Footprints, schedule: Schedule
 ) -> Plan:
-    """Plan a bound graph, none of whose roots lies in a parameter's memory, in a given order."""
+    """Plan a bound graph in a given order; no root may share memory with a parameter."""
     return _Planner(graph, stages, shapes, schedule).plan()
 
 
@@ -53,7 +53,7 @@ def least_bytes_in_any_order(plan: Plan) -> int:
 
 @dataclass
 class _Planner:
-    """Walks a schedule once, keeping count of how often each memory will still be read."""
+    """Walks a schedule once, counting how often each piece of memory will still be read."""
 
     graph: Graph
     stages: Sequence[Sequence[str]]
@@ -103,10 +103,11 @@ class _Planner:
         return uses
 
     def _direct_updates(self) -> dict[Node, Parameter]:
-        """Values that may be written to their parameter's memory at once.
+        """Values that may be computed directly into the memory of the parameter they update.
 
-        All who read the old value must come before, or be the writer itself, of each element before
-        it writes it; and it must be the last stage that writes.
+        The value must be computed in the last stage, and all other readers of the old value must
+        run before. If its own kernel reads the old value, it must read each element before writing
+        it.
         """
         early = len(self.position) - len(self.schedule[-1])
         roots = _parameter_roots(self.graph)
@@ -176,7 +177,7 @@ class _Planner:
         return Step(node, footprint.kernel, tuple(workspaces))
 
     def _donor(self, footprint: Footprint) -> int | None:
-        """A buffer that nobody reads after this step and that the result can overwrite."""
+        """A buffer that is not read after this step and that the result can overwrite."""
         for root in footprint.donors:
             owner = self.owners[root]
             if not isinstance(owner, Parameter) and not self.remaining[owner]:
@@ -208,12 +209,12 @@ class _Planner:
 
 
 def _kept(node: Node) -> Spec:
-    """What a constant takes: one element if it is one number repeated."""
+    """The spec that a constant is stored with: one element if it is one repeated number."""
     return node.spec if "shape" not in node.attributes else node.spec.with_shape(())
 
 
 def _parameter_roots(graph: Graph) -> dict[Node, Parameter]:
-    """The parameter whose memory each value may lie in: the parameter itself and its views."""
+    """Maps parameters and their possible views to the parameter whose memory they share."""
     roots: dict[Node, Parameter] = {}
     for node in graph.nodes:
         if node.operator is parameter:
@@ -224,7 +225,7 @@ def _parameter_roots(graph: Graph) -> dict[Node, Parameter]:
 
 
 def _with_memory_of_its_own(graph: Graph) -> Graph:
-    """Copy what would be returned from, or written to a parameter from, a parameter's memory."""
+    """Copy outputs and update values that would otherwise share memory with a parameter."""
     roots = _parameter_roots(graph)
 
     def own(node: Node) -> Node:

@@ -30,15 +30,15 @@ from ops import GraphError, Node, Spec
 
 
 class Program:
-    """A graph, ready to run on one device for one set of sizes. Made by :func:`engine.compile`.
+    """A compiled graph for one device and one set of sizes, returned by :func:`engine.compile`.
 
-    Calling it runs it: ``program(noisy=a, target=b)["loss"]``. The results belong to the caller. It
-    may be called from several threads; calls wait for each other, since they share one memory. To
-    run at the same time, give each thread a :meth:`replica`. A program that updates parameters has
-    none, and while it runs, other programs may find its parameters half updated.
+    Calling it runs it: ``program(noisy=a, target=b)["loss"]``. The results belong to the caller.
+    Several threads may call it, but calls are serialized because they share memory; to run in
+    parallel, give each thread a :meth:`replica`. A program that updates parameters has no replicas,
+    and while it runs, other programs may see its parameters half updated.
 
     In steady state a run allocates nothing but the results it returns, and :meth:`borrow` not even
-    those. An operator without a kernel of its own, as a user's, allocates what its forward does.
+    those. An operator without a kernel, such as a user's own, allocates what its forward does.
     """
 
     def __init__(self, runtime: Runtime, stage: int = 0, check_numerics: bool = False) -> None:
@@ -52,23 +52,24 @@ class Program:
 
     @property
     def peak_bytes(self) -> int:
-        """Bytes the program allocates at its first run and keeps; known before.
+        """Bytes that the program allocates at its first run and keeps; known before that run.
 
-        Inputs, values, gradients, scratch and constants are in it; parameters, which live outside
-        of programs, and the results handed to the caller are not.
+        Includes inputs, intermediate values, gradients, scratch memory and constants. Excludes
+        parameters, which live outside programs, and the results returned to the caller.
         """
         return self._runtime.plan.placement.peak_bytes
 
     @property
     def least_bytes(self) -> int:
-        """The most bytes in use at one step: no placement in memory could do with less."""
+        """The most bytes in use at one step, a lower bound for any placement of this order."""
         return lower_bound(self._runtime.plan.buffers)
 
     @property
     def estimated_seconds(self) -> float:
-        """What a run is estimated to take, by the rule by which a memory budget is kept.
+        """The estimated time of a run, by the cost rule.
 
-        Its rates are not this machine's (see :mod:`engine.cost`): compare it with its like only.
+        The rule's rates are not this machine's (see :mod:`engine.cost`), so only compare estimates
+        with each other.
         """
         return sum(
             seconds(step.node, step.kernel) for step in self._stage.steps if step.kernel is not None
@@ -76,7 +77,7 @@ class Program:
 
     @property
     def pool_bytes(self) -> int:
-        """Bytes beyond ``peak_bytes`` that torch's kernels took when CUDA recorded the run.
+        """Bytes beyond ``peak_bytes`` that torch's kernels allocated while CUDA recorded the run.
 
         Known after the second call; 0 on other devices.
         """
@@ -84,40 +85,40 @@ class Program:
 
     @property
     def inputs(self) -> Mapping[str, Spec]:
-        """What a call takes."""
+        """The specs of the inputs that a call takes, by name."""
         return self._inputs
 
     @property
     def outputs(self) -> dict[str, Spec]:
-        """What a call returns."""
+        """The specs of the outputs that a call returns, by name."""
         return {name: node.spec for name, node in self._stage.outputs.items()}
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """The device it runs on."""
         return self._runtime.device
 
     def __call__(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Run, and return each output in memory of its own.
+        """Run, and return each output as a new tensor.
 
         Raises:
-            FeedError: a feed is missing, unknown, or of another shape or dtype.
+            FeedError: a feed is missing, unknown, or of the wrong shape or dtype.
             NumericsError: with ``check_numerics``, at the first NaN or infinity.
         """
         with self._runtime.lock:
             return self._run(feeds, owned=True)
 
     def borrow(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Run, and lend each output: a view of memory that the next run overwrites.
+        """Run, and return each output as a view of memory that the next run overwrites.
 
-        Allocates nothing. For one thread only, and to be read, not written: constants and
-        updated parameters are lent too.
+        Allocates nothing. Use it from one thread only and do not write to the results, which may be
+        the memory of constants and updated parameters.
         """
         with self._runtime.lock:
             return self._run(feeds, owned=False)
 
     def profile(self, /, **feeds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Run as by a call, but timing every step for :meth:`report` and :meth:`write_trace`.
+        """Run like a call, but time every step for :meth:`report` and :meth:`write_trace`.
 
         Numerics are not checked.
         """
@@ -126,31 +127,31 @@ class Program:
             return self._runtime.run(self._stage_index, feeds, self._clocked, owned=True)
 
     def steps(self) -> list[StepReport]:
-        """What each step is: kernel, shape, bytes, place, work, origin, and time if profiled."""
+        """A report on each step: kernel, shape, bytes, offset, work, origin, time if profiled."""
         return step_reports(self._runtime.plan, self._stage, self._spans)
 
     def buffers(self) -> list[BufferReport]:
-        """The memory of the program, piece by piece: what, where, and during which steps."""
+        """A report on each buffer of the program: contents, offset, and the steps it is in use."""
         return buffer_reports(self._runtime.plan, self._stage)
 
     def report(self) -> str:
-        """The steps as a table, with the time of each as of the last :meth:`profile`.
+        """The steps as a table, with each step's time from the last :meth:`profile`.
 
-        The last line compares the peak with lower bounds: the most bytes in use at one step, of
-        this order and of any.
+        The last line compares the peak with two lower bounds: one for the given order of steps and
+        one for any order.
         """
         least = least_bytes_in_any_order(self._runtime.plan)
         return format_report(self.steps(), Memory(self.peak_bytes, self.least_bytes, least))
 
     def source(self) -> str:
-        """The C code of the native steps, of all stages; empty without any."""
+        """The C code of all stages' native steps; empty if there are none."""
         return self._runtime.native.source
 
     def write_trace(self, path: str | os.PathLike[str]) -> None:
         """Write the last :meth:`profile` as a timeline for https://ui.perfetto.dev.
 
-        It shows every step with what :meth:`steps` tells of it, and the bytes in use over time. The
-        file is JSON in the Trace Event Format, and is written as a whole or not at all.
+        It shows every step with its details from :meth:`steps`, and the bytes in use over time. The
+        file is JSON in the Trace Event Format and is written atomically.
 
         Raises:
             GraphError: nothing has been profiled, or the file cannot be written.
@@ -161,11 +162,11 @@ class Program:
         write_json(path, trace(self.steps(), live, self._stage_index, str(self.device)))
 
     def replica(self) -> Program:
-        """The same program over the same parameters with memory of its own, for another thread.
+        """The same program with the same parameters but its own memory, for another thread.
 
         Raises:
-            GraphError: it updates parameters, which two threads cannot do at once, or continues
-                another program's stage.
+            GraphError: it updates parameters, which two threads cannot do at once, or it is one of
+                several stages.
         """
         if self._runtime.plan.graph.updates:
             raise GraphError("a program that updates parameters has no replicas: they would race")

@@ -1,4 +1,4 @@
-"""What a program does, step by step, as a table."""
+"""Reports on a program's steps and memory, and the steps as a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.fused import body_of
 
 
 class Span(NamedTuple):
-    """When a step ran and for how long, in seconds, by the clock of ``time.perf_counter``."""
+    """When a step ran and for how long, in seconds of ``time.perf_counter``."""
 
     start: float
     seconds: float
@@ -24,18 +24,19 @@ class StepReport:
     """One step of a program.
 
     Attributes:
-        operator, kernel: what is computed and how; several operators in one step are joined by
-            " + ", and the kernel of a view is "view".
+        operator, kernel: what is computed and how. Fused operators are joined by " + "; the kernel
+            of a view is "view".
         spec: dtype and shape of the result.
-        nbytes, offset: size of the result and its place in the arena; no offset for a result that
-            lies in a parameter's memory.
+        nbytes, offset: size of the result and its offset in the arena, in bytes; the offset is None
+            for a result in a parameter's memory.
         scratch: bytes of scratch memory.
-        moved: bytes that it must read and write, scratch apart.
+        moved: bytes that it must read and write, not counting scratch memory.
         flops: floating-point operations, by the definition of the operators.
-        executed: about how many of them the kernel carries out: products that it saves are none.
-        span: when it ran, as last measured, if ever.
+        executed: approximately how many operations the kernel executes, which is fewer if its
+            algorithm saves products.
+        span: when it ran in the last profile; None if it was never profiled.
         phase: forward, gradient of an operator, or update.
-        rewrites: the rewrites that made it, or that made the node whose gradient it is.
+        rewrites: the rewrites that made it, or the node whose gradient it is.
         source: the user's line.
     """
 
@@ -55,12 +56,12 @@ class StepReport:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, as last measured, if ever."""
+        """How long it took in the last profile; None if it was never profiled."""
         return None if self.span is None else self.span.seconds
 
     @property
     def gflops_per_second(self) -> float | None:
-        """Its rate: billions of floating-point operations per second, all that are asked for."""
+        """Its rate in billions of floating-point operations per second, counting ``flops``."""
         return self.flops / self.seconds / 1e9 if self.seconds else None
 
 
@@ -90,14 +91,14 @@ def _report(plan: Plan, step: Step, span: Span | None) -> StepReport:
 
 @dataclass(frozen=True)
 class BufferReport:
-    """A piece of the program's memory: what it holds, where it lies, and when it is in use.
+    """One buffer: what it holds, where it is, and when it is in use.
 
     Attributes:
         holds: the operator or the name of the first value in it, or "scratch".
-        phase: of that value, as of a step; an input's and a constant's is "input".
-        nbytes, offset: its size and its place in the arena.
-        first, last: steps, counted as in the report, from and to which it is in use: -1 for what is
-            there before the first, the number of steps for what is there after the last.
+        phase: the phase of that value, as for a step; "input" for inputs and constants.
+        nbytes, offset: its size and its offset in the arena, in bytes.
+        first, last: the first and last step at which it is in use, numbered as in the report: -1 if
+            it is in use before the first step, the number of steps if after the last.
     """
 
     holds: str
@@ -109,7 +110,7 @@ class BufferReport:
 
 
 def buffer_reports(plan: Plan, stage: Stage) -> list[BufferReport]:
-    """A report on each buffer of a plan, its steps counted from a stage's first."""
+    """A report on each buffer in use during a stage, with steps counted from the stage's first."""
     holders: dict[int, tuple[str, str]] = {}
     for each in plan.stages:
         for step in each.steps:
@@ -148,12 +149,12 @@ _NUMERIC = ("#", "bytes", "offset", "scratch", "moved", "GFLOP", "ms", "GFLOP/s"
 
 
 class Memory(NamedTuple):
-    """Bytes of a program: its peak, and what it is to be compared with.
+    """A program's peak memory, in bytes, and lower bounds to compare it with.
 
     Attributes:
-        peak: of the placement, allocated.
-        least_in_order: the most in use at one step of its order, which no placement undercuts.
-        least: what is in use at once in every order.
+        peak: what the placement allocates.
+        least_in_order: the most in use at one step, a lower bound for any placement of this order.
+        least: a lower bound for any order.
     """
 
     peak: int
@@ -169,7 +170,7 @@ class Memory(NamedTuple):
 
 
 def format_report(reports: Iterable[StepReport], memory: Memory) -> str:
-    """The reports as a table, with the totals below."""
+    """The reports as a table, with totals below."""
     reports = list(reports)
     rows = [_COLUMNS, *(_row(i, report) for i, report in enumerate(reports))]
     total = f"{len(reports)} steps, {sum(r.flops for r in reports) / 1e9:.3f} GFLOP"

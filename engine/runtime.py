@@ -1,4 +1,4 @@
-"""A plan made real: one arena, tensors over it, and a flat list of calls."""
+"""Executing a plan: one arena, tensors in it, and a flat list of calls."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Around = Callable[[Node, Run], object]
 class Runtime:
     """The memory of a plan on a device, and its steps bound to that memory.
 
-    Nothing is allocated before the first run; then the arena, ``peak_bytes`` long, once. The steps
-    are bound again when a parameter has been moved or given other storage. On a CUDA device each
-    stage becomes one graph, see :class:`engine.cuda.capture.Captured`.
+    The first run allocates the arena, ``peak_bytes`` long; nothing is allocated before. Steps are
+    rebound when the storage of a parameter has been replaced. On a CUDA device each stage becomes
+    one CUDA graph if possible, see :class:`engine.cuda.capture.Captured`.
     """
 
     def __init__(self, plan: Plan, device: torch.device) -> None:
@@ -56,11 +56,11 @@ class Runtime:
     ) -> dict[str, torch.Tensor]:
         """Run a stage; the results are views of the arena or, if ``owned``, new tensors.
 
-        The caller holds the lock. ``around``, if given, is called for each step with its node and
-        what runs it; ``ready`` once the inputs are in place.
+        The caller must hold the lock. ``around``, if given, is called for each step with its node
+        and a function that runs it; ``ready`` is called once the inputs are in place.
 
         Raises:
-            GraphError: the stage before it was not the latest to run.
+            GraphError: the stage that ran last is not the one before it.
         """
         if stage and stage != self._next_stage:
             raise GraphError("this stage continues the one before it: run that one first")
@@ -88,7 +88,7 @@ class Runtime:
 
     @property
     def pool_bytes(self) -> int:
-        """What the graphs of a CUDA device keep beyond the arena."""
+        """Bytes that CUDA graphs keep beyond the arena."""
         return sum(run.pool_bytes for run in self._whole if isinstance(run, Captured))
 
     def _bind(self) -> None:
@@ -132,7 +132,7 @@ class Runtime:
         return Transfers(feeds, results, native.outside, bool(native.source))
 
     def _runs(self, index: int, stage: Stage) -> list[Run]:
-        """All that takes time in a stage; what is native and consecutive as one."""
+        """Everything in a stage that takes time; consecutive native steps form one run."""
         native = self.native
         parts: list[int | Step] = [
             *(copy.number for copy in native.feeds[index].values()),
@@ -169,7 +169,7 @@ class Runtime:
                 self.tensors[node].copy_(node.attributes["value"])
 
     def _prepared(self, step: Step) -> Run:
-        """How to run one step."""
+        """A function that runs one step."""
         assert step.kernel is not None
         if step.node in self.native.number:
             number = self.native.number[step.node]

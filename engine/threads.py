@@ -1,4 +1,4 @@
-"""Whose the processor's cores are: torch's threads and those of native code want the same ones."""
+"""Sharing CPU cores between torch's threads and those of native code."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 @contextmanager
 def leaving_cores_free() -> Iterator[None]:
-    """Let torch compute on one thread, just before native code runs on all.
+    """Make torch compute on one thread, just before native code uses all cores.
 
-    The threads of a parallel operation of torch's go on waiting for more to do, for milliseconds
-    and on the cores that the native threads need.
+    After a parallel operation, torch's threads keep spinning for milliseconds on cores that the
+    native threads need.
     """
     threads = torch.get_num_threads()
     if threads == 1:

@@ -22,11 +22,11 @@ def trace(reports: Sequence[StepReport], live: Sequence[int], thread: int, devic
     """The timeline of a profiled stage: an event per step, and the bytes in use at each.
 
     Args:
-        reports: the steps, in order, as profiled. A view has no span of its own: it stands where
-            the step before it ends, with no duration.
+        reports: the profiled steps, in order. A view has no span; it is shown with zero duration
+            where the previous step ends.
         live: the bytes in use at each step, and after the last.
-        thread: the stage's number, from 0.
-        device: where it ran.
+        thread: the stage's index.
+        device: the device it ran on.
     """
     origin = next((r.span.start for r in reports if r.span is not None), 0.0)
     events = [_named("process_name", f"program on {device}", thread)]
@@ -42,10 +42,10 @@ def trace(reports: Sequence[StepReport], live: Sequence[int], thread: int, devic
 
 
 def write_json(path: str | os.PathLike[str], content: Event) -> None:
-    """Write a file as a whole, or not at all.
+    """Write a JSON file atomically.
 
     Raises:
-        GraphError: it cannot be written there.
+        GraphError: the file cannot be written.
     """
     part = Path(f"{os.fspath(path)}.part")
     try:

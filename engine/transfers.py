@@ -1,4 +1,4 @@
-"""A stage's feeds and results: copied by native code where there is some, else by torch."""
+"""Copying a stage's feeds and results, by native code if possible, else by torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops import OutOfMemory
 
 
 class Copied(NamedTuple):
-    """A value that is copied in or out: its name, itself, and its slot if native code can do it."""
+    """A value to copy in or out: its name, its tensor, and its slot if native code can copy it."""
 
     name: str
     value: torch.Tensor
@@ -28,10 +28,10 @@ class Transfers:
     """The copies of a stage.
 
     Args:
-        feeds, results: what is copied in and out.
-        addresses: where native code finds the caller's tensors, set here before each run; it leaves
-            what is null.
-        native: whether native code runs in this program.
+        feeds, results: the values to copy in and out.
+        addresses: where native code finds the addresses of the caller's tensors, set before each
+            run; it skips null entries.
+        native: whether this program has native code.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Transfers:
         self._native = native
 
     def fetch(self, feeds: Mapping[str, torch.Tensor], natively: bool) -> None:
-        """Copy the feeds, or leave it to native code where it may and can read them."""
+        """Copy the feeds, leaving those to native code that it can read, if ``natively``."""
         by_torch = []
         for name, value, slot in self._feeds:
             feed = feeds[name]
@@ -65,7 +65,7 @@ class Transfers:
                     value.copy_(feed)
 
     def lent(self) -> Results:
-        """The values themselves, of which native code is to make no copies."""
+        """The values themselves; native code makes no copies."""
         for slot in self._slots:
             self._addresses[slot] = 0
         return self._values.copy()
@@ -90,7 +90,7 @@ class Transfers:
         return results
 
     def own(self, results: Results, natively: bool) -> Results:
-        """Copies in place of the program's values, row-major as torch's users expect.
+        """Replace the program's own values by copies, row-major as torch users expect.
 
         ``natively``: the results are those of :meth:`new`.
 
@@ -112,7 +112,7 @@ class Transfers:
 
 
 def _row_major(value: torch.Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Sizes and strides, ready for the call that makes a tensor soonest."""
+    """Sizes and row-major strides, precomputed for the fastest call that makes a tensor."""
     return tuple(value.shape), torch.empty(value.shape, device="meta").stride()
 
 
@@ -125,6 +125,6 @@ def _no_memory_for(name: str, value: torch.Tensor, error: Exception) -> OutOfMem
 
 
 def _is_plain(feed: torch.Tensor) -> bool:
-    """Whether it lies row-major in the CPU's memory, and is what lies there."""
+    """Whether the tensor is row-major in CPU memory, without a pending (lazy) negation."""
     plain = feed.layout is torch.strided and feed.is_cpu and feed.is_contiguous()
     return plain and not feed.is_neg()

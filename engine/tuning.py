@@ -1,4 +1,4 @@
-"""Choosing kernels by measurement, once for each kind of node, and remembering the choices."""
+"""Choosing kernels by measurement, once for each kind of node, and caching the choices."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Candidates = Callable[[Node], Sequence[Kernel]]
 
 ROUNDS = 5
 VERSION = 1
-"""Of the file's meaning; a file of another is not read."""
+"""Version of the file format; files with another version are ignored."""
 
 
 def tuned(candidates: Candidates, machine: str) -> Choose:
-    """How to choose the kernel that was measured to be the fastest.
+    """A function that chooses the kernel measured to be the fastest.
 
-    What has been measured is kept on disk, by the node's operator, attributes, shapes and dtypes,
-    by the names of the candidates and by the machine.
+    Choices are cached on disk, keyed by the node's operator, attributes, shapes and dtypes, by the
+    names of the candidates and by the machine.
 
     Args:
-        candidates: the kernels that support a node, the one of least estimated cost first.
+        candidates: returns the kernels that support a node.
         machine: everything else that the times depend on: device, threads, versions.
     """
     memory = Remembered(cache_folder() / "tuning.json")
@@ -54,18 +54,18 @@ def tuned(candidates: Candidates, machine: str) -> Choose:
 
 
 class Remembered:
-    """A small table of strings in a JSON file, which may be lost or damaged without harm."""
+    """A small table of strings in a JSON file, whose loss or corruption does no harm."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known = self._read()
 
     def get(self, key: str) -> str | None:
-        """What is remembered under a key."""
+        """The value stored under a key, if any."""
         return self._known.get(key)
 
     def put(self, key: str, value: str) -> None:
-        """Remember, together with what other processes have written meanwhile."""
+        """Store a value, keeping what other processes have written meanwhile."""
         self._known = {**self._read(), **self._known, key: value}
         part = self._path.with_name(f".{self._path.name}-{secrets.token_hex(4)}")
         try:
@@ -91,7 +91,7 @@ def _key(node: Node, kernels: Sequence[str], machine: str) -> str:
 
 
 def _seconds(kernel: Kernel, node: Node) -> float:
-    """The median time of a kernel on values of its own."""
+    """The median time, in seconds, of a kernel on random inputs."""
     run = _prepared(kernel, node)
     run()
     times = []

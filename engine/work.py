@@ -1,4 +1,4 @@
-"""What a node costs whatever its kernel: floating-point operations, and bytes read and written."""
+"""The cost of a node independent of its kernel: floating-point operations and bytes moved."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Inputs = Sequence[Spec]
 def flops(node: Node) -> int:
     """Floating-point operations of a node of a bound graph, by the definition of its operator.
 
-    A multiplication and an addition count as two; a root, an exponential or a comparison as one.
-    An operator without an entry in the table, as a user's, counts one per element of its result. A
-    fused node counts what it stands for.
+    A multiplication and an addition count as two; a root, an exponential or a comparison as one. An
+    operator without an entry in the table, such as a user's own, counts as one per element of its
+    result. A fused node counts as the sum of its parts.
     """
     body = body_of(node)
     specs = [*(source.spec for source in node.inputs), *(step.spec for step in body)]
@@ -28,7 +28,7 @@ def flops(node: Node) -> int:
 def traffic(node: Node) -> int:
     """Bytes that computing a node must move: each input read once, the result written once.
 
-    A lower bound: scratch memory, and what a kernel reads more than once, come on top.
+    A lower bound: scratch memory and repeated reads by the kernel are not included.
     """
     if not node.inputs:
         return 0
@@ -36,7 +36,7 @@ def traffic(node: Node) -> int:
 
 
 def _stored_bytes(node: Node) -> int:
-    """One number that is repeated over a shape lies in memory once."""
+    """Bytes that a value takes in memory; a number repeated over a shape is stored once."""
     return node.dtype.itemsize if node.operator is full else node.spec.nbytes
 
 
@@ -61,18 +61,18 @@ def _matmul(step: Computation, inputs: Inputs) -> int:
 
 
 def _convolution(output: Spec, weight: Spec) -> int:
-    """Every pixel of the output meets every element of the weight, once per group."""
+    """Two operations per output pixel (all channels) and element of the weight."""
     n, _, height, width = output.sizes
     return 2 * n * height * width * math.prod(weight.sizes)
 
 
 def _per_window(windows: Spec, step: Computation) -> int:
-    """Every pixel of every window is looked at once."""
+    """One operation per pixel of each window."""
     return math.prod(windows.sizes) * math.prod(step.attributes["kernel_size"])
 
 
 def _phase_weight(step: Computation, inputs: Inputs) -> int:
-    """A product of the taps with the matrix of tap sums, per pair of channels."""
+    """A product of the taps with the matrix of tap sums, for each pair of channels."""
     weight, sums = inputs
     channels = min(weight.sizes[0], step.spec.sizes[0]) * weight.sizes[1]
     return 2 * channels * math.prod(sums.sizes)

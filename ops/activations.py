@@ -22,8 +22,8 @@ relu = operator(
 
 
 def _leaky_relu_vjp(gradient: Node, y: Node, x: Node, *, negative_slope: float) -> Node:
-    # y > 0 exactly where x > 0, unless the slope turns signs around or makes 0 a NaN. Reading y
-    # leaves x's memory free.
+    # y > 0 exactly where x > 0, unless the slope is negative (which flips signs) or infinite (which
+    # turns 0 into NaN). Reading y instead of x lets the planner free x.
     sign = y if 0 <= negative_slope < math.inf else x
     return where(sign > 0, gradient, gradient * negative_slope)
 

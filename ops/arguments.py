@@ -1,4 +1,4 @@
-"""What an operator is called with: made nodes, checked, and shown in errors."""
+"""An operator call's arguments: converting them to nodes, checking them, showing them in errors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ P = ParamSpec("P")
 
 
 def as_nodes(values: Iterable[Any]) -> tuple[Node, ...]:
-    """Inputs as nodes: numbers take the dtype of the nodes they stand beside.
+    """Convert inputs to nodes; numbers take the float dtype of the others.
 
     Raises:
-        SpecError: a value is neither a node, a number nor a tensor, or there is no node at all.
+        SpecError: a value is not a node, number or tensor, or none is a node or tensor.
     """
     values = tuple(values)
     dtypes = [v.dtype for v in values if isinstance(v, Node | torch.Tensor)]
@@ -43,7 +43,7 @@ def _as_node(value: Any, dtype: torch.dtype) -> Node:
 
 
 def require_one_dtype(inputs: Iterable[Node]) -> None:
-    """Refuse values of both float dtypes together, and dtypes that the engine does not know."""
+    """Refuse a mix of float32 and float64, and dtypes that the engine does not support."""
     inputs = tuple(inputs)
     for node in inputs:
         if node.dtype not in DTYPES:
@@ -56,7 +56,7 @@ def require_one_dtype(inputs: Iterable[Node]) -> None:
 def located(
     error: SpecError, name: str, arguments: Iterable[Any], attributes: Mapping[str, Any]
 ) -> SpecError:
-    """The error with the operator, what it was given and the user's line in its message."""
+    """The error, its message extended by the operator, its arguments and the user's source line."""
     given = ", ".join(
         [_describe(a) for a in arguments]
         + [f"{key}={value!r}" for key, value in attributes.items() if value is not None]
@@ -67,7 +67,7 @@ def located(
 
 
 def named_in_errors(function: Callable[P, Node]) -> Callable[P, Node]:
-    """Errors from within speak of this function as it was called, not of what it is made of."""
+    """Report errors raised inside a function as errors of the call the user made."""
 
     @functools.wraps(function)
     def called(*arguments: P.args, **attributes: P.kwargs) -> Node:

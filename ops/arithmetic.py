@@ -1,6 +1,6 @@
 """Elementwise arithmetic with NumPy broadcasting.
 
-A rule may return a gradient of the broadcast shape: the engine sums it back to the input's shape.
+A derivative rule may return a gradient of the broadcast shape; the engine sums it to the input's.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ neg = operator(
 
 
 def _power_vjp(gradient: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
-    # As in PyTorch: a constant in the base where b = 0, and in the exponent where a = 0 <= b.
-    # What is masked is never computed, so that no infinity is made on the way.
+    # As in PyTorch, the derivative by the base is 0 where b = 0, and the one by the exponent is 0
+    # where a = 0 <= b. Masking the arguments, not the results, keeps infinities from arising.
     constant = where(equal(a, 0), equal(b, 0), b < b)
     by_base = gradient * b * pow(a, where(constant, 0.0, b - 1))
     flat = where(equal(a, 0), b >= 0, b < b)

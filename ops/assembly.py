@@ -1,4 +1,4 @@
-"""Parts of values: joining, slicing and padding, and their adjoints."""
+"""Joining, slicing and padding values, and the adjoints."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ _slice: Operator = operator(
 def slice(
     input: Node, dim: int, start: Size | None = None, end: Size | None = None, step: int = 1
 ) -> Node:
-    """Every ``step``-th element from ``start`` up to but without ``end`` along one axis.
+    """Every ``step``-th element from ``start`` up to, but not including, ``end`` along one axis.
 
     Args:
         input: value of any shape and dtype.
         dim: the axis.
-        start, end: as in Python; negative values count from the end, None means the whole, and
-            what lies outside is cut to the axis. On one of unknown size they are taken as given.
+        start, end: as in Python: negative values count from the end, None means from the start or
+            to the end, out-of-range values are clipped (unless the axis has unknown size).
         step: at least 1.
     """
     (node,) = as_nodes([input])
@@ -184,7 +184,7 @@ def _pad(input: torch.Tensor, *, padding: Sequence[int], value: float = 0.0) -> 
 def overlap(
     shape: Sequence[int], padding: Sequence[int]
 ) -> tuple[tuple[builtins.slice, ...], tuple[builtins.slice, ...]]:
-    """Where ``pad`` puts its input: the windows of the result and of the input that are equal."""
+    """The region of ``pad``'s result that is copied from its input, and its region in the input."""
     inner, source = [], []
     for axis, size in enumerate(shape):
         from_last = len(shape) - 1 - axis

@@ -86,7 +86,7 @@ def avg_pool2d(
         kernel_size: of the windows, an int or (vertical, horizontal).
         stride: between windows; None means kernel_size.
         padding: zeros around the image, at most half of kernel_size.
-        ceil_mode: count a last, partial window too; for images of known size.
+        ceil_mode: keep a partial window at the end; needs images of known size.
         count_include_pad: whether the padding counts in the mean.
         divisor_override: divide the sum of each window by this instead; not 0.
 
@@ -108,6 +108,6 @@ def avg_pool2d(
     top, left = window["padding"]
     border = pad(ones, padding=(left, left, top, top), value=1.0)
     counts = sum_pool2d(border, **window | {"padding": (0, 0)}, ceil_mode=ceil_mode)
-    for axis in (2, 3):  # without the windows that start in the padding after the image
+    for axis in (2, 3):  # drop windows that start in the padding after the image
         counts = slice(counts, axis, 0, total.shape[axis])
     return total / counts

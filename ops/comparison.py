@@ -1,4 +1,4 @@
-"""Comparisons, which give bool values and carry no gradient, and the choice made by them."""
+"""Comparisons, which return bool values and carry no gradient, and ``where``."""
 
 from __future__ import annotations
 

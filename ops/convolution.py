@@ -1,7 +1,7 @@
-"""Convolution, its input gradient and its weight gradient: each other's derivatives.
+"""Convolution, its input gradient and its weight gradient, which are each other's derivatives.
 
-All three are the bilinear form ``<gradient, conv(x, w)>`` solved for one of its three arguments, so
-every derivative of one is another of the three, to any order. Each is unfold, matmul, fold:
+Each is the derivative of the trilinear form ``<gradient, conv(x, w)>`` by one of its arguments, so
+derivatives of any order stay among the three. They are computed with unfold, matmul and fold:
 
     y  = W X            X = unfold(x), W the weight as a matrix per group
     dx = fold(W' dy)

@@ -1,4 +1,4 @@
-"""``conv2d`` and ``conv_transpose2d`` as they are called: with a bias and any padding."""
+"""``conv2d`` and ``conv_transpose2d`` as users call them: with a bias and any padding."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def conv2d(
         bias: [C_out], or None.
         stride, dilation: an int or (vertical, horizontal).
         padding: zeros around the image: an int, a pair, ``"valid"`` for none, or ``"same"`` for an
-            output of the input's size (stride 1 only; of an odd amount one more comes after).
-        groups: split the channels into so many independent convolutions.
+            output of the input's size (stride 1 only; an odd total puts the extra zero last).
+        groups: number of independent convolutions that the channels are split into.
 
     Returns:
         Images [N, C_out, H', W'] with ``H' = (H + 2p - d(kh - 1) - 1) // s + 1``.
@@ -76,7 +76,7 @@ def conv_transpose2d(
         bias: [C_out], or None.
         stride, padding, dilation: of the convolution it transposes; an int or a pair.
         output_padding: rows and columns added to one side; less than the stride or the dilation.
-        groups: split the channels into so many independent convolutions.
+        groups: number of independent convolutions that the channels are split into.
 
     Returns:
         Images [N, C_out, H', W'] with ``H' = (H - 1)s - 2p + d(kh - 1) + output_padding + 1``.
@@ -103,7 +103,7 @@ def conv_transpose2d(
     )
     if any(isinstance(s, int) and s < 1 for s in size):
         raise SpecError(f"expected an output of at least 1x1, got {size[0]}x{size[1]}")
-    # With output_padding the convolution it transposes may have more windows: they hold nothing.
+    # With output_padding the convolution being transposed may have extra windows; x is 0 there.
     rows, columns = (e // s for e, s in zip(extra, window["stride"], strict=True))
     x = pad(x, padding=(0, columns, 0, rows)) if rows or columns else x
     return _add_bias(conv2d_input_gradient(x, w, size=size, **window, groups=groups), biases)

@@ -1,10 +1,10 @@
-"""Sizes that are not known yet: exact integer arithmetic on named dimensions.
+"""Symbolic sizes: exact integer arithmetic on named dimensions.
 
 A shape is a tuple of sizes; a size is an ``int`` or a :class:`Dim`. A ``Dim`` is a polynomial with
-integer coefficients over *atoms*, an atom being a name (``N``) or a floor division that could not
-be resolved (``(H - 1)//2``). Sums and products of names have one normal form, so equal ones have
-equal terms; floor divisions are reduced (``(2*N + 2)//4`` to ``(N + 1)//2``, ``N//2//2`` to
-``N//4``), but not all that are equal look equal.
+integer coefficients over *atoms*; an atom is a name (``N``) or a floor division that could not be
+resolved (``(H - 1)//2``). Polynomials in names have a unique normal form, so equal ones compare
+equal. Floor divisions are reduced (``(2*N + 2)//4`` to ``(N + 1)//2``, ``N//2//2`` to ``N//4``),
+but equal ones may still compare unequal.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Dim:
         )
 
     def bind(self, sizes: Mapping[str, int]) -> int:
-        """Its value once every name has one; raises FeedError for a name without."""
+        """The value, given a size for every name; raises FeedError if a name has none."""
         total = 0
         for monomial, coefficient in self.terms.items():
             for atom in monomial:
@@ -140,10 +140,10 @@ class Quotient(tuple[Dim, int]):
 
 
 def to_shape(values: Iterable[int | str | Dim]) -> Shape:
-    """What a user writes for a shape: sizes of at least 0, and names, which become :class:`Dim`.
+    """Convert a shape as users write it: sizes of at least 0, and names, which become :class:`Dim`.
 
     Raises:
-        SpecError: it is something else.
+        SpecError: it is anything else.
     """
     try:
         return tuple(map(_to_size, values))
@@ -156,12 +156,12 @@ def _to_size(value: int | str | Dim) -> Size:
         return Dim.named(value)
     if isinstance(value, Dim) or (type(value) is int and value >= 0):
         return value
-    given = reprlib.repr(value)  # cut short: it may be a row of a tensor
+    given = reprlib.repr(value)  # truncated, since it may be a row of a tensor
     raise SpecError(f"expected sizes of at least 0 or names of dimensions, got {given}")
 
 
 def bind_size(size: Size, sizes: Mapping[str, int]) -> int:
-    """The integer a size stands for under a binding of names."""
+    """The integer value of a size, given the sizes of named dimensions."""
     return size.bind(sizes) if isinstance(size, Dim) else size
 
 
@@ -171,7 +171,10 @@ def names_in(shape: Iterable[Size]) -> frozenset[str]:
 
 
 def surely_differ(a: Size, b: Size) -> bool:
-    """Whether two sizes are unequal under every binding; what is undecided is left to binding."""
+    """Whether two sizes are known to differ by a nonzero constant, whatever the binding.
+
+    False also if that cannot be decided yet; binding checks it again.
+    """
     difference = a - b
     return isinstance(difference, int) and difference != 0
 
@@ -194,7 +197,7 @@ def _simplest(terms: Mapping[Monomial, int]) -> Size:
 
 
 def _reduced(numerator: Dim, denominator: int) -> Size:
-    """A floor division of which no part is whole, in lowest terms."""
+    """A floor division, whole part already removed, in lowest terms."""
     common = gcd(denominator, *numerator.terms.values())
     denominator //= common
     terms = {monomial: c // common for monomial, c in numerator.terms.items()}

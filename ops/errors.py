@@ -1,4 +1,4 @@
-"""The one family of errors that the engine raises on bad input."""
+"""The exceptions that the engine raises on bad input."""
 
 
 class BlockwrightError(Exception):
@@ -9,7 +9,7 @@ class SpecError(BlockwrightError, ValueError):
     """Shapes, dtypes or attributes that an operator cannot work with.
 
     Attributes:
-        reason: what is wrong, without the call that it was found in.
+        reason: what is wrong, without the details of the call.
     """
 
     def __init__(self, message: str, reason: str | None = None) -> None:
@@ -18,7 +18,7 @@ class SpecError(BlockwrightError, ValueError):
 
 
 class GradientError(BlockwrightError, ValueError):
-    """A derivative that was asked for and that no rule provides."""
+    """A derivative that no rule provides."""
 
 
 class GraphError(BlockwrightError, ValueError):
@@ -26,11 +26,11 @@ class GraphError(BlockwrightError, ValueError):
 
 
 class FeedError(BlockwrightError, ValueError):
-    """Values given to a program, or sizes given to a graph, that do not fit it."""
+    """Values fed to a program, or sizes given to a graph, that do not fit it."""
 
 
 class OutOfMemory(BlockwrightError, MemoryError):
-    """A program's memory that cannot be had."""
+    """A program's memory could not be allocated."""
 
 
 class NumericsError(BlockwrightError, ArithmeticError):

@@ -1,4 +1,4 @@
-"""One node that stands for several, which a backend may compute in one pass over memory."""
+"""Fused nodes: one node for several, which a backend may compute in one pass over memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Instruction:
     """One operator of a fused node.
 
     Attributes:
-        operator: what is computed.
-        sources: its inputs by number: first the inputs of the fused node, then the results of the
-            instructions before this one.
-        attributes: of the operator.
+        operator: the operator to apply.
+        sources: indices of its inputs: the inputs of the fused node are counted first, then the
+            results of the instructions before this one.
+        attributes: the operator's attributes.
     """
 
     operator: Operator
@@ -37,7 +37,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Computation(Instruction):
-    """An instruction whose result is known to have this spec."""
+    """An instruction together with the spec of its result."""
 
     spec: Spec
 
@@ -46,7 +46,7 @@ Body = tuple[Computation, ...]
 
 
 def body_of(node: Node) -> Body:
-    """What a node computes: a fused node's instructions, else the node's operator alone."""
+    """The instructions of a fused node; of any other node, its one operator as an instruction."""
     if node.operator is not fused:
         sources = tuple(range(len(node.inputs)))
         return (Computation(node.operator, sources, node.attributes, node.spec),)
@@ -59,10 +59,10 @@ def body_of(node: Node) -> Body:
 
 
 def fuse(nodes: Sequence[Node]) -> Node:
-    """The last of some nodes as one node that computes all of them.
+    """One node that computes all of these nodes and takes the place of the last.
 
     Args:
-        nodes: inputs before consumers; only the last is used by others.
+        nodes: inputs before consumers; only the last may have consumers outside.
     """
     inside = set(nodes)
     outside = dict.fromkeys(x for node in nodes for x in node.inputs if x not in inside)
@@ -75,7 +75,7 @@ def fuse(nodes: Sequence[Node]) -> Node:
 
 
 def _specs(inputs: Iterable[Spec], body: Iterable[Instruction]) -> list[Spec]:
-    """Of the inputs, then of each instruction's result."""
+    """The specs of the inputs, then of each instruction's result."""
     values = list(inputs)
     for step in body:
         values.append(step.operator.infer(*(values[i] for i in step.sources), **step.attributes))
@@ -87,7 +87,7 @@ def _infer(*specs: Spec, body: Sequence[Instruction]) -> Spec:
 
 
 def _forward(*inputs: torch.Tensor, body: Sequence[Instruction]) -> torch.Tensor:
-    """What its instructions compute, one after the other."""
+    """Run the instructions one after the other and return the last result."""
     values: list[torch.Tensor] = list(inputs)
     for step in body:
         values.append(step.operator.forward(*(values[i] for i in step.sources), **step.attributes))

@@ -14,15 +14,15 @@ from ops.spec import DTYPES, FLOATS, Spec, dtype_name, format_shape
 
 
 class Parameter:
-    """A named tensor that lives outside of any program and that programs read and update in place.
+    """A named tensor that lives outside any program; programs read it and update it in place.
 
-    Every program compiled from a graph with this parameter shares its storage: training in one is
-    seen by all. Four-axis parameters are stored channels-last (see ``engine.layout``); shape and
-    indexing are as usual.
+    All programs compiled from graphs with this parameter share its storage, so when one program
+    trains it, all others see the new values. Four-axis parameters are stored channels-last (see
+    ``engine.layout``); shape and indexing are unaffected.
     """
 
     moves: ClassVar[int] = 0
-    """How often any parameter has been given other storage: programs watch this one number."""
+    """How often any parameter's storage has been replaced; programs compare this one number."""
 
     def __init__(self, name: str, tensor: torch.Tensor) -> None:
         self.name = name
@@ -30,7 +30,7 @@ class Parameter:
 
     @property
     def tensor(self) -> torch.Tensor:
-        """The storage itself: what is written into it, programs read."""
+        """The storage itself, not a copy: programs see what you write into it."""
         return self._tensor
 
     @property
@@ -39,14 +39,14 @@ class Parameter:
         return Spec(tuple(self.tensor.shape), self.tensor.dtype)
 
     def assign(self, value: torch.Tensor) -> None:
-        """Copy ``value`` in, converting its dtype and device; raises FeedError on another shape."""
+        """Copy ``value`` in, converting dtype and device; raises FeedError if its shape differs."""
         self.require_shape(value)
         self.tensor.copy_(value.detach())
 
     def require_shape(self, value: torch.Tensor, name: str | None = None) -> None:
-        """Refuse what is no tensor of the parameter's shape; raises FeedError.
+        """Refuse anything but a tensor of the parameter's shape; raises FeedError.
 
-        ``name`` is what the error calls the parameter, if not by its own name.
+        ``name`` is the name that the error shows, by default the parameter's own.
         """
         name = name or self.name
         if not isinstance(value, torch.Tensor):
@@ -58,7 +58,7 @@ class Parameter:
             )
 
     def to(self, device: torch.device) -> None:
-        """Move the storage to a device, where it is not there already."""
+        """Move the storage to a device, unless it is there already."""
         if self.tensor.device != device:
             self._tensor = _as_stored(self.tensor.to(device))
             Parameter.moves += 1
@@ -70,7 +70,7 @@ class Parameter:
 def _as_stored(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.ndim != 4:
         return tensor.contiguous()
-    # Through NHWC, because torch takes any strides for channels-last where a side is 1.
+    # Through NHWC: with a size of 1, torch accepts other strides as channels-last already.
     return tensor.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
 

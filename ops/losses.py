@@ -1,7 +1,7 @@
-"""Losses: one number for how far a prediction is from its target, built of other operators.
+"""Losses: how far a prediction is from its target, as a scalar; built from other operators.
 
-Sources: the report's mean squared error; Lehtinen et al., "Noise2Noise: Learning Image Restoration
-without Clean Data", ICML 2018, for which loss fits which noise and for the annealed L0.
+Sources: the report for the mean squared error; Lehtinen et al., "Noise2Noise: Learning Image
+Restoration without Clean Data", ICML 2018, for the annealed L0 and the noise that each loss suits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ops.spec import require_float, require_same_shape
 def mse(input: Node, target: Node) -> Node:
     """Mean squared error, the mean over all elements of ``(input - target)**2``.
 
-    The loss for noise whose mean is zero: it is least at the mean of the targets.
+    The loss for zero-mean noise: it is minimal at the mean of the targets.
 
     Args:
         input, target: float values of one shape.
@@ -33,7 +33,7 @@ def mse(input: Node, target: Node) -> Node:
 def l1(input: Node, target: Node) -> Node:
     """Mean absolute error, the mean over all elements of ``|input - target|``.
 
-    The loss for noise whose median is zero, such as overlaid text.
+    The loss for zero-median noise, such as overlaid text.
 
     Args:
         input, target: float values of one shape.
@@ -48,8 +48,8 @@ def l1(input: Node, target: Node) -> Node:
 def l0_annealed(input: Node, target: Node, gamma: Node | Scalar, eps: float = 1e-8) -> Node:
     """The annealed L0 loss, the mean over all elements of ``(|input - target| + eps)**gamma``.
 
-    The loss for noise that replaces pixels by random ones: with gamma brought from 2 down to 0 over
-    the training it is least at the mode of the targets.
+    The loss for noise that replaces pixels by random ones: as gamma is annealed from 2 to 0 during
+    training, its minimum approaches the mode of the targets.
 
     Args:
         input, target: float values of one shape.
@@ -67,8 +67,8 @@ def l0_annealed(input: Node, target: Node, gamma: Node | Scalar, eps: float = 1e
 def masked_mse(input: Node, target: Node, mask: Node) -> Node:
     """Mean squared error over the elements that a mask keeps: ``sum(m (x - t)**2) / sum(m)``.
 
-    The loss for noise that deletes pixels (Bernoulli noise): deleted ones do not count. With
-    nothing kept it is 0.
+    The loss for noise that deletes pixels (Bernoulli noise): deleted pixels do not count. If
+    nothing is kept, it is 0.
 
     Args:
         input, target: float values of one shape.
@@ -89,5 +89,5 @@ def _difference(input: Node, target: Node) -> Node:
     require_same_shape(x.spec, t.spec)
     if x.shape == t.shape:
         return sub(x, t)
-    # A size that turns out to be 1 would broadcast; as a change of shape it is refused.
+    # A named size bound to 1 would broadcast silently; these reshapes make binding refuse it.
     return reshape(reshape(sub(x, t), x.shape), t.shape)

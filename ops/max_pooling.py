@@ -1,9 +1,9 @@
-"""Maxima over windows.
+"""Max pooling.
 
-``max_pool2d`` is the choice, per window, of one pixel: ``pool_select`` takes that pixel from an
-image, ``pool_route`` sends a value back to it. Both are linear in their first argument and each
-other's adjoint, so derivatives of any order stay in the family. The pixels are chosen by the second
-argument, through which no gradient flows.
+``max_pool2d`` chooses one pixel per window. ``pool_select`` reads the chosen pixels from an image,
+``pool_route`` sends values back to them. Both are linear in their first argument and each other's
+adjoint, so derivatives of any order stay in the family. The second argument, ``chooser``, decides
+which pixels; no gradient flows through it.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def max_pool2d(
         stride: between windows; None means kernel_size.
         padding: -inf around the image, at most half of kernel_size.
         dilation: between a window's pixels.
-        ceil_mode: count a last, partial window too; for images of known size.
+        ceil_mode: keep a partial window at the end; needs images of known size.
 
     Returns:
         Images [N, C, H', W']. The gradient goes to the first maximum of each window.

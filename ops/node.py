@@ -26,8 +26,8 @@ _creations = itertools.count()
 class Node:
     """A value in a graph: ``operator`` applied to ``inputs``. Immutable; compared by identity.
 
-    Python's arithmetic works on nodes and adds nodes: ``2 * x + y``, ``x @ w``, ``x > 0``. ``==``
-    stays identity; use :func:`ops.equal` to compare elements.
+    Python's arithmetic on nodes adds nodes: ``2 * x + y``, ``x @ w``, ``x > 0``. ``==`` still means
+    identity; use :func:`ops.equal` to compare elements.
     """
 
     operator: Operator
@@ -38,7 +38,7 @@ class Node:
     creation: int = field(default_factory=lambda: next(_creations))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.attributes, MappingProxyType):  # another node's, or a copy
+        if not isinstance(self.attributes, MappingProxyType):  # else taken from another node
             object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
     @property
@@ -48,7 +48,7 @@ class Node:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sizes of the axes of a node of a bound graph: integers only."""
+        """Sizes of the axes as integers; the node must belong to a bound graph."""
         return self.spec.sizes
 
     @property
@@ -63,7 +63,7 @@ class Node:
 
     @property
     def order(self) -> tuple[int, int]:
-        """Sort key: the order in which nodes were asked for."""
+        """Sort key: the order in which nodes were requested."""
         return self.provenance.serial, self.creation
 
     @property

@@ -1,4 +1,4 @@
-"""Operators: what a node means, in three functions."""
+"""Operators: the meaning of a node, as three functions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Operator:
     def __call__(self, *arguments: Node | Scalar | torch.Tensor, **attributes: Any) -> Node:
         """Add a node. Numbers and tensors among the inputs become constants.
 
-        Attributes may follow the inputs by position, in the order of their declaration.
+        Attributes may follow the inputs positionally, in the order of their declaration.
         """
         try:
             values, bound = self._bind(arguments, attributes)
@@ -76,7 +76,7 @@ class Operator:
         return spec
 
     def carries_gradient(self, position: int) -> bool:
-        """Whether the input at ``position`` may have a derivative other than zero."""
+        """Whether the input at ``position`` may have a nonzero derivative."""
         name = self.inputs[0 if self.variadic else position]
         return name not in self.no_gradient
 
@@ -120,16 +120,17 @@ def operator(
             ``forward`` cannot take.
         forward: ``(*tensors, *, **attributes) -> tensor``, its meaning in plain tensor calls. Its
             positional parameters are the inputs, its keyword-only parameters the attributes.
-        vjp: ``(gradient, output, *inputs, **attributes) -> gradients``, written in operators: one
-            gradient per input (a bare node where there is one input). It may return a gradient of
-            the output's broadcast shape; the engine sums it to the input's shape. None: asking for
-            a derivative through it is an error.
+        vjp: ``(gradient, output, *inputs, **attributes) -> gradients``, the derivative rule,
+            written in operators: one gradient per input (a bare node if there is one input). It may
+            return a gradient of the output's broadcast shape; the engine sums it to the input's
+            shape. If None, differentiating through the operator is an error.
         no_gradient: names of the inputs whose derivative is zero or undefined everywhere; ``vjp``
             returns None for them.
         doc: the docstring; by default that of ``forward``.
 
     Raises:
-        GraphError: another operator of this name exists.
+        GraphError: another operator has this name, ``forward`` does not name its parameters, or
+            ``no_gradient`` names no input.
 
     >>> from ops import absolute, same_as_input, square
     >>> softsign = operator(
@@ -142,8 +143,8 @@ def operator(
     caller = sys._getframe(1)
     declared_in = caller.f_code.co_filename
     existing = REGISTRY.get(name)
-    # Running a script or a notebook cell again declares its operators again: that replaces them.
-    # Each run of a cell has a file name of its own, but the same module.
+    # Rerunning a script or a notebook cell declares its operators again, which replaces them.
+    # Every run of a cell has its own file name, but the module stays the same.
     module = caller.f_globals.get("__name__")
     again = existing is not None and (
         existing.declared_in == declared_in or existing.module == module == "__main__"
@@ -173,7 +174,7 @@ def _parameters(name: str, forward: Callable[..., torch.Tensor]) -> list[inspect
 
 
 def _frozen(value: Any) -> Any:
-    """An attribute as it is now, whatever becomes of what the user passed."""
+    """An immutable copy of an attribute, so that the user may change what they passed."""
     if isinstance(value, torch.Tensor):
         return value.detach().clone()
     return tuple(map(_frozen, value)) if isinstance(value, list | range) else value

@@ -1,8 +1,8 @@
-"""The four phases of an image twice as large: pixels by the parity of their row and column.
+"""The four phases of an image: its pixels grouped by the parity of their row and column.
 
-A 3x3 convolution of an image upsampled twofold is, for each phase, a 2x2 convolution of the image
-itself: under a window of three a row after upsampling is ``x[i-1] x[i] x[i]`` or
-``x[i] x[i] x[i+1]``, two pixels, and the taps that meet the same pixel can be summed first. Used by
+A 3x3 convolution of an image upsampled by 2 is, for each phase of the result, a 2x2 convolution of
+the image itself: along a row, the three upsampled pixels in a window are ``x[i-1] x[i] x[i]`` or
+``x[i] x[i] x[i+1]``, two distinct ones, so the taps on the same pixel can be summed first. Used by
 ``engine.rewrites.upsampled_convolution``.
 """
 
@@ -22,7 +22,7 @@ from ops.shape import permute, reshape
 from ops.spec import Spec, require_float, require_ndim
 
 PHASES = tuple(product((0, 1), (0, 1)))
-"""(row parity, column parity), in the order of their channels."""
+"""(row parity, column parity) of each phase, in channel order."""
 
 
 def _infer_interleave(spec: Spec) -> Spec:
@@ -49,7 +49,7 @@ def _infer_separate(spec: Spec) -> Spec:
 def phase_views(
     phases: torch.Tensor, image: torch.Tensor
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """For each phase, its pixels among the phases' channels and in the image."""
+    """For each phase, a view of its pixels in the phases' channels and one in the image."""
     channels, height, width = image.shape[1], image.shape[2] // 2, image.shape[3] // 2
     return [
         (
@@ -61,9 +61,9 @@ def phase_views(
 
 
 def _interleave(input: torch.Tensor) -> torch.Tensor:
-    """Interleave four phases to one image: ``y[n, c, 2i+a, 2j+b] = x[n, (2a+b)C + c, i+a, j+b]``.
+    """Interleave four phases into one image: ``y[n, c, 2i+a, 2j+b] = x[n, (2a+b)C + c, i+a, j+b]``.
 
-    [N, 4*C, H+1, W+1] in, [N, C, 2*H, 2*W] out. Of each phase one row and one column is unused."""
+    [N, 4*C, H+1, W+1] in, [N, C, 2*H, 2*W] out. One row and one column of each phase are unused."""
     n, channels, height, width = input.shape
     result = input.new_empty((n, channels // 4, 2 * (height - 1), 2 * (width - 1)))
     for phase, pixels in phase_views(input, result):
@@ -72,7 +72,7 @@ def _interleave(input: torch.Tensor) -> torch.Tensor:
 
 
 def _separate(input: torch.Tensor) -> torch.Tensor:
-    """Take an image apart into its phases, the adjoint of ``interleave_phases``.
+    """Split an image into its phases: the adjoint of ``interleave_phases``.
 
     [N, C, 2*H, 2*W] in, [N, 4*C, H+1, W+1] out, zero where a phase has no pixel."""
     n, channels, height, width = input.shape
@@ -97,12 +97,12 @@ separate_phases: Operator = operator(
 )
 
 
-# Which taps of three are summed into each of two, by the parity of the row (or column).
+# Which of three taps are summed into each of two, by the parity of the row (or column).
 _SUMMED = (((1, 0, 0), (0, 1, 1)), ((1, 1, 0), (0, 0, 1)))
 
 
 def tap_sums(dtype: torch.dtype) -> torch.Tensor:
-    """The matrix [16, 9] from the taps of a 3x3 weight to those of its four 2x2 ones."""
+    """The matrix [16, 9] that maps the taps of a 3x3 weight to those of its four 2x2 weights."""
     sums = torch.tensor(_SUMMED, dtype=dtype)
     return torch.cat([torch.kron(sums[a], sums[b]) for a, b in PHASES])
 
@@ -145,7 +145,7 @@ def _phase_weight(weight: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
 
 
 def _phase_weight_adjoint(weight: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
-    """Add each tap of the phases' weights to the taps it is a sum of.
+    """Add each tap of the phases' weights to the taps that it sums.
 
     The adjoint of ``phase_weight``: [4*C_out, C_in, 2, 2] and ``tap_sums`` in, [C_out, C_in, 3, 3]
     out."""
@@ -155,7 +155,7 @@ def _phase_weight_adjoint(weight: torch.Tensor, sums: torch.Tensor) -> torch.Ten
 
 
 def _sums_gradient(phases: Node, weight: Node) -> Node:
-    """The gradient by the tap sums, bilinear in the two weights: [16, 9]."""
+    """The gradient with respect to the tap sums, bilinear in the two weights: [16, 9]."""
     c_out, c_in = weight.shape[:2]
     by_phase = permute(reshape(phases, (4, c_out, c_in, 4)), dims=(1, 2, 0, 3))
     taps = reshape(by_phase, (c_out * c_in, 16))

@@ -1,4 +1,4 @@
-"""What poolings share: the geometry of their windows, and their pixels gathered and put back."""
+"""Shared by all pooling: window geometry, gathering windows' pixels and scattering them back."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def require_pooled(spec: Spec, expected: Spec) -> None:
 
 
 def margins(size: Sequence[int], pooled: Sequence[int], /, **window: Any) -> list[int]:
-    """What to ``pad`` (or crop) an image by so that exactly its windows fit."""
+    """How much to ``pad`` (or crop) an image so that its windows fit exactly."""
     amounts: list[int] = []
     for axis in (1, 0):
         reach = window["dilation"][axis] * (window["kernel_size"][axis] - 1) + 1
@@ -71,7 +71,7 @@ def pool_windows(x: torch.Tensor, value: float, **window: Any) -> torch.Tensor:
 
 
 def unpool_windows(windows: torch.Tensor, size: Sequence[int], **window: Any) -> torch.Tensor:
-    """Add windows' pixels back to an image: the adjoint of :func:`pool_windows`."""
+    """Add the windows' pixels back to an image: the adjoint of :func:`pool_windows`."""
     pooled = windows.shape[3:]
     left, right, top, bottom = margins(size, pooled, **window)
     canvas = tensor_functions.fold(
@@ -86,6 +86,6 @@ def unpool_windows(windows: torch.Tensor, size: Sequence[int], **window: Any) ->
 
 
 def pool_attributes(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> dict[str, Pair]:
-    """A pooling's attributes as pairs; the stride is by default the window's size."""
+    """Pooling attributes as pairs; the stride defaults to the window size."""
     stride = kernel_size if stride is None else stride
     return pairs(kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)

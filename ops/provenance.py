@@ -1,4 +1,4 @@
-"""Where a node comes from: the user's line, and the forward node that a gradient belongs to."""
+"""Where a node comes from: the user's source line and, for a gradient, its forward node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ops.node import Node
 
-# Not resolved: code objects name their files as they were imported, through links or not.
+# Not resolved: code objects keep file names as imported, symbolic links included.
 _ROOT = Path(__file__).parent.parent
 _OURS = tuple(str(_ROOT / package) + "/" for package in ("ops", "engine", "graphs"))
 _serials = itertools.count()
@@ -22,7 +22,7 @@ _current: ContextVar[Callable[[], Provenance] | None] = ContextVar("provenance",
 _rewrite: ContextVar[str | None] = ContextVar("rewrite", default=None)
 
 RECOMPUTATION = "recomputation"
-"""What stands among the rewrites of a node that computes again what another has computed."""
+"""The entry in :attr:`Provenance.rewrites` that marks a recomputed node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,12 @@ class Provenance:
     """The origin of a node.
 
     Attributes:
-        filename, line: the user's source line that asked for it.
+        filename, line: the user's source line that requested the node.
         forward: for a node of a gradient, the forward node whose gradient it computes.
         update: whether the node belongs to the update of a parameter.
-        rewrites: the rewrites that made the node, in order, or that made the node whose gradient it
-            computes.
-        serial: orders nodes as they were asked for. A node that replaces another in a rewrite takes
-            the place of the replaced one, so rewriting never shuffles a graph.
+        rewrites: the rewrites that made the node, or the node whose gradient it computes, in order.
+        serial: orders nodes as they were requested. A node that replaces another in a rewrite takes
+            over its serial, so rewriting never shuffles a graph.
     """
 
     filename: str
@@ -50,27 +49,27 @@ class Provenance:
         return f"{self.filename}:{self.line}"
 
     def rewritten(self, others: Iterable[Node] = ()) -> Provenance:
-        """The same origin, for a node that the rewrite being applied, if one is, makes anew.
+        """The same origin, for a replacement made by the current rewrite, if one is being applied.
 
-        ``others`` are further nodes that it takes the place of."""
+        ``others`` are further nodes that it replaces."""
         names = [name for node in others for name in node.provenance.rewrites]
         names += [*self.rewrites, *filter(None, [_rewrite.get()])]
         return replace(self, rewrites=tuple(dict.fromkeys(names)))
 
     def again(self) -> Provenance:
-        """The same origin, for a node that computes again, later, what another has computed."""
+        """The same origin, for a node that later recomputes the value of another."""
         names = dict.fromkeys([*self.rewrites, RECOMPUTATION])
         return replace(self, rewrites=tuple(names), serial=next(_serials))
 
 
 def here() -> Provenance:
-    """The provenance of a node made now: an enclosing attribution, or the calling user's line."""
+    """The provenance for a node made now: that of the enclosing context, or the user's line."""
     attributed = _current.get()
     return attributed() if attributed is not None else Provenance(*user_line())
 
 
 def user_line() -> tuple[str, int]:
-    """File and line of the innermost caller outside of this package."""
+    """File and line of the innermost caller outside ``ops``, ``engine`` and ``graphs``."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
@@ -99,7 +98,7 @@ def updating() -> Iterator[None]:
 def in_place_of(node: Node, *others: Node) -> Iterator[None]:
     """Nodes made inside replace ``node``: same source line, same place in the order.
 
-    ``others`` they replace as well.
+    They also replace ``others``.
     """
     with _attributed(lambda: node.provenance.rewritten(others)):
         yield
@@ -107,7 +106,7 @@ def in_place_of(node: Node, *others: Node) -> Iterator[None]:
 
 @contextmanager
 def rewriting(name: str) -> Iterator[None]:
-    """Nodes that take another's place inside carry the name of this rewrite."""
+    """Nodes that replace others inside this context carry the rewrite's name."""
     token = _rewrite.set(name)
     try:
         yield

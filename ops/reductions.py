@@ -32,12 +32,12 @@ def _spread(gradient: Node, x: Node, dim: Axes) -> Node:
 
 
 def _sum_forward(input: torch.Tensor, *, dim: Axes, keepdim: bool) -> torch.Tensor:
-    # torch takes an empty tuple of axes for all of them.
+    # torch takes an empty tuple to mean all axes.
     return input.sum(dim, keepdim) if dim else input.clone()
 
 
 def _axes(dim: int | Iterable[int] | None, ndim: int) -> Axes:
-    """Counted from the front; as in PyTorch, none at all are all of them."""
+    """Axes counted from the front; as in PyTorch, an empty sequence means all of them."""
     return normalize_axes(dim, ndim) or normalize_axes(None, ndim)
 
 
@@ -67,7 +67,7 @@ def sum(input: Node, dim: int | Iterable[int] | None = None, keepdim: bool = Fal
 
     Args:
         input: float value of any shape.
-        dim: the axis or axes to sum over; None or none means all of them.
+        dim: the axis or axes to sum over; None or an empty sequence means all.
         keepdim: keep each summed axis with size 1.
     """
     (node,) = as_nodes([input])
@@ -76,11 +76,11 @@ def sum(input: Node, dim: int | Iterable[int] | None = None, keepdim: bool = Fal
 
 @named_in_errors
 def mean(input: Node, dim: int | Iterable[int] | None = None, keepdim: bool = False) -> Node:
-    """Mean over axes: :func:`sum` divided by the number of elements summed; NaN for none.
+    """Mean over axes: :func:`sum` divided by the number of elements summed; NaN if there are none.
 
     Args:
         input: float value of any shape.
-        dim: the axis or axes to average over; None or none means all of them.
+        dim: the axis or axes to average over; None or an empty sequence means all.
         keepdim: keep each averaged axis with size 1.
     """
     (node,) = as_nodes([input])

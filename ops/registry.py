@@ -1,4 +1,4 @@
-"""The operators by name."""
+"""The registry of operators."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def upsample_nearest(input: Node, scale_factor: int | Pair) -> Node:
 
     Args:
         input: images [N, C, H, W].
-        scale_factor: how often, an int or (vertical, horizontal).
+        scale_factor: how many times, an int or (vertical, horizontal).
 
     Returns:
         Images [N, C, H s, W s].

@@ -1,4 +1,4 @@
-"""Changes of shape: no arithmetic but the sums that undo a repetition."""
+"""Shape changes, without arithmetic except for the sums that undo a broadcast."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def reshape(input: Node, shape: Iterable[Size]) -> Node:
 
     Args:
         input: value of any shape and dtype.
-        shape: sizes whose product is the number of elements; one may be -1, to be worked out.
+        shape: sizes whose product is the number of elements; one may be -1, to be inferred.
     """
     (node,) = as_nodes([input])
     return _reshape(node, shape=_fill_in(shape, node.shape))
@@ -65,7 +65,7 @@ def _fill_in(shape: Iterable[Size], given: Shape) -> Shape:
         return to_shape(wanted)
     position = wanted.index(-1)
     before, after = to_shape(wanted[:position]), to_shape(wanted[position + 1 :])
-    # Sizes that stand on both sides cancel, so that names need no division.
+    # Sizes on both sides cancel, so that names need no division.
     left, right = list(given), []
     for size in before + after:
         left.remove(size) if size in left else right.append(size)

@@ -1,4 +1,4 @@
-"""What is known of a value before it exists: its shape and its dtype."""
+"""What is known about a value before it is computed: shape and dtype."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Spec:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The shape of a bound value: integers only."""
+        """The shape as integers; it must be bound."""
         sizes = tuple(size for size in self.shape if isinstance(size, int))
         assert len(sizes) == self.ndim, f"{self} is not bound"
         return sizes
@@ -41,7 +41,7 @@ class Spec:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the elements; the shape must be bound."""
+        """Size of the elements in bytes; the shape must be bound."""
         return math.prod(self.sizes) * self.dtype.itemsize
 
     @property
@@ -50,11 +50,11 @@ class Spec:
         return names_in(self.shape)
 
     def with_shape(self, shape: Iterable[Size]) -> Spec:
-        """The same dtype in another shape."""
+        """The same dtype with another shape."""
         return Spec(tuple(shape), self.dtype)
 
     def bind(self, sizes: Mapping[str, int]) -> Spec:
-        """The same value with every named dimension replaced by its size."""
+        """The same spec with every named dimension replaced by its size."""
         return self.with_shape(bind_size(size, sizes) for size in self.shape)
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ def format_shape(shape: Iterable[Size]) -> str:
 
 
 def same_as_input(spec: Spec, **attributes: object) -> Spec:
-    """``infer`` of an operator of one float value whose result has the same shape and dtype."""
+    """``infer`` of an operator on one float value whose result has the same shape and dtype."""
     require_float(spec)
     return spec
 
@@ -94,7 +94,7 @@ def require_ndim(spec: Spec, ndim: int, what: str) -> None:
 
 
 def require_same_shape(a: Spec, b: Spec) -> None:
-    """Refuse two values whose shapes are surely different."""
+    """Refuse two values whose shapes are known to differ."""
     if a.ndim != b.ndim or any(map(surely_differ, a.shape, b.shape)):
         raise SpecError(
             f"expected two equal shapes, got {format_shape(a.shape)} and {format_shape(b.shape)}"
@@ -104,7 +104,7 @@ def require_same_shape(a: Spec, b: Spec) -> None:
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """The shape that values of these shapes broadcast to, by NumPy's rules.
 
-    Of two named dimensions that may yet be equal the first is taken; binding checks them again.
+    Of two symbolic sizes that may turn out equal, the first is taken; binding checks them again.
     """
     ndim = max(map(len, shapes), default=0)
     result: list[Size] = []

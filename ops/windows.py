@@ -21,7 +21,7 @@ def to_pair(value: int | Iterable[int], what: str, least: int) -> Pair:
     """An int or a pair of ints as a pair (vertical, horizontal), each at least ``least``.
 
     Raises:
-        SpecError: it is something else.
+        SpecError: it is anything else.
     """
     pair = tuple(value) if isinstance(value, Iterable) else (value, value)
     if len(pair) != 2 or not all(type(v) is int and v >= least for v in pair):
@@ -30,10 +30,10 @@ def to_pair(value: int | Iterable[int], what: str, least: int) -> Pair:
 
 
 def pairs(**values: Any) -> dict[str, Pair]:
-    """Attributes of windows as pairs, of at least 0 for a padding and 1 for all others.
+    """Window attributes as pairs, at least 0 for a padding and at least 1 for all others.
 
     Raises:
-        SpecError: one is something else.
+        SpecError: one is anything else.
     """
     return {
         key: to_pair(value, key, 0 if key.endswith("padding") else 1)
@@ -49,7 +49,7 @@ def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: 
     """How many windows fit along an axis: ``(size + 2p - d(k - 1) - 1) // s + 1``.
 
     Raises:
-        SpecError: not even one.
+        SpecError: none fits.
     """
     reach = dilation * (kernel - 1) + 1
     padded = size + 2 * padding
@@ -62,7 +62,7 @@ def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: 
 def output_size(
     spec: Spec, kernel_size: Sequence[Size], stride: Pair, padding: Pair, dilation: Pair
 ) -> tuple[Size, Size]:
-    """Rows and columns of windows over the last two axes."""
+    """Number of rows and columns of windows over the last two axes."""
     height, width = (
         window_count(spec.shape[-2 + i], kernel_size[i], stride[i], padding[i], dilation[i])
         for i in range(2)
@@ -71,7 +71,7 @@ def output_size(
 
 
 def require_images(spec: Spec) -> None:
-    """Refuse what are not images, of any number, with at least a channel and a pixel."""
+    """Refuse anything but images with at least one channel and one pixel, however many."""
     require_float(spec)
     require_ndim(spec, 4, "images [N, C, H, W]")
     if any(isinstance(size, int) and size < 1 for size in spec.shape[1:]):
@@ -164,11 +164,11 @@ def fold(
     padding: int | Pair = 0,
     stride: int | Pair = 1,
 ) -> Node:
-    """Add columns back to where their windows lay: the adjoint of :func:`unfold`.
+    """Add columns back into an image, where their windows were: the adjoint of :func:`unfold`.
 
     Args:
         input: columns [N, C*kh*kw, L].
-        output_size: (H, W) of the images, or the one size of both.
+        output_size: (H, W) of the images, or an int for both.
         kernel_size, dilation, padding, stride: of the windows; an int or (vertical, horizontal).
 
     Returns:

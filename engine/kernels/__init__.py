@@ -1,7 +1,7 @@
-"""Kernels: the ways in which each operator can be computed into planned memory.
+"""Kernels: the implementations of each operator, which write into planned memory.
 
-:data:`KERNELS` maps an operator's name to its kernels. An operator without one, such as a user's
-own, is computed by its ``forward`` and the result copied.
+:data:`KERNELS` maps an operator's name to its kernels. An operator without kernels, such as a
+user's own, is computed by its ``forward``, and the result is copied.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Convolution and its two gradients by Winograd's blocks, see :mod:`engine.kernels.winograd`."""
+"""Convolution and its two gradients by Winograd blocks, see :mod:`engine.kernels.winograd`."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def _window(node: Node, rotated: bool = False) -> Window:
 
 
 def _fits(window: Window, images: Node) -> bool:
-    """Whether the results come in blocks of 2x2."""
+    """Whether the results divide into 2x2 blocks."""
     return min(window.padding) >= 0 and not any(side % 2 for side in window.count(images.sizes[2:]))
 
 
 def _weight_workspace(weight: Spec) -> list[Spec]:
-    """Transformed rows of taps, and the places of taps."""
+    """Scratch for the weight transformed along its rows, then along both axes."""
     c_out, c_in, *_ = weight.sizes
     return [weight.with_shape((4, c_out, 3, c_in)), weight.with_shape((4, 4, c_out, c_in))]
 
@@ -49,7 +49,7 @@ def _weight_traffic(weight: Spec) -> int:
 
 
 def _convolution(rotated: bool) -> Kernel:
-    """``conv2d``, or with the weight rotated its input gradient."""
+    """A kernel of ``conv2d`` or, with the weight rotated, of its input gradient."""
 
     def blocks(node: Node) -> Blocks:
         return Blocks(Gather.of(_window(node, rotated), node.inputs[0], 1), node.sizes[1])

@@ -1,9 +1,9 @@
-"""Convolution and its two gradients as gathered windows times a matrix, in cache-sized tiles.
+"""Convolution and its two gradients by unfolding and matrix products, in cache-sized tiles.
 
-Images lie NHWC in memory and weights as [C_out, kh, kw, C_in/groups], so a weight is a matrix and a
-product's result is an image without any reordering. Source: Chellapilla, Puri and Simard, "High
-Performance Convolutional Neural Networks for Document Processing", 2006 (the unfolding); Georganas
-et al., 2018 (tiles and channels-last layouts on CPUs).
+Images are stored as NHWC and weights as [C_out, kh, kw, C_in/groups], so a weight is a matrix and
+the result of a product is an image, without any reordering. Sources: Chellapilla, Puri and Simard,
+"High Performance Convolutional Neural Networks for Document Processing", 2006 (the unfolding);
+Georganas et al., 2018 (tiles and channels-last layouts on CPUs).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from engine.kernels.patches import Gather, Tiling, Window, lies_channels_last
 from ops import Node, Spec
 
 VECTOR = 8
-"""Numbers; products whose rows are no multiple of it take up to twice the time in MKL."""
+"""Elements per vector; MKL takes up to twice the time if rows are not a multiple of this."""
 
 
 def _window(node: Node, kernel_size: Sequence[int]) -> Window:
@@ -29,14 +29,14 @@ def _window(node: Node, kernel_size: Sequence[int]) -> Window:
 
 
 def _settled(node: Node) -> list[Spec]:
-    """Scratch for an operand that is only a view of something, to be copied channels-last."""
+    """Scratch for a channels-last copy of an operand; none if it is stored channels-last."""
     return [] if lies_channels_last(node) else [node.spec]
 
 
 def _as_matrix(
     node: Node, value: torch.Tensor, scratch: list[torch.Tensor]
 ) -> tuple[list[Run], torch.Tensor]:
-    """A four-axis value as the matrix of its NHWC memory, one row per leading index or pixel."""
+    """A four-axis value in NHWC order, contiguous, and the runs that copy it if needed."""
     stored = channels_last(value)
     if lies_channels_last(node):
         return [], stored
@@ -78,7 +78,7 @@ def _multiply(
     return runs
 
 
-# dw: gather x, multiply by dy, add up over the tiles.
+# dw: gather x, multiply by dy, sum over the tiles.
 
 
 def _weight_gather(node: Node) -> Gather:
@@ -94,7 +94,7 @@ def _weight_workspace(node: Node) -> list[Spec]:
 
 
 def _adds_across(node: Node) -> bool:
-    """Whether the gradient is added up transposed, since then its rows fill whole vectors."""
+    """Whether to accumulate the gradient transposed, because only then its rows fill vectors."""
     gather = _weight_gather(node)
     return gather.width % VECTOR != 0 and node.sizes[0] // gather.groups % VECTOR == 0
 
@@ -115,7 +115,7 @@ def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces:
     return in_sequence(runs if sums is dw else [*runs, partial(dw.copy_, sums)])
 
 
-# dx by convolution, where the stride is 1: gather dy, multiply by the weight rotated.
+# dx by convolution, for stride 1: gather dy, multiply by the rotated weight.
 
 
 def _rotated(node: Node) -> Window:
@@ -159,7 +159,7 @@ def _convolve_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: T
 
 def _scatter_tiling(node: Node) -> Tiling:
     n, _, *windows = node.inputs[0].sizes
-    # A scattered window is always of whole images, so that no two tiles share a pixel.
+    # A tile always consists of whole images, so that no two tiles share a pixel.
     return Tiling(Tiling.of(n, windows, _scatter_width(node) * node.dtype.itemsize).images, 0)
 
 
@@ -170,8 +170,8 @@ def _scatter_width(node: Node) -> int:
 
 def _scatter_passes(node: Node) -> int:
     n, _, rows, columns = node.inputs[0].sizes
-    # Each element is written by the product, then read and added to the image, pixel by pixel: as
-    # measured, three times what gathering an element takes.
+    # Each element is written by the product, then read and added to the image, pixel by pixel. As
+    # measured, that takes three times as long as gathering an element.
     elements = n * rows * columns * _scatter_width(node) * node.attributes["groups"]
     return 6 * elements * node.dtype.itemsize
 

@@ -35,7 +35,7 @@ def _leaky_relu(
     inputs: Tensors,
     workspaces: Tensors,
 ) -> Run:
-    # max(x, 0) + slope * min(x, 0): torch.where is not vectorised on CPUs.
+    # max(x, 0) + slope * min(x, 0), because torch.where is not vectorised on CPUs.
     (x,), below = inputs, laid_like(out, workspaces[0])
     return in_sequence(
         [
@@ -60,7 +60,7 @@ def _softplus(
     (x,), (large, soft, number) = inputs, workspaces
     large, soft = laid_like(out, large), laid_like(out, soft)
     beta, threshold = node.attributes["beta"], node.attributes["threshold"]
-    # A plain number would be made a tensor of in each run, but for clamp and fill.
+    # Except in clamp and fill, torch would allocate a tensor for a Python number in each run.
     return in_sequence(
         [
             partial(number.fill_, beta),
@@ -78,7 +78,7 @@ def _softplus(
 
 
 def _comparison(function: Callable[..., torch.Tensor]) -> Kernel:
-    """In floats first: on CPUs torch's comparisons are vectorised where they write no bools."""
+    """Writes floats first: on CPUs torch does not vectorise comparisons that write bools."""
 
     def prepare(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
         truth = laid_like(out, workspaces[0])
@@ -130,7 +130,7 @@ KERNELS: dict[str, list[Kernel]] = {
             piecewise(_leaky_relu),
             lambda node: (node.spec.with_shape(piece_shape(node)),),
             overwrites=every_input,
-            # Its product with 0 must be 0.
+            # slope * 0 must be 0.
             supports=lambda node: math.isfinite(node.attributes["negative_slope"]),
         )
     ],

@@ -1,4 +1,4 @@
-"""Kernels: how a node is computed into memory that was planned for it."""
+"""The interface of kernels, which compute nodes into memory planned for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tensors = Sequence[torch.Tensor]
 Prepare = Callable[[Node, torch.Tensor, Tensors, Tensors], Run]
 
 BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
-"""The integers as which the bits of floats are seen."""
+"""For each float dtype, the integer dtype to view its bits as."""
 
 
 def _none(node: Node) -> tuple[()]:
@@ -23,7 +23,7 @@ def _none(node: Node) -> tuple[()]:
 
 
 def every_input(node: Node) -> range:
-    """The inputs of an elementwise node that its result may overwrite, by number."""
+    """Indices of the inputs that an elementwise node's result may overwrite: all."""
     return range(len(node.inputs))
 
 
@@ -35,16 +35,17 @@ class Kernel:
         name: shown in reports.
         prepare: ``(node, out, inputs, workspaces) -> run``. The tensors are the final ones, so
             views are made here, once; ``run()`` writes all of ``out`` and allocates nothing.
-        workspace: the scratch tensors it needs, contiguous; their content is undefined.
-        overwrites: the inputs, by number, whose memory ``out`` may be if they lie as it does: of
-            them the kernel reads an element for the last time before it writes that of ``out``.
+        workspace: the specs of the scratch tensors it needs, which are contiguous with undefined
+            content.
+        overwrites: indices of the inputs whose memory ``out`` may share if their layouts match: the
+            kernel reads their elements for the last time before it writes those of ``out``.
         supports: whether it can compute this node.
         passes: bytes written to scratch memory and read from it, for the cost rule; None if each
             workspace is written once and read once.
-        keeps: whether the first scratch tensor is its own from run to run: the kernel fills it
-            once, from constants.
-        products: the share of a node's products, its other operations being few beside them, that
-            it carries out.
+        keeps: whether the first scratch tensor persists between runs: the kernel fills it once,
+            from constants.
+        products: the fraction of the node's products that it executes; all other operations are
+            negligible beside them.
     """
 
     name: str
@@ -57,31 +58,31 @@ class Kernel:
     products: Callable[[Node], float] = lambda node: 1.0
 
     def scratch_traffic(self, node: Node) -> int:
-        """Bytes written to scratch memory and read from it."""
+        """Bytes written to scratch memory plus bytes read from it."""
         if self.passes is not None:
             return self.passes(node)
         return 2 * sum(spec.nbytes for spec in self.workspace(node))
 
 
 def channels_last(tensor: torch.Tensor) -> torch.Tensor:
-    """An NCHW tensor seen as NHWC."""
+    """An NHWC view of an NCHW tensor."""
     return tensor.permute(0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
 class Series:
-    """Runs, one after the other."""
+    """Several runs, called one after the other."""
 
     runs: tuple[Run, ...]
 
     def __call__(self) -> None:
-        """Run all."""
+        """Call all runs in order."""
         for run in self.runs:
             run()
 
 
 def in_sequence(runs: Iterable[Run]) -> Run:
-    """Several runs as one. Series within are taken apart, so that calling is one flat loop."""
+    """Combine runs into one. Nested series are flattened, so that calling it is a flat loop."""
     flat: list[Run] = []
     for run in runs:
         flat += run.runs if isinstance(run, Series) else (run,)
@@ -89,5 +90,5 @@ def in_sequence(runs: Iterable[Run]) -> Run:
 
 
 def laid_like(tensor: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:
-    """Scratch of a tensor's shape with the tensor's strides."""
+    """A scratch tensor, viewed with another tensor's shape and strides."""
     return scratch.as_strided(tensor.shape, tensor.stride())

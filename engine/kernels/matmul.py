@@ -33,7 +33,7 @@ def _matmul(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors)
 
 
 def _workspace(node: Node) -> Sequence[Spec]:
-    """Row-major copies of what is stored channels-last, which BLAS cannot read."""
+    """Scratch for row-major copies of four-axis values: BLAS cannot read channels-last."""
     return [value.spec for value in (*node.inputs, node) if value.ndim == 4]
 
 

@@ -1,4 +1,4 @@
-"""Kernels that move data: views where the memory already lies right, else one copy."""
+"""Kernels that move data: views where the memory layout allows, else one copy."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ VIEWS: dict[str, Callable[..., torch.Tensor]] = {
     "expand": lambda x, *, shape: x.expand(shape),
     "slice": lambda x, *, dim, start, end, step: _window(x, dim, start, end, step),
 }
-"""Operators whose result can be their input's memory, seen differently. A view that the strides do
-not allow raises RuntimeError, and the node is copied by its kernel instead."""
+"""Operators whose result can be a view of their input. If the strides do not allow it, the function
+raises RuntimeError, and the node's kernel copies instead."""
 
 
 def _reshape(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
@@ -41,7 +41,7 @@ def _reshape(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors
 
 
 def _reshape_workspace(node: Node) -> Sequence[Spec]:
-    """Between two layouts of which neither is row-major, elements pass through one that is."""
+    """Row-major scratch, through which elements pass if neither layout is row-major."""
     (x,) = node.inputs
     return (node.spec,) if node.ndim == 4 and (x.ndim == 4 or x.operator.name in VIEWS) else ()
 
@@ -89,7 +89,7 @@ def _rotate(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
 
 
 def rotated(weight: torch.Tensor, out: torch.Tensor) -> list[Run]:
-    """Copy a weight [..., kh, kw], its taps rotated by 180 degrees."""
+    """Copy a weight [..., kh, kw] with its taps rotated by 180 degrees."""
     kh, kw = weight.shape[-2:]
     return [
         partial(out[..., kh - 1 - i, kw - 1 - j].copy_, weight[..., i, j])

@@ -1,7 +1,7 @@
-"""Windows of NHWC images as views, and the tiles in which they are copied.
+"""Windows of NHWC images as views, and tiles in which they are gathered.
 
-In an NHWC image a window's row of kw pixels and C channels is one contiguous run, so gathering the
-windows of a few images is one strided copy that stays in the cache.
+In an NHWC image, one row of a window (kw pixels of C channels) is contiguous, so gathering the
+windows of a few images is a strided copy that stays in the cache.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ops.leaves import full
 from ops.windows import window_count
 
 TILE_BYTES = 4 << 20
-"""Aim for the gathered windows of one tile. Up to about this size they stay in the caches; smaller
-ones would only add moments at which threads wait for each other."""
+"""Target size of the gathered windows of one tile. Up to about this size they stay in the caches;
+smaller tiles would only add synchronization between threads."""
 
 Pair = tuple[int, int]
 
 
 def lies_channels_last(node: Node) -> bool:
-    """Whether a four-axis value is stored as whole NHWC images: no view, not one number."""
+    """Whether a four-axis value is stored as contiguous NHWC: not a view or a repeated number."""
     return node.operator.name not in VIEWS and node.operator is not full
 
 
 @dataclass(frozen=True)
 class Window:
-    """A convolution's geometry, from its attributes."""
+    """The geometry of a convolution."""
 
     kernel_size: Pair
     stride: Pair
@@ -45,7 +45,7 @@ class Window:
         return size[0] + 2 * self.padding[0], size[1] + 2 * self.padding[1]
 
     def count(self, size: Sequence[int]) -> tuple[int, int]:
-        """Rows and columns of windows in an image."""
+        """Number of rows and columns of windows in an image."""
         rows, columns = (
             window_count(size[i], self.kernel_size[i], self.stride[i], self.padding[i], d)
             for i, d in enumerate(self.dilation)
@@ -64,7 +64,7 @@ class Window:
         )
 
     def disjoint_taps(self) -> Iterator[tuple[slice, slice]]:
-        """Rows and columns of taps, in blocks in which no two windows share a pixel."""
+        """Blocks of taps, as (rows, columns), within which no two windows share a pixel."""
 
         def blocks(axis: int) -> list[slice]:
             block = self.stride[axis] if self.dilation[axis] == 1 else 1
@@ -80,9 +80,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How images are cut so that the windows of one tile stay in the cache.
+    """How images are split into tiles whose windows stay in the cache.
 
-    Either several whole images, or rows of windows of a single one.
+    A tile holds either several whole images or some rows of windows of a single image.
     """
 
     images: int
@@ -90,14 +90,14 @@ class Tiling:
 
     @staticmethod
     def of(batch: int, windows: Sequence[int], row_bytes: int) -> Tiling:
-        """Tiles for ``batch`` images of so many (rows, columns) of windows of ``row_bytes``."""
+        """Tiles for ``batch`` images with ``windows`` (rows, columns), each of ``row_bytes``."""
         image_bytes = max(1, windows[0] * windows[1] * row_bytes)
         images = max(1, min(batch, TILE_BYTES // image_bytes))
         rows = max(1, min(windows[0], TILE_BYTES // max(1, windows[1] * row_bytes)))
         return Tiling(images, windows[0] if images > 1 else rows)
 
     def image_ranges(self, batch: int) -> Iterator[tuple[int, int]]:
-        """Consecutive ranges of images."""
+        """Consecutive ranges of images; each range is one or several tiles."""
         for first in range(0, batch, self.images):
             yield first, min(first + self.images, batch)
 
@@ -109,10 +109,10 @@ class Tiling:
 
 @dataclass(frozen=True)
 class Gather:
-    """Gathers the windows of images, tile by tile, into a matrix with a row per window.
+    """Gathers the windows of images, tile by tile, into a matrix with one row per window.
 
-    The scratch tensors are a padded canvas for the images of a tile (none if the images can be read
-    where they lie) and the matrix.
+    The scratch tensors are the matrix and a padded canvas for the images of a tile (not needed if
+    the images can be read in place).
     """
 
     window: Window
@@ -125,24 +125,24 @@ class Gather:
 
     @staticmethod
     def of(window: Window, images: Node, groups: int) -> Gather:
-        """For the windows of a node's images."""
+        """Gather windows of the images that a node computes."""
         n, channels, height, width = images.sizes
         in_place = lies_channels_last(images) and window.padding == (0, 0)
         return Gather(window, channels, groups, n, (height, width), images.dtype, in_place)
 
     @property
     def tiling(self) -> Tiling:
-        """How the images are cut."""
+        """How the images are split into tiles."""
         return Tiling.of(self.batch, self.windows, self.width * self.dtype.itemsize)
 
     @property
     def windows(self) -> Pair:
-        """Rows and columns of windows in an image."""
+        """Number of rows and columns of windows in an image."""
         return self.window.count(self.size)
 
     @property
     def width(self) -> int:
-        """Elements of a window of one group."""
+        """Number of elements in a window of one group."""
         kh, kw = self.window.kernel_size
         return kh * kw * self.channels // self.groups
 
@@ -154,22 +154,23 @@ class Gather:
         return 2 * windows * self.width * self.dtype.itemsize
 
     def workspace(self) -> list[Spec]:
-        """The scratch tensors: the matrix, then the canvas."""
+        """The specs of the scratch tensors: the matrix, then the canvas, if needed."""
         tiling, (_, columns) = self.tiling, self.windows
         matrix = Spec((tiling.images * tiling.rows * columns, self.width), self.dtype)
         return [matrix, *self.canvas(tiling.images)]
 
     def canvas(self, images: int) -> list[Spec]:
-        """The scratch tensor for so many padded images; none if they are read where they lie."""
+        """The scratch tensor for this many padded images; none if they are read in place."""
         shape = (images, *self.window.padded(self.size), self.channels)
         return [] if self.in_place else [Spec(shape, self.dtype)]
 
     def pad(
         self, images: torch.Tensor, n0: int, n1: int, scratch: Sequence[torch.Tensor]
     ) -> tuple[list[Run], torch.Tensor]:
-        """How to pad the images from n0 to n1 on the canvas, after those before them; the result.
+        """The runs that pad images n0 to n1 on the canvas, and the padded images in NHWC.
 
-        The result is NHWC; ``scratch`` is what :meth:`canvas` asks for.
+        Must be called for consecutive ranges, starting at 0; the first zeroes the padding.
+        ``scratch`` holds the tensors that :meth:`canvas` specifies.
         """
         source = channels_last(images)[n0:n1]
         if self.in_place:
@@ -182,7 +183,7 @@ class Gather:
         return runs, canvas
 
     def tiles(self, images: torch.Tensor, scratch: Sequence[torch.Tensor]) -> Iterator[Tile]:
-        """The tiles of the images, in the order in which they are to be gathered."""
+        """The tiles of the images, which must be gathered in this order."""
         rows, columns = self.windows
         for n0, n1 in self.tiling.image_ranges(self.batch):
             prepare, canvas = self.pad(images, n0, n1, scratch[1:])
@@ -198,12 +199,12 @@ class Gather:
 
 @dataclass(frozen=True)
 class Tile:
-    """Some windows: ``prepare`` their images, then gather one group after the other.
+    """Some windows: run ``prepare`` to pad their images, then gather one group after the other.
 
     Attributes:
         windows: [images, rows, columns, kh, kw, groups, channels per group].
-        matrix: where a group's windows are gathered, a row per window.
-        rows: which windows of the whole these are.
+        matrix: receives the windows of a group, one row per window.
+        rows: the range of these windows among all windows.
     """
 
     prepare: list[Run]
@@ -214,8 +215,8 @@ class Tile:
     def gather(self, group: int) -> Run:
         """Copy the windows of a group into the matrix.
 
-        One row of all windows after the other: so the windows are torch's inner loop, which takes
-        half the time where a row is short.
+        Copies one row of all windows at a time. Torch's inner loop then runs over windows, which
+        takes half the time if rows are short.
         """
         part = self.windows.select(-2, group)
         matrix = self.matrix.view(part.shape)

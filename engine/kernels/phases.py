@@ -1,4 +1,4 @@
-"""Kernels that interleave phases into images, and sum a weight's taps for them."""
+"""Kernels that interleave and separate phases, and sum a weight's taps for them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _phase_weight_adjoint(node: Node, out: torch.Tensor, inputs: Tensors, scratc
 
 
 def _taps_workspace(node: Node) -> Sequence[Spec]:
-    """The taps of the 3x3 weight and those of its phases, a row per tap."""
+    """Scratch for the taps of the 3x3 weight and those of its phases, one row per tap."""
     large, small = node.inputs[0].spec, node.spec
     c_out, c_in = min(large.sizes[0], small.sizes[0]), small.sizes[1]
     return [small.with_shape((c_out, taps, c_in)) for taps in (9, 16)]

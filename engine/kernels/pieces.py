@@ -1,4 +1,4 @@
-"""Elementwise kernels of several passes, piece by piece: what is in between stays in the cache."""
+"""Multi-pass elementwise kernels, piece by piece, so that intermediates stay in the cache."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from engine.kernels.kernel import Prepare, Run, channels_last, in_sequence
 from ops import Node
 
 PIECE = 1 << 18
-"""Elements of a piece, at most: several such in float32 fit a core's cache, and one is still enough
-to be shared by threads."""
+"""Maximum elements of a piece. Several float32 pieces fit a core's cache, and one is still large
+enough for several threads."""
 
 Index = tuple[slice, ...]
 
 
 def piecewise(prepare: Prepare) -> Prepare:
-    """Prepare an elementwise kernel for each piece of the result, with scratch memory for one."""
+    """Apply an elementwise kernel to each piece of the result; they share scratch for one piece."""
 
     def prepare_all(
         node: Node,
@@ -36,17 +36,17 @@ def piecewise(prepare: Prepare) -> Prepare:
 
 
 def piece_shape(node: Node) -> tuple[int]:
-    """What a scratch tensor for one piece of a node's value must hold, as a vector."""
+    """The shape of a scratch tensor, a vector, for one piece of a node's value."""
     return (min(PIECE, math.prod(node.sizes)),)
 
 
 def _as_stored(x: torch.Tensor) -> torch.Tensor:
-    """With the axes in the order in which the memory of a value is laid out."""
+    """The value with its axes in memory order."""
     return channels_last(x) if x.ndim == 4 else x
 
 
 def _pieces(shape: Sequence[int], most: int) -> Iterator[Index]:
-    """Consecutive pieces of a value of this shape, of at most so many elements."""
+    """Consecutive pieces of a value of this shape, each of at most ``most`` elements."""
     if math.prod(shape) <= most:
         yield ()
         return

@@ -1,4 +1,4 @@
-"""Kernels of pooling: a few strided passes per pixel of the window."""
+"""Pooling kernels: a few strided passes per pixel of the window."""
 
 from __future__ import annotations
 
@@ -39,19 +39,20 @@ def _sum_adjoint(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Ten
     return in_sequence([*before, *puts, *after])
 
 
-# the choice of each window's first maximum, by masks of bits
+# choosing each window's first maximum, with bit masks
 
 
 class _Maxima:
-    """Marks, for each tap, the windows of which it is a maximum; NaN counts as the greatest number.
+    """Marks, for each tap, the windows in which it is a maximum; NaN counts as the largest number.
 
-    On CPUs comparisons that write floats are vectorised, those that write bools are not. So 1.0 is
-    written, and negated and shifted down to its sign: -1, all of whose bits are set.
+    On CPUs comparisons that write floats are vectorised, those that write bools are not. So
+    1.0 is written, and its bits, as an integer, are negated and shifted right down to the sign,
+    which gives -1: all bits set.
 
     Attributes:
-        start: what to run before the first mark.
-        mask: where a mark is made: all bits set, or none.
-        spare: of the same shape; free between the marks.
+        start: the runs before the first mark.
+        mask: receives the marks: all bits set, or none.
+        spare: scratch of the same shape, free between marks.
     """
 
     def __init__(self, values: Tensors, scratch: list[torch.Tensor]) -> None:
@@ -63,12 +64,12 @@ class _Maxima:
 
     @staticmethod
     def workspace(pooled: Spec) -> list[Spec]:
-        """The scratch tensors for pooled images."""
+        """The specs of the scratch tensors for pooled images."""
         bits = Spec(pooled.shape, BITS[pooled.dtype])
         return [bits.with_shape(()), pooled, bits, bits]
 
     def mark(self, tap: torch.Tensor) -> list[Run]:
-        """How to set the mask where a tap is a maximum."""
+        """The runs that set the mask where a tap is a maximum."""
         equal, nan = self.mask.view(tap.dtype), self.spare.view(tap.dtype)
         return [
             partial(torch.eq, tap, self._best, out=equal),
@@ -86,7 +87,7 @@ def _select(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors)
     read_x, candidates = pooled.read(x, 0.0, scratch)
     maxima = _Maxima(values, scratch)
     result, mask, part = out.view(maxima.mask.dtype), maxima.mask, maxima.spare
-    # From the last tap, which it is if it is no other, to the first, which has the last word.
+    # From the last tap, the default, to the first, which takes precedence.
     runs = [*read_chooser, *read_x, *maxima.start]
     runs.append(partial(out.copy_, candidates[-1]))
     for value, candidate in list(zip(values, candidates, strict=True))[-2::-1]:
@@ -117,7 +118,7 @@ def _route(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) 
         runs += [
             *maxima.mark(value),
             partial(torch.bitwise_and, rest, maxima.mask, out=part),
-            partial(rest.bitwise_xor_, part),  # so that what is routed is not routed again
+            partial(rest.bitwise_xor_, part),  # so that no value is routed twice
         ]
         if not pooled.tile:
             runs.append(partial(target.add_, part.view(x.dtype)))

@@ -1,4 +1,4 @@
-"""Kernels that sum: reductions over axes, sums that undo a broadcast, block sums."""
+"""Reduction kernels: sums over axes, sums that undo a broadcast, block sums."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from engine.kernels.kernel import Kernel, Run, Tensors, in_sequence
 from ops import Node, Spec
 
 GRAIN = 1 << 15
-"""Elements. From here on torch sums to a single number on several threads, through memory that it
-allocates; so that is done in steps."""
+"""Minimum elements for which torch sums to a single number on several threads, which allocates
+memory. Such sums are therefore split into steps."""
 
 ROW = GRAIN // 8
-"""Elements of a vector that are summed in one step."""
+"""Number of elements of a vector that are summed at once."""
 
 
 def _sum(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
@@ -28,7 +28,7 @@ def _mean(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -
     (x,), (count, *scratch) = inputs, workspaces
     size = float(x.numel() / out.numel()) if out.numel() else 1.0
     runs = _summing(x, out, node.attributes["dim"], scratch)
-    # A plain number would be made a tensor of in each run.
+    # torch would allocate a tensor for a Python number in each run.
     return in_sequence([*runs, partial(count.fill_, size), partial(torch.div, out, count, out=out)])
 
 
@@ -45,7 +45,7 @@ def _sum_to(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors)
 
 
 def _summing(x: torch.Tensor, out: torch.Tensor, dim: Sequence[int], scratch: Tensors) -> list[Run]:
-    """Sum over axes, which ``out`` has with size 1 or not at all."""
+    """Sum over axes that ``out`` has with size 1 or not at all."""
     if not dim:
         return [partial(out.copy_, x)]
     if not scratch:
@@ -64,7 +64,7 @@ def _summing(x: torch.Tensor, out: torch.Tensor, dim: Sequence[int], scratch: Te
 
 
 def _workspace(node: Node) -> list[Spec]:
-    """To sum to a single number: sums along the longest axis, then sums of rows of those."""
+    """Scratch to sum to one number: sums over all but the longest axis, then row sums of those."""
     (x,) = node.inputs
     if math.prod(x.sizes) < GRAIN or math.prod(node.sizes) != 1:
         return []

@@ -1,4 +1,4 @@
-"""``where`` on the bits of numbers: torch's own is not vectorised on CPUs, integer products are."""
+"""``where`` by integer arithmetic on bits, because torch.where is not vectorised on CPUs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _select(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors)
     mask, *scratch = (laid_like(out, space) for space in workspaces)
     result = out.view(integer)
     runs: list[Run] = [partial(mask.copy_, condition)]
-    # As integers, 1 or 0 times the bits of a number are its bits or none.
+    # The bits of a number, as an integer, times 1 or 0 are its bits or all zero.
     if _is_zero(node.inputs[2]):
         runs.append(partial(torch.mul, a, mask, out=result))
     elif _is_zero(node.inputs[1]):

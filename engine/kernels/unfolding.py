@@ -1,4 +1,4 @@
-"""Kernels of unfold and fold: one strided pass per pixel of the window."""
+"""Kernels for unfold and fold: one strided pass per pixel of the window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The windows of an image, seen pixel by pixel: one strided view for each tap of the kernel."""
+"""The windows of an image, pixel by pixel: one strided view per tap of the kernel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ops.pooling import margins
 def taps(
     image: torch.Tensor, windows: Sequence[int], attributes: Mapping[str, Any]
 ) -> Iterator[torch.Tensor]:
-    """For each pixel of the window, that pixel of all (rows, columns) of windows of NCHW images."""
+    """For each tap, a view of its pixel in all (rows, columns) windows of NCHW images."""
     (sh, sw), (dh, dw) = attributes["stride"], attributes["dilation"]
     rows, columns = windows
     for i, j in product(*map(range, attributes["kernel_size"])):
@@ -29,17 +29,17 @@ def taps(
 
 
 def as_images(scratch: torch.Tensor) -> torch.Tensor:
-    """Scratch of NCHW shape with channels-last strides, as images are stored."""
+    """View NCHW scratch with channels-last strides, like stored images."""
     n, c, height, width = scratch.shape
     return scratch.view(n, height, width, c).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """The windows of a pooling.
+    """The windows of a pooling operator.
 
-    They are read and written where the image lies, unless they reach over its border: then the
-    image passes through a canvas that holds exactly its windows.
+    They are read and written in place unless they extend beyond the image; then the image is copied
+    through a canvas that its windows fit exactly.
     """
 
     image: Spec
@@ -48,7 +48,7 @@ class Pooled:
 
     @staticmethod
     def of(node: Node, image: Node, pooled: Node) -> Pooled:
-        """The windows by which ``node`` pools (or puts back what was pooled)."""
+        """The windows by which ``node`` pools (or scatters pooled values back)."""
         return Pooled(image.spec, pooled.sizes[2:], node.attributes)
 
     @property
@@ -61,7 +61,7 @@ class Pooled:
 
     @property
     def canvas(self) -> list[Spec]:
-        """The scratch tensor that the image passes through; none where it needs none."""
+        """The spec of the canvas; none if it is not needed."""
         if max(self._margins) <= 0:
             return []
         left, right, top, bottom = self._margins
@@ -71,7 +71,7 @@ class Pooled:
     def read(
         self, x: torch.Tensor, border: float, scratch: list[torch.Tensor]
     ) -> tuple[list[Run], list[torch.Tensor]]:
-        """How to make an image's taps readable, with ``border`` around it, and the taps."""
+        """The runs that pad an image with ``border``, if needed, and the taps to read."""
         if not self.canvas:
             return [], self._taps(x)
         canvas = as_images(scratch.pop(0))
@@ -82,9 +82,9 @@ class Pooled:
     def write(
         self, out: torch.Tensor, scratch: list[torch.Tensor]
     ) -> tuple[list[Run], list[torch.Tensor], list[Run]]:
-        """What to do before, the taps to add to, what to do after.
+        """The runs to call before, the taps to add to, and the runs to call after.
 
-        Where windows tile the image nothing is done before, and the taps are to be written.
+        If the windows tile the image, nothing runs before, and the taps are written, not added to.
         """
         if self.tile:
             return [], self._taps(out), []

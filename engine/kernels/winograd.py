@@ -1,11 +1,11 @@
-"""Convolutions of 3x3 taps and stride 1 with 16 products in place of 36, by blocks of 4x4 pixels.
+"""3x3 convolutions with stride 1 by 16 products instead of 36, in blocks of 4x4 pixels.
 
-A block x gives 2x2 results: ``y = A'[(G w G') * (B' x B)]A``, where ``*`` is a product of matrices
-over the channels, for each of 16 places. The gradients are the adjoints of the same steps. A, B and
-G are sums and differences, taken along the rows and then along the columns.
+A block x gives 2x2 results: ``y = A'[(G w G') * (B' x B)]A``, where ``*`` is a matrix product over
+the channels at each of 16 places. The gradients are the adjoints of the same steps. A, B and G
+consist of sums and differences, taken along the rows and then along the columns.
 
-Errors are those of rounding beside the largest number of a block, and what is not finite spreads
-over the results of its blocks. Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural
+Rounding errors are relative to the largest number of a block, and non-finite values spread to all
+results of their blocks. Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural
 Networks", CVPR 2016: F(2x2, 3x3), after Winograd's minimal filtering.
 """
 
@@ -23,10 +23,10 @@ from engine.kernels.patches import Gather, Tiling
 from ops import Spec
 
 PRODUCTS = 16 / 36
-"""The share of a convolution's products that is carried out."""
+"""The fraction of a convolution's products that is executed."""
 
 
-# Along one axis, given what lies one after the other on it.
+# Along one axis, given the slices along it.
 
 
 def _from_pixels(x: Tensors, out: Tensors) -> list[Run]:
@@ -85,13 +85,13 @@ def _to_taps(u: Tensors, out: Tensors) -> list[Run]:
 
 
 def from_taps(weight: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> list[Run]:
-    """G w G' of a weight [A, 3, 3, B], by way of rows [4, A, 3, B]: places [4, 4, A, B]."""
+    """Compute places [4, 4, A, B], G w G' of a weight [A, 3, 3, B], through rows [4, A, 3, B]."""
     runs = _from_taps(weight.unbind(1), rows.unbind(0))
     return runs + _from_taps(rows.unbind(2), places.unbind(1))
 
 
 def from_rotated_taps(weight: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> list[Run]:
-    """The same of the weight rotated by 180 degrees."""
+    """Like :func:`from_taps`, but for the weight rotated by 180 degrees."""
     runs = _from_taps(weight.unbind(1)[::-1], rows.unbind(0))
     return runs + _from_taps(rows.unbind(2)[::-1], places.unbind(1))
 
@@ -107,8 +107,8 @@ class Blocks:
     """The blocks of padded images, in tiles that stay in the cache.
 
     Attributes:
-        images: where blocks are read from.
-        results: channels of the images of results.
+        images: gathers the padded images that blocks are read from.
+        results: number of channels of the results.
     """
 
     images: Gather
@@ -116,31 +116,31 @@ class Blocks:
 
     @property
     def count(self) -> tuple[int, int]:
-        """Rows and columns of blocks in an image."""
+        """Number of rows and columns of blocks in an image."""
         rows, columns = self.images.windows
         return rows // 2, columns // 2
 
     @property
     def tiling(self) -> Tiling:
-        """How they are cut."""
+        """How the blocks are split into tiles."""
         block = 16 * (self.images.channels + self.results) * self.images.dtype.itemsize
         return Tiling.of(self.images.batch, self.count, block)
 
     @property
     def traffic(self) -> int:
-        """Bytes that the steps write and read: all sums have two terms."""
+        """Bytes that the steps write and read; every sum has two terms."""
         rows, columns = self.count
         block = (64 * self.images.channels + 88 * self.results) * self.images.dtype.itemsize
         return self.images.batch * rows * columns * block
 
     def workspace(self) -> list[Spec]:
-        """The scratch tensors of the tiles."""
+        """The specs of the scratch tensors, shared by all tiles."""
         tiling, images = self.tiling, self.images
         shapes = self._shapes(tiling.images, tiling.rows)
         return [*(Spec(shape, images.dtype) for shape in shapes), *images.canvas(tiling.images)]
 
     def _shapes(self, images: int, rows: int) -> tuple[tuple[int, ...], ...]:
-        """Of a tile: transformed rows of pixels, pixels, results, rows of results."""
+        """A tile's scratch shapes: rows of pixels, pixels, results and rows of results."""
         _, width = self.images.window.padded(self.images.size)
         blocks, channels = (images, rows, self.count[1]), self.images.channels
         return (
@@ -151,7 +151,7 @@ class Blocks:
         )
 
     def tiles(self, images: torch.Tensor, scratch: Tensors) -> Iterator[Tile]:
-        """The tiles, in the order in which they are to be computed."""
+        """The tiles, which must be computed in this order."""
         spaces, canvas = scratch[:4], scratch[4:]
         for n0, n1 in self.tiling.image_ranges(self.images.batch):
             read, padded = self.images.pad(images, n0, n1, canvas)
@@ -170,9 +170,9 @@ class Tile:
     """Some blocks: ``read`` transforms their pixels.
 
     Attributes:
-        pixels, results: in places, [4, 4, images, rows, columns, channels].
-        rows: of results, between their transforms.
-        place: images and rows of the results.
+        pixels, results: the transformed values, [4, 4, images, rows, columns, channels].
+        rows: scratch for results between the transforms along the two axes.
+        place: the images and rows of the results.
     """
 
     read: list[Run]
@@ -182,7 +182,7 @@ class Tile:
     place: tuple[slice, slice]
 
     def write(self, images: torch.Tensor) -> list[Run]:
-        """Transform the results, into NHWC images."""
+        """Transform the results and write them to NHWC images."""
         runs = _to_results(self.results.unbind(1), self.rows.unbind(4))
         return runs + _to_results(self.rows.unbind(), self._pairs(images))
 
@@ -192,21 +192,21 @@ class Tile:
         return runs + _from_results(self.rows.unbind(4), self.results.unbind(1))
 
     def _pairs(self, images: torch.Tensor) -> Tensors:
-        """Even and odd rows: two of [images, rows, columns, 2, channels]."""
+        """The even and the odd rows, each [images, rows, columns, 2, channels]."""
         return images[self.place].unflatten(1, (-1, 2)).unflatten(3, (-1, 2)).unbind(2)
 
 
 def matrices(places: torch.Tensor) -> torch.Tensor:
-    """Places [4, 4, ..., channels] as 16 matrices, a row per block."""
+    """View places [4, 4, ..., channels] as 16 matrices, one row per block."""
     return places.flatten(2, -2).flatten(0, 1)
 
 
 def _every_second(x: torch.Tensor, axis: int, count: int) -> Tensors:
-    """So many, every second one, from the first on, from the second, the third and the fourth."""
+    """Four views of ``count`` slices, every second one, starting at the first to the fourth."""
     before = (slice(None),) * axis
     return [x[(*before, slice(k, k + 2 * count - 1, 2))] for k in range(4)]
 
 
 def _front(space: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """The first of a scratch tensor's elements, in a shape."""
+    """The leading elements of a scratch tensor, in this shape."""
     return space.view(-1)[: math.prod(shape)].view(shape)

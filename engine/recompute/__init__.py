@@ -1,4 +1,4 @@
-"""Computing again instead of keeping: a plan's graph for a target of memory."""
+"""Rematerialisation: recomputing values instead of keeping them, to meet a memory target."""
 
 from engine.recompute.dry_run import DryRun, Steps
 from engine.recompute.repeated import Repeated

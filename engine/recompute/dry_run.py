@@ -1,11 +1,11 @@
-"""Keeping to a target of memory by dropping values and computing them again.
+"""Meeting a memory target by dropping values and recomputing them.
 
-A dry run of the steps in a memory of limited size, as dynamic tensor rematerialisation (Kirisame et
-al., "Dynamic Tensor Rematerialization", ICLR 2021) does it at run time: where the next step would
-not fit, a value is dropped that is cheap to compute again, large, and not read for long; where a
-dropped value is read, it is computed again, with what else that needs. Since the graph is static,
-it is known when a value is read next (Belady, "A Study of Replacement Algorithms", 1966), and the
-result is a longer list of steps, with nothing left to decide.
+This is a dry run of the steps in limited memory, like dynamic tensor rematerialisation (Kirisame et
+al., "Dynamic Tensor Rematerialization", ICLR 2021) but ahead of time. If the next step does not
+fit, a value is dropped that is cheap to recompute, large, and not read for a long time; when a
+dropped value is read, it is recomputed together with whatever else it needs. Since the graph is
+static, the next read of each value is known (Belady, "A Study of Replacement Algorithms", 1966),
+and the result is a longer list of steps with nothing left to decide at run time.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from dataclasses import dataclass, field
 from engine.schedule.tasks import Tasks
 
 LOOK = 64
-"""Dropped values that are looked at, to estimate what one costs to compute again."""
+"""Maximum number of values visited to estimate the cost of recomputing one."""
 
 MOST_EXTRA = 3.0
-"""A run is given up when it spends this many times the steps' own seconds on computing again."""
+"""A run is abandoned when recomputation takes this many times the seconds of the original steps."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """A stage's steps in the order in which they run, and what each costs.
+    """A stage's steps in execution order, and the cost of each.
 
     Attributes:
         tasks: the stage, without views, which take neither time nor memory.
-        order: of the tasks.
-        seconds: by task.
-        constant: bytes in use all the time.
-        once: tasks that must not run twice, as they may give another value each time.
+        order: the tasks in execution order.
+        seconds: the estimated time of each task.
+        constant: bytes that are always in use.
+        once: tasks that must not run twice, since they may return a different value each time.
     """
 
     tasks: Tasks
@@ -43,7 +43,7 @@ class Steps:
 
     @property
     def least_bytes(self) -> int:
-        """What the step that needs most takes by itself: no order can do with less."""
+        """The bytes that the largest step needs by itself, a lower bound for any order."""
         tasks = self.tasks
         return self.constant + max(
             (
@@ -56,17 +56,17 @@ class Steps:
 
 @dataclass
 class DryRun:
-    """Runs steps in a memory of limited size.
+    """Simulates running the steps in limited memory.
 
     Attributes:
-        steps: what is to be run.
-        target: bytes.
-        patience: how much it matters for dropping a value that it is not read for long: the
-            exponent of the number of steps until then.
-        order: the tasks as run, some several times.
+        steps: the steps to run.
+        target: the memory limit, in bytes.
+        patience: how strongly to prefer dropping values that are not read soon: the exponent of the
+            number of steps until the next read.
+        order: the tasks as executed, some of them several times.
         peak: the most bytes in use at once.
-        extra: seconds spent on computing again.
-        looks: how often a step or a value was looked at, a measure of the run's own time.
+        extra: seconds spent on recomputation.
+        looks: how many steps and values were examined, a measure of the dry run's own time.
     """
 
     steps: Steps
@@ -83,15 +83,15 @@ class DryRun:
         self._uses = _uses(self.steps)
         self._resident = set(range(tasks.present))
         self._live = self.steps.constant + sum(tasks.nbytes[: tasks.present])
-        self._pins: Counter[int] = Counter()  # by steps about to run
+        self._pins: Counter[int] = Counter()  # counts uses by the steps about to run
         self._given = _given(self.steps)
-        self._owed: Counter[int] = Counter()  # how many dropped values depend on what is given
+        self._owed: Counter[int] = Counter()  # how many dropped values need each given value
         self._dropped: set[int] = set()
         self._victims: list[int] = []
         self._fixed = _fixed(tasks)
 
     def run(self) -> bool:
-        """Run all steps; whether the target is kept in reasonable time."""
+        """Run all steps; returns whether the target is met in reasonable time."""
         limit = MOST_EXTRA * sum(self.steps.seconds[task] for task in self.steps.order)
         for now, task in enumerate(self.steps.order):
             self._now = now
@@ -109,7 +109,7 @@ class DryRun:
         return True
 
     def _leave_out_unread(self) -> None:
-        """Forget what was dropped before anyone read it, and measure the peak of what remains."""
+        """Remove tasks whose values are dropped before being read, and recompute the peak."""
         nbytes, live = self._tasks.nbytes, set(self._tasks.kept)
         used = self.steps.constant + sum(nbytes[root] for root in live)
         order, self.peak = [], 0
@@ -129,7 +129,7 @@ class DryRun:
         self.order = order[::-1]
 
     def _missing(self, task: int) -> list[int]:
-        """What must be computed again before a task, sources first."""
+        """The tasks that must be recomputed before this one, inputs first."""
         missing: set[int] = set()
         pending = [task]
         while pending:
@@ -175,9 +175,9 @@ class DryRun:
         self._owed.update(self._given[root])
 
     def _victim(self, reads: Collection[int]) -> int | None:
-        """The value that it costs least to drop, for its bytes and its time.
+        """The value that costs least to drop, considering its size and its recomputation time.
 
-        Looked for are several at once, if there are many, so that the time stays in proportion.
+        If there are many candidates, several are chosen at once to bound the search time.
         """
         while self._victims:
             victim = self._victims.pop()
@@ -204,7 +204,7 @@ class DryRun:
         return self._seconds_again(root) / (self._tasks.nbytes[root] * wait**self.patience)
 
     def _seconds_again(self, root: int) -> float:
-        """What computing a value again takes, with the dropped ones it needs."""
+        """The time to recompute a value, including the dropped values it needs."""
         found, pending, total = {root}, [root], 0.0
         while pending:
             current = pending.pop()
@@ -217,7 +217,7 @@ class DryRun:
 
 
 def _uses(steps: Steps) -> list[list[int]]:
-    """For each root the positions at which it is read, the next one last."""
+    """For each root, the positions at which it is read, in descending order (the next one last)."""
     uses: list[list[int]] = [[] for _ in steps.tasks.nodes]
     for position in reversed(range(len(steps.order))):
         for root in steps.tasks.reads[steps.order[position]]:
@@ -226,7 +226,7 @@ def _uses(steps: Steps) -> list[list[int]]:
 
 
 def _given(steps: Steps) -> list[frozenset[int]]:
-    """For each value what it would be computed again from that cannot be computed again itself."""
+    """For each value, those it would be recomputed from that cannot themselves be recomputed."""
     given: list[frozenset[int]] = []
     for number, reads in enumerate(steps.tasks.reads):
         if number < steps.tasks.present or number in steps.once:
@@ -237,8 +237,8 @@ def _given(steps: Steps) -> list[frozenset[int]]:
 
 
 def _fixed(tasks: Tasks) -> set[int]:
-    """What is never dropped: results, and what updates compute and read.
+    """Values that are never dropped: results, and whatever updates compute or read.
 
-    Updates change what a value would be computed again from.
+    Updates change the parameters from which a value would be recomputed.
     """
     return set(tasks.kept).union(tasks.last, *(tasks.reads[task] for task in tasks.last))

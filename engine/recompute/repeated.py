@@ -1,4 +1,4 @@
-"""A graph in which some nodes are computed several times."""
+"""Building a graph in which some nodes are computed several times."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ops import Node
 
 
 class Repeated:
-    """Writes down a graph anew, call by call; what is computed again becomes another node.
+    """Rebuilds a graph, one call per computation; each recomputation becomes a new node.
 
     Attributes:
-        order: the new nodes, as they are computed; views when they are first needed.
-        kernels: of the new nodes, but for views.
+        order: the new nodes in the order of execution; views come when they are first needed.
+        kernels: the kernels of the new nodes, except views.
     """
 
     def __init__(self, graph: Graph, kernels: Mapping[Node, Kernel]) -> None:
-        """Start from a graph and the kernels of its nodes; what has none is a leaf or a view."""
+        """Start from a graph and its nodes' kernels; nodes without a kernel are leaves or views."""
         self.order: list[Node] = []
         self.kernels: dict[Node, Kernel] = {}
         self._graph = graph
@@ -29,7 +29,7 @@ class Repeated:
         self._views: dict[tuple[Node, Node], Node] = {}
 
     def compute(self, node: Node) -> None:
-        """Compute a node, the first time or again; from now on this is its value."""
+        """Add a computation of a node, the first or another; later reads use this value."""
         self._latest[node] = self._add(node, tuple(map(self._value, node.inputs)))
         self.kernels[self._latest[node]] = self._old_kernels[node]
 
@@ -41,7 +41,7 @@ class Repeated:
         )
 
     def _value(self, node: Node) -> Node:
-        """The new node that holds the value of an old one now."""
+        """The new node that currently holds the value of an old one."""
         views = []
         while not is_leaf(node) and node not in self._old_kernels:
             views.append(node)

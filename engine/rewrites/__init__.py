@@ -1,8 +1,8 @@
-"""Rewrites: graph in, equivalent and cheaper graph out.
+"""Rewrites: transformations of a graph into an equivalent, cheaper one.
 
-One rewrite per file, a function of a bound graph, with the identity it relies on in its docstring.
-A new one takes its place in :data:`REWRITES`; nodes that nothing uses any more fall away by
-themselves, because a graph holds only what its outputs and updates depend on.
+Each file holds one rewrite, a function of a bound graph, whose docstring states the identity that
+it relies on. To add one, list it in :data:`REWRITES`. Dead nodes need no removal: a graph only
+contains what its outputs and updates depend on.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ REWRITES: tuple[Rewrite, ...] = (
     simplify_identities,
     merge_duplicates,
 )
-"""The rewrites of a compilation, in order."""
+"""The rewrites that ``compile`` applies by default, in order."""
 
 
 def rewrite(graph: Graph, rewrites: Iterable[Rewrite] = REWRITES) -> Graph:
-    """Apply rewrites to a bound graph, in order, checking it after each that changes it."""
+    """Apply rewrites to a bound graph in order, checking the graph after each change."""
     for apply in rewrites:
         with rewriting(getattr(apply, "__name__", str(apply))):
             rewritten = apply(graph)

@@ -1,4 +1,4 @@
-"""Convolve the parts of a concatenation instead of the whole."""
+"""Convolve the parts of a concatenation separately."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ops import Node, concat, conv2d, slice
 from ops.provenance import in_place_of
 
 FEWEST_CHANNELS = 16
-"""Of a part that is convolved alone. With more, the multiplications that its phases save outweigh
-the passes over the result that weaving and adding them take; measured on CPUs, with both backends
-and up to 96 channels of results."""
+"""Minimum channels of a part that is convolved alone. From here on, the multiplications saved by
+its phases outweigh the passes over the result for interleaving and adding; measured on CPUs, with
+both backends and up to 96 output channels."""
 
 
 def convolve_parts(graph: Graph) -> Graph:
-    """A convolution of channels that are put together is the sum of the parts' convolutions.
+    """The convolution of concatenated channels is the sum of the parts' convolutions.
 
     ``conv2d(concat([a, b], 1), w) = conv2d(a, w[:, :A]) + conv2d(b, w[:, A:])``, where a has A
-    channels. Exact but for rounding. It is applied where a is an image upsampled twofold, of at
-    least FEWEST_CHANNELS channels, and the convolution one that :func:`convolve_before_upsampling`
-    can then apply to a: as in the decoder of a U-Net, where neither the upsampled image nor the
-    concatenation exists any more. All other parts stay together as far as they are neighbours.
+    channels. Exact up to rounding. Applied if a is an image upsampled by 2 with at least
+    FEWEST_CHANNELS channels and :func:`convolve_before_upsampling` can then rewrite its
+    convolution. In the decoder of a U-Net, for example, this eliminates both the upsampled image
+    and the concatenation. Neighbouring parts that do not qualify stay concatenated.
     """
     return graph.transform(_convolved_parts)
 
@@ -37,7 +37,7 @@ def _convolved_parts(node: Node) -> Node:
         return node
     if not any(map(_stands_alone, images.inputs)):
         return node
-    if not all(image.sizes[1] for image in images.inputs):  # no image is without channels
+    if not all(image.sizes[1] for image in images.inputs):  # images need at least one channel
         return node
     with in_place_of(node):
         convolved, start = [], 0

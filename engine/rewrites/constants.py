@@ -1,4 +1,4 @@
-"""Compute at compile time what depends on nothing."""
+"""Constant folding."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ops.leaves import full, is_constant
 from ops.provenance import in_place_of
 
 LARGEST = 1024
-"""Elements; what is larger is cheaper to compute in each run than to keep."""
+"""Maximum elements; larger values are cheaper to compute in each run than to keep."""
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """An operator applied to constants is a constant, for values of at most LARGEST elements."""
+    """An operator applied to constants is a constant; for values of at most LARGEST elements."""
     return graph.transform(_folded_if_small)
 
 
 def fold_weights(graph: Graph) -> Graph:
-    """The same for values of any size, if at most twice as large as the constants they are made of.
+    """The same for values of any size, if no value exceeds twice the size of the constant inputs.
 
-    Constants of that size are frozen parameters. Backends look for patterns of weights and what is
-    computed from them, so this comes after the backend's own rewrites.
+    Large constants are usually frozen parameters. Backends match patterns in which values are
+    computed from weights, so this runs after the backend's own rewrites.
     """
     return graph.transform(_folded_if_no_larger)
 

@@ -1,4 +1,4 @@
-"""Compute again, for each who reads it, what is cheaper to compute than to keep."""
+"""Recompute cheap values for each consumer instead of keeping them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ops import Node
 from ops.leaves import input
 
 WEIGHTS = frozenset({"phase_weight", "rotate_weight"})
-"""What makes another weight of a weight, element by element or as sums of a few."""
+"""Operators that turn a weight into another, element by element or by sums of a few elements."""
 
 WORTH_COPYING = 256
-"""Operations of a reader for each of a weight's elements; with fewer, a copy would cost time."""
+"""Minimum operations of a consumer per weight element; with fewer, a copy would cost time."""
 
 
 def copy_weights(graph: Graph) -> Graph:
-    """Each convolution arranges its weight for itself: f(x) = f(x).
+    """Each convolution rearranges its weight for itself: f(x) = f(x).
 
-    What depends on parameters alone can be computed at any time. To compute it takes nothing beside
-    convolving large images with it; to keep it for the gradients takes memory just when most of it
-    is in use.
+    A value that does not depend on inputs can be computed at any time. Computing it costs next to
+    nothing compared with convolving large images; keeping it for the gradients takes memory just
+    when most memory is in use.
     """
     consumers, roots = graph.consumers(), set(graph.roots)
 
@@ -45,7 +45,7 @@ def _is_busy(reader: Node, weight: Node) -> bool:
 
 
 def with_copies(graph: Graph, copied: Collection[Node]) -> Graph:
-    """Give each consumer its own copy of some nodes; without any, the graph comes back itself."""
+    """Give each consumer its own copy of some nodes; without any, return the graph itself."""
 
     def visit(node: Node, replaced: Mapping[Node, Node]) -> Node:
         copies = {x: _copy(replaced[x], node) for x in node.inputs if x in copied}
@@ -56,7 +56,7 @@ def with_copies(graph: Graph, copied: Collection[Node]) -> Graph:
 
 
 def _copy(node: Node, reader: Node) -> Node:
-    """The same for one reader, in whose place of the order it stands."""
+    """A copy of a node for one consumer, at that consumer's place in the order."""
     place = reader.provenance
     provenance = replace(node.provenance.rewritten(), forward=place.forward, serial=place.serial)
     return Node(node.operator, node.inputs, node.attributes, node.spec, provenance)

@@ -1,4 +1,4 @@
-"""Compute once what is computed twice."""
+"""Common subexpression elimination."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _key(node: Node) -> Hashable:
 
 
 def _comparable(value: Any) -> Hashable:
-    # 0.0 == -0.0 and True == 1, so numbers are told apart by how they are written.
+    # 0.0 == -0.0 and True == 1, so numbers are compared by their repr.
     if isinstance(value, float | bool):
         return type(value), repr(value)
     if isinstance(value, list | tuple):

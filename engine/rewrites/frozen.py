@@ -1,4 +1,4 @@
-"""Take parameters as the numbers that they are now."""
+"""Freeze parameters at their current values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ops.provenance import in_place_of
 
 
 def freeze_parameters(graph: Graph) -> Graph:
-    """Every parameter is a constant: a copy of its present value.
+    """Replace every parameter by a constant copy of its current value.
 
-    What depends on parameters alone is then computed once, by other rewrites and by kernels that
-    keep their weights as they read them.
+    Values that depend only on parameters are then computed once, by constant folding and by kernels
+    that keep their rearranged weights.
     """
     return graph.transform(_frozen)
 

@@ -1,4 +1,4 @@
-"""Compute several operators in one pass over memory."""
+"""Fuse operators that can be computed in one pass over memory."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from ops.dimension import Shape
 from ops.fused import fuse
 
 CONVOLUTIONS = frozenset({"conv2d", "conv2d_input_gradient", "interleave_phases"})
-"""What gives images that elementwise operators can follow, pixel by pixel."""
+"""Operators whose result images elementwise operators can be fused into, pixel by pixel."""
 
 GRADIENTS = frozenset({"conv2d_input_gradient", "conv2d_weight_gradient"})
-"""What can take its gradient apart into phases while reading it."""
+"""Operators that can separate their gradient into phases while reading it."""
 
 MOST_INPUTS = 16
-"""Of a fused node: each takes a register."""
+"""Maximum inputs of a fused node; each takes a register."""
 
 MOST_NODES = 64
-"""In a fused node, so that the time to compile it stays in proportion."""
+"""Maximum nodes in a fused node, to bound its compile time."""
 
 Supported = Callable[[Node], bool]
 
 
 def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
-    """Operators one after the other are one: f(g(x)) = (f . g)(x).
+    """Consecutive operators are fused into one: f(g(x)) = (f . g)(x).
 
     A chain of elementwise operators becomes one node, together with the convolution before it or
-    the sum after it; so do a convolution and the interleaving of its phases, and what sums the
-    taps of its weight. Cheap elementwise values are computed again by each node that reads them,
-    rather than kept.
+    the sum after it. A convolution is also fused with the interleaving of its phases and with the
+    summing of its weight's taps. Cheap elementwise values are recomputed by each consumer instead
+    of being kept.
 
     Args:
         graph: bound.
-        supported: whether a node can be computed as one; the others are left as they are.
+        supported: whether a kernel can compute a fused node; others are left unfused.
     """
     graph = _with_copies(graph)
     groups = _Grouping(graph, supported).groups()
@@ -59,20 +59,20 @@ def _is_elementwise(node: Node) -> bool:
 
 
 def _takes(consumer: Node, value: Node) -> bool:
-    """Whether a consumer could compute an elementwise value itself."""
+    """Whether a consumer could be fused with an elementwise value."""
     if consumer.operator.name in REDUCTIONS:
         return True
     return _is_elementwise(consumer) and consumer.shape == value.shape
 
 
 def _takes_apart(consumer: Node, value: Node) -> bool:
-    """Whether a consumer could take its gradient apart itself."""
+    """Whether a consumer could separate its gradient into phases itself."""
     reads = [source is value for source in consumer.inputs]
     return consumer.operator.name in GRADIENTS and reads == [True, False]
 
 
 def _with_copies(graph: Graph) -> Graph:
-    """Give each consumer its own copy of what is cheaper to compute than to keep."""
+    """Give each consumer its own copy of values that are cheaper to compute than to keep."""
     consumers, roots = graph.consumers(), set(graph.roots)
 
     def is_copied(node: Node) -> bool:
@@ -83,7 +83,7 @@ def _with_copies(graph: Graph) -> Graph:
         return (
             node.operator.name in CHEAP
             and all(_takes(consumer, node) for consumer in consumers[node])
-            # What would be computed for this one alone would be computed twice.
+            # An input with this as its only consumer would be computed twice as well.
             and all(len(consumers[x]) > 1 or not x.inputs for x in node.inputs)
         )
 
@@ -92,7 +92,7 @@ def _with_copies(graph: Graph) -> Graph:
 
 @dataclass
 class _Group:
-    """Nodes that become one; the last of the graph's order first."""
+    """Nodes to fuse, in reverse graph order."""
 
     nodes: list[Node]
     shape: Shape
@@ -105,7 +105,7 @@ class _Group:
 
 
 class _Grouping:
-    """Walks the graph backwards: a node joins the group that all its consumers are in."""
+    """Walks the graph backwards; a node may join a group that contains all its consumers."""
 
     def __init__(self, graph: Graph, supported: Supported) -> None:
         self._graph = graph

@@ -1,4 +1,4 @@
-"""Algebraic identities that hold to the last bit, for every value including NaN and -0."""
+"""Algebraic identities that hold bit for bit, for every value including NaN and -0."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ops.leaves import is_constant
 
 
 def simplify_identities(graph: Graph) -> Graph:
-    """Drop what changes nothing.
+    """Remove operators that change nothing.
 
-    x * 1 = 1 * x = x / 1 = x - 0 = x**1 = x; --x = x; ||x|| = |x|; relu(relu(x)) = relu(x); a
-    reshape, permute, expand, sum_to, slice, unslice, pad, concat or reduction that keeps the shape
-    and the order is its input; a reshape of a reshape and a permute of a permute are one.
+    x * 1 = 1 * x = x / 1 = x - 0 = x**1 = x; --x = x; ||x|| = |x|; relu(relu(x)) = relu(x). A
+    reshape, permute, expand, sum_to, slice, unslice, pad, concat or reduction that leaves shape and
+    order unchanged is its input. Two consecutive reshapes or permutes are one.
 
     x + 0 is left alone, since -0 + 0 = 0, and so is x * 0, since NaN * 0 = NaN.
     """
@@ -28,14 +28,14 @@ def _simplified(node: Node) -> Node:
 
 
 def _value(node: Node) -> float | None:
-    """The number that a constant of one element holds."""
+    """The number in a one-element constant, else None."""
     if not is_constant(node) or node.spec.size != 1:
         return None
     return float(node.operator.forward(**node.attributes).item())
 
 
 def _neutral(position: int, number: float) -> Callable[[Node], Node]:
-    """The other operand, where the one at ``position`` is the neutral number."""
+    """A rule: if the operand at ``position`` is the neutral number, the result is the other one."""
 
     def rule(node: Node) -> Node:
         other = node.inputs[1 - position]

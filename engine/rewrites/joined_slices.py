@@ -1,4 +1,4 @@
-"""Put side by side what is placed among zeros and then added."""
+"""Concatenate values instead of adding zero-padded ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ops.provenance import in_place_of
 
 
 def join_slices(graph: Graph) -> Graph:
-    """The sum of values placed next to each other among zeros is their concatenation.
+    """The sum of adjacent values, each padded with zeros, is their concatenation, padded.
 
     ``unslice(a, start=s, end=m) + unslice(b, start=m, end=e) = unslice(concat([a, b]), start=s,
-    end=e)``, equal but for the sign of zero: -0 + 0 = 0. The gradient of a value that is used slice
-    by slice is such a sum.
+    end=e)``, exact except for the sign of zero: -0 + 0 = 0. Such sums arise as gradients of values
+    that are used slice by slice.
     """
     return graph.transform(_joined)
 

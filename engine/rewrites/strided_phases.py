@@ -1,4 +1,4 @@
-"""Convolve under an upsampled image by strides rather than phase by phase."""
+"""Convolve an upsampled image by a strided transposed convolution instead of phase by phase."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ PAIRS: dict[str, Any] = {
     "dilation": (1, 1),
     "ceil_mode": False,
 }
-"""Windows of two by two neighbours."""
+"""Windows of 2x2 neighbouring pixels."""
 
 
 def stride_over_phases(graph: Graph) -> Graph:
-    """A convolution in phases is a transposed one of stride 2 whose neighbouring pixels are summed.
+    """A convolution in phases is a transposed one with stride 2, followed by 2x2 window sums.
 
-    To upsample an image twofold is to put zeros between its pixels, then to sum windows of two by
-    two. These sums can as well be taken after the convolution:
+    Upsampling an image by 2 inserts zeros between its pixels and then sums windows of 2x2. These
+    sums can also be taken after the convolution:
 
         interleave_phases(conv2d(x, phase_weight(w), padding=1))
             = sum_pool2d(conv_transpose2d(x, rotate_weight(w), stride=2), 2, stride=1)
 
-    It multiplies 9 times where the phases do 16 times, and more at borders, but has more to add up
-    afterwards; so for a convolution and each of its gradients the cheaper is taken, by the cost
-    rule for torch's kernels. Exact but for rounding. For graphs that have been differentiated.
+    It needs 9 multiplications where the phases need 16, and more at borders, but more additions
+    afterwards. For a convolution and each of its gradients, the cost rule for torch's kernels
+    decides which is cheaper. Exact up to rounding. For graphs that have already been
+    differentiated.
     """
     return graph.transform(_strided)
 
@@ -99,13 +100,13 @@ def _weight_gradient(node: Node) -> Node:
 
 
 def _summed(image: Node) -> Node:
-    """The gradient by what the neighbours were summed of."""
+    """The gradient with respect to the pixels that were summed."""
     height, width = image.sizes[2:]
     return sum_pool2d_adjoint(image, size=(height + 1, width + 1), **PAIRS)
 
 
 def _is_phase_convolution(node: Node, name: str) -> bool:
-    """Whether a node is a convolution, or its gradient, as phases have it."""
+    """Whether a node is this convolution operator, with the attributes used for phases."""
     a = node.attributes
     return (
         node.operator.name == name

@@ -9,19 +9,19 @@ from ops.provenance import in_place_of
 
 
 def convolve_before_upsampling(graph: Graph) -> Graph:
-    """A 3x3 convolution of an image upsampled twofold is four 2x2 convolutions of the image.
+    """A 3x3 convolution of an image upsampled by 2 is four 2x2 convolutions of the image itself.
 
     With stride 1 and padding 1, ``conv2d(upsample_nearest(x, 2), w) =
-    interleave_phases(conv2d(x, w', padding=1))`` where w' holds a 2x2 weight for each parity of row
-    and column, made of sums of taps of w. Exact but for rounding, borders included; 2.25 times
-    fewer multiplications, and the upsampled image never exists. Run before differentiation, it
-    carries over to both gradients.
+    interleave_phases(conv2d(x, w', padding=1))``, where w' holds a 2x2 weight for each parity of
+    row and column, whose taps are sums of taps of w. Exact up to rounding, borders included. It
+    takes 2.25 times fewer multiplications and eliminates the upsampled image. If run before
+    differentiation, both gradients benefit as well.
     """
     return graph.transform(_convolved_small)
 
 
 def is_3x3_same(convolution: Node) -> bool:
-    """Whether a ``conv2d`` would have phases if its images were upsampled twofold."""
+    """Whether a ``conv2d`` could be computed in phases if its images were upsampled by 2."""
     a = convolution.attributes
     return (
         convolution.inputs[1].shape[2:] == (3, 3)
@@ -31,7 +31,7 @@ def is_3x3_same(convolution: Node) -> bool:
 
 
 def is_upsampled_twofold(image: Node) -> bool:
-    """Whether every pixel stands twice in each row and column."""
+    """Whether an image is the result of nearest-neighbour upsampling by 2."""
     return image.operator.name == "upsample_nearest" and image.attributes["scale_factor"] == (2, 2)
 
 

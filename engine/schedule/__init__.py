@@ -1,4 +1,4 @@
-"""The order of the steps: that of creation, or another of a lower peak."""
+"""The order of the steps: creation order, or one with a lower memory peak."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ops import Node
 from ops.leaves import is_constant
 
 Schedule = Sequence[Sequence[Node]]
-"""For each stage, its nodes in the order of their computation, without constants."""
+"""For each stage, its nodes in the order of execution, without constants."""
 
 
 def by_creation(graph: Graph, stages: Sequence[Sequence[str]]) -> Schedule:
-    """For each stage, the nodes that no earlier stage has computed, in the order of creation.
+    """For each stage, the nodes that no earlier stage has computed, in creation order.
 
-    That is the classic order: forward, then the gradients in reverse-topological order, then the
+    This is the classic order: forward, then the gradients in reverse-topological order, then the
     updates, which belong to the last stage.
     """
     done: set[Node] = set()
@@ -36,10 +36,10 @@ def by_creation(graph: Graph, stages: Sequence[Sequence[str]]) -> Schedule:
 
 
 def of_low_peak(graph: Graph, stages: Sequence[Sequence[str]], footprints: Footprints) -> Schedule:
-    """The nodes of each stage in an order of low peak.
+    """The nodes of each stage in an order with a low memory peak.
 
-    The best of three, improved by sifting: the order of creation, and list schedules from the start
-    and from the end.
+    The best of three orders, each improved by sifting: creation order, and list schedules built
+    from the start and from the end.
     """
     return [
         [node for node in nodes if is_leaf(node)] + _of_low_peak(tasks)
@@ -50,7 +50,7 @@ def of_low_peak(graph: Graph, stages: Sequence[Sequence[str]], footprints: Footp
 def tasks_by_stage(
     graph: Graph, stages: Sequence[Sequence[str]], footprints: Footprints
 ) -> list[tuple[Sequence[Node], Tasks]]:
-    """Each stage's nodes in the order of creation, and the same as tasks."""
+    """Each stage's nodes in creation order, and the corresponding tasks."""
     kept = [update.value for update in graph.updates]
     updates: set[Node] = set(kept)
     result = []
@@ -65,9 +65,9 @@ def tasks_by_stage(
 
 
 def _updating(nodes: Sequence[Node], values: set[Node]) -> set[Node]:
-    """What only updates need, if anything is updated, and what needs that.
+    """Nodes that serve only the updates, if there are any, and all nodes that depend on them.
 
-    It stays last, so that an error on the way leaves the parameters as they were.
+    They run last, so that an error during a run leaves the parameters unchanged.
     """
     read = {source for node in nodes for source in node.inputs}
     found: set[Node] = set()

@@ -1,4 +1,4 @@
-"""How far any order is from the best: bytes that every order needs."""
+"""A lower bound of the memory peak that holds for every order."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from engine.schedule.tasks import Tasks
 
 MOST = 3000
-"""Tasks; beyond this only what single tasks need is looked at, since the bound takes all pairs."""
+"""With more tasks a cheaper bound considers each task alone, since this one compares all pairs."""
 
 
 def least_bytes(tasks: Tasks) -> int:
-    """The most bytes that some task finds or needs in memory in whatever order the tasks run.
+    """The largest number of bytes that some task needs in memory, whatever the order.
 
-    While a task runs, a value is in memory if the task depends on it and someone that depends on
-    the task, or the task itself, reads it.
+    While a task runs, a value must be in memory if the task depends on it and it is read by the
+    task or by a task that depends on it.
     """
     unavoidable = _unavoidable(tasks) if len(tasks.nodes) <= MOST else _read(tasks)
     needs = [sum(tasks.nbytes[: tasks.present])]
@@ -26,12 +26,12 @@ def least_bytes(tasks: Tasks) -> int:
 
 
 def _read(tasks: Tasks) -> list[int]:
-    """For each task, the bytes that it reads."""
+    """For each task, the bytes of the values it reads."""
     return [sum(tasks.nbytes[root] for root in roots) for roots in tasks.reads]
 
 
 def _unavoidable(tasks: Tasks) -> list[int]:
-    """For each task, the bytes that other values take whenever it runs."""
+    """For each task, the bytes of other values that are in memory whenever it runs."""
     everyone = (1 << len(tasks.nodes)) - 1
     before = _closed(tasks.inputs, range(len(tasks.nodes)))
     after = _closed(tasks.consumers, reversed(range(len(tasks.nodes))))
@@ -49,7 +49,7 @@ def _unavoidable(tasks: Tasks) -> list[int]:
 
 
 def _closed(links: Sequence[Sequence[int]], order: Iterable[int]) -> list[int]:
-    """For each number the set, as bits, of itself and everything it is linked to, however far."""
+    """The transitive closure: for each number, the set of numbers reachable from it, as bits."""
     result = [0] * len(links)
     for i in order:
         result[i] = 1 << i

@@ -1,9 +1,9 @@
-"""List schedules: always the task that is best for the memory now.
+"""List schedules: greedily pick the task that is best for memory.
 
 Source: Graham, "Bounds on Multiprocessing Timing Anomalies", 1969, for list scheduling; the
-priority, least memory taken first, is that of register-pressure scheduling (Goodman and Hsu, "Code
-Scheduling and Register Allocation in Large Basic Blocks", 1988). Each takes time in proportion to
-the edges, times a logarithm.
+priority, least additional memory first, comes from register-pressure scheduling (Goodman and Hsu,
+"Code Scheduling and Register Allocation in Large Basic Blocks", 1988). The time is proportional to
+the number of edges, times a logarithm.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from engine.schedule.tasks import Tasks
 
 
 def from_the_start(tasks: Tasks) -> list[int]:
-    """Of the tasks whose inputs are there, first the one that takes least memory or frees most."""
+    """Schedule forwards: of the ready tasks, run the one that takes least memory or frees most."""
     left, missing = tasks.readings(), [len(inputs) for inputs in tasks.inputs]
     waiting = set(range(tasks.present, len(tasks.nodes))).difference(tasks.last)
 
@@ -37,7 +37,7 @@ def from_the_start(tasks: Tasks) -> list[int]:
             better.append(consumer)
         for root in tasks.reads[task]:
             left[root] -= 1
-            if left[root] == 1:  # whoever reads it last frees it
+            if left[root] == 1:  # its last reader frees it
                 better += tasks.readers[root]
         for other in better:
             if other in waiting and not missing[other]:
@@ -46,9 +46,10 @@ def from_the_start(tasks: Tasks) -> list[int]:
 
 
 def from_the_end(tasks: Tasks) -> list[int]:
-    """Backwards: of the tasks whose consumers follow, last the one that needs least memory before.
+    """Schedule backwards: of the ready tasks, put last the one that needs least memory before it.
 
-    So a value is computed when it is needed, not when it is possible.
+    A task is ready once all its consumers are scheduled. Values are thus computed when they are
+    needed, not as soon as possible.
     """
     missing = [len(consumers) for consumers in tasks.consumers]
     waiting = set(range(tasks.present, len(tasks.nodes)))

@@ -1,7 +1,7 @@
-"""Improving an order where it needs most memory, move by move.
+"""Improving an order at its memory peak, move by move.
 
-Local search, steepest descent. What is moved is moved together with all that must stay before or
-behind it, so that every order on the way is legal.
+Local search: the first move that lowers the peak is taken. A task moves together with all tasks
+that must stay before or after it, so every intermediate order is valid.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Iterator, Sequence
 from engine.schedule.tasks import Tasks
 
 EFFORT = 1 << 18
-"""Tasks looked at in all: it bounds the time, whatever the size of the graph."""
+"""Number of tasks visited in total, which bounds the time for graphs of any size."""
 
 
 def sift(tasks: Tasks, order: Sequence[int]) -> list[int]:
-    """The order after moving what is in memory at the peak, as long as that lowers it.
+    """The order after moving values that are in memory at the peak, as long as that lowers it.
 
-    What is read only later is computed after the peak; what could be read for the last time earlier
-    is read before it. Of orders with the same peak the one that reaches it less often is better.
+    A value that is only read after the peak may be computed after it; all remaining readers of a
+    value may move before the peak. Among orders with the same peak, the one that reaches it less
+    often is better.
     """
     current, height = list(order), _height(tasks.profile(order))
     tries = EFFORT // max(1, len(order))
@@ -41,7 +42,7 @@ def _height(profile: Sequence[int]) -> tuple[int, int]:
 
 
 def _moves(tasks: Tasks, order: list[int]) -> Iterator[list[int]]:
-    """The orders one move away from this one."""
+    """The orders that are one move away."""
     profile = tasks.profile(order)
     at = profile.index(max(profile)) if profile else 0
     if at >= len(order) - len(tasks.last):
@@ -71,7 +72,7 @@ class _Cut:
             self.position[task] = i
 
     def live(self) -> list[int]:
-        """The roots that are in memory here and read after it."""
+        """The roots that are in memory at the cut and read after it, largest first."""
         before = (*range(self.tasks.present), *self.order[: self.at])
         roots = [root for root in before if self.tasks.nbytes[root] and self._read_later(root)]
         return sorted(roots, key=lambda root: -self.tasks.nbytes[root])
@@ -81,7 +82,7 @@ class _Cut:
         return root in self.tasks.kept or any(self.position[r] > self.at for r in readers)
 
     def delayed(self, root: int) -> set[int]:
-        """What moves behind the cut with a root; nothing if that cannot be."""
+        """The tasks that must move behind the cut with a root; empty if that is impossible."""
         if root < self.tasks.present:
             return set()
         moved, pending = {root}, [root]
@@ -93,7 +94,7 @@ class _Cut:
         return set() if self.order[self.at] in moved else moved
 
     def sources_of(self, moved: set[int]) -> set[int]:
-        """What is computed before the cut for the sake of what is moved behind it, and of that."""
+        """The tasks before the cut that only serve the moved tasks, directly or indirectly."""
         sources: set[int] = set()
         for task in reversed(self.order[: self.at]):
             consumers = self.tasks.consumers[task]
@@ -104,7 +105,7 @@ class _Cut:
         return sources
 
     def advanced(self, root: int) -> set[int]:
-        """What moves before the cut with all readers of a root; nothing if that cannot be."""
+        """The tasks that must move before the cut with a root's readers; empty if impossible."""
         if root in self.tasks.kept:
             return set()
         pending = [r for r in self.tasks.readers[root] if self.position[r] > self.at]

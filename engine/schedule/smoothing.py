@@ -1,7 +1,7 @@
-"""Lowering an order where it does not peak: exchanges of neighbours.
+"""Lowering the memory of an order away from its peak, by exchanging neighbours.
 
-The peak of an order says nothing of its other steps. Whoever wants to lower the peak further, by
-computing values again, meets the next highest step at once.
+The peak of an order says nothing about its other steps. Lowering the peak further, by recomputing
+values, immediately runs into the next highest step.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from engine.schedule.tasks import Tasks, Walk
 
 PASSES = 32
-"""Through the order, at most."""
+"""Maximum number of passes through the order."""
 
 
 def smooth(tasks: Tasks, order: Sequence[int]) -> list[int]:
-    """The order after exchanging neighbours as long as that evens out what they need.
+    """The order after exchanging neighbours as long as that evens out their memory.
 
-    Two steps are exchanged where that lowers the sum of the squares of the bytes in use, and does
-    not raise the peak of the whole.
+    Two steps are exchanged if that lowers the sum of squares of the bytes in use during them and
+    does not raise the overall peak.
     """
     result = list(order)
     peak = max(tasks.profile(result), default=0)
@@ -29,7 +29,7 @@ def smooth(tasks: Tasks, order: Sequence[int]) -> list[int]:
 
 
 def _pass(tasks: Tasks, order: list[int], peak: int) -> bool:
-    """Go through the order once and exchange neighbours; whether any were."""
+    """Go through the order once and exchange neighbours; returns whether any were exchanged."""
     walk, exchanged, last = Walk(tasks), False, set(tasks.last)
     for i in range(len(order) - 1):
         a, b = order[i : i + 2]
@@ -43,7 +43,7 @@ def _pass(tasks: Tasks, order: list[int], peak: int) -> bool:
 
 
 def _needed(walk: Walk, first: int, second: int) -> tuple[int, int]:
-    """The bytes in use during each of two tasks, if they came next."""
+    """The bytes in use during each of two tasks if they ran next."""
     needs = walk.step(first), walk.step(second)
     walk.undo(second)
     walk.undo(first)

@@ -1,4 +1,4 @@
-"""A stage's nodes as numbered tasks, and the memory that an order of them takes."""
+"""A stage's nodes as numbered tasks, and the memory profile of an order of them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ops.leaves import input
 
 @dataclass(frozen=True)
 class Tasks:
-    """What a search for a good order needs to know, in lists by number.
+    """What a search for a good order needs to know, in lists indexed by number.
 
-    First are numbered the values that are there before the stage begins, then the tasks, both in
-    the order of creation. The memory of a view is counted where it lies, at its root.
+    Values that exist before the stage begins are numbered first, then the tasks, both in creation
+    order. A view has no memory of its own; it belongs to its root.
 
     Attributes:
-        nodes: by number.
-        present: how many are there before.
-        inputs, consumers: the tasks that must come before and after.
+        nodes: the node with each number.
+        present: how many values exist before the stage begins.
+        inputs, consumers: the tasks that must run before and after.
         reads: the roots whose memory a task reads, each once.
         readers: the tasks that read a root's memory.
-        nbytes: of memory of its own.
-        scratch: bytes needed while a task runs.
-        donors: roots that the result may overwrite.
+        nbytes: the bytes of memory of its own.
+        scratch: the bytes of scratch memory while a task runs.
+        donors: the roots that the result may overwrite.
         kept: roots that are needed after the stage.
-        last: tasks that come last, in their own order.
+        last: tasks that run last, in this order.
     """
 
     nodes: Sequence[Node]
@@ -44,7 +44,7 @@ class Tasks:
     last: Sequence[int]
 
     def readings(self) -> list[int]:
-        """How often each root will be read, the reading after the stage included."""
+        """How often each root will be read, counting being kept as one more read."""
         return [len(readers) + (i in self.kept) for i, readers in enumerate(self.readers)]
 
     def profile(self, order: Iterable[int]) -> list[int]:
@@ -53,7 +53,7 @@ class Tasks:
         return [walk.step(task) for task in order]
 
     def without(self, views: Collection[int]) -> Tasks:
-        """The same without tasks that are views: what reads one reads its root."""
+        """The same tasks without views; their readers depend on the root instead."""
         reads = [[] if i in views else roots for i, roots in enumerate(self.reads)]
         inputs = [[root for root in roots if root >= self.present] for roots in reads]
         return replace(
@@ -66,7 +66,7 @@ class Tasks:
 
 
 class Walk:
-    """Steps through tasks, keeping count of the bytes in use."""
+    """Steps through tasks, tracking the bytes in use."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
@@ -74,7 +74,7 @@ class Walk:
         self._live = sum(tasks.nbytes[: tasks.present])
 
     def step(self, task: int) -> int:
-        """Run a task; the bytes in use while it runs."""
+        """Run a task; returns the bytes in use while it runs."""
         tasks, left = self._tasks, self._left
         nbytes, freed = tasks.nbytes, 0
         for root in tasks.reads[task]:
@@ -90,7 +90,7 @@ class Walk:
         return need
 
     def undo(self, task: int) -> None:
-        """Go back to before the last task that was run."""
+        """Undo the last step, which must have been this task."""
         for root in self._tasks.reads[task]:
             if not self._left[root]:
                 self._live += self._tasks.nbytes[root]
@@ -109,11 +109,11 @@ def tasks_of(
     """Number the nodes of a stage.
 
     Args:
-        nodes: in the order of creation.
-        footprints: of these and what they read.
-        kept: whose values are needed after the stage.
-        last: which come last, closed under consumers.
-        elsewhere: whose values are written to memory that is not the program's.
+        nodes: the nodes, in creation order.
+        footprints: footprints of these nodes and of those they read.
+        kept: nodes whose values are needed after the stage.
+        last: nodes that run last; must include their consumers.
+        elsewhere: nodes whose values are written to memory outside the program.
     """
     tasks = [node for node in nodes if not is_leaf(node)]
     here = set(nodes)

@@ -1,8 +1,9 @@
-"""Property tests for operators: eight laws that any operator, ours or a user's, is held to.
+"""Property tests for operators: eight laws that every operator, ours or a user's, must satisfy.
 
-``check_operator(softsign, floats(min_size=1))`` tries them all on cases drawn by Hypothesis. To try
-operators and laws one by one, as with ``pytest.mark.parametrize``, call a law with a subject and a
-case: ``VJP(Subject(softsign, floats()), case)``. It needs the ``test`` extra.
+``check_operator(softsign, floats(min_size=1))`` tests all of them on cases drawn by Hypothesis. To
+test operators and laws one by one, for example with ``pytest.mark.parametrize``, call a law with a
+subject and a case: ``law(Subject(softsign, floats()), case)`` for a ``law`` in :data:`LAWS`.
+Requires the ``test`` extra.
 """
 
 from engine.testing.case import Case

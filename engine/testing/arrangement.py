@@ -1,4 +1,4 @@
-"""A case as a kernel meets it: nodes, and tensors that lie as the engine stores them."""
+"""A case as a kernel sees it: nodes, and tensors in the layouts that the engine uses."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ops import Node, Operator, expand, permute, reshape, slice
 from ops.leaves import full, input
 
 GUARD = 16
-"""Elements before and after a kernel's memory that it must not write."""
+"""Number of elements before and after a kernel's memory that it must not write to."""
 
 
 class Memory:
-    """A poisoned tensor in the middle of poisoned memory.
+    """A tensor for a kernel to write, in the middle of poisoned memory.
 
     Attributes:
-        tensor: to be written.
+        tensor: the tensor to write.
     """
 
     def __init__(self, shape: Sequence[int], stride: Sequence[int], dtype: torch.dtype) -> None:
@@ -32,13 +32,13 @@ class Memory:
         self.tensor = self._whole.as_strided(tuple(shape), tuple(stride), GUARD)
 
     def poison(self, flip: bool) -> None:
-        """Forget what was written; a bool becomes True, or False with ``flip``: none is poison."""
+        """Poison the tensor; bools have no poison and become True, or False with ``flip``."""
         self.tensor.copy_(poisoned(self.tensor.shape, self.tensor.dtype))
         if flip and self.tensor.dtype == torch.bool:
             self.tensor.zero_()
 
     def require_guarded(self, what: str) -> None:
-        """Refuse that anything was written around the tensor."""
+        """Require that nothing was written around the tensor."""
         clean = poisoned((GUARD,), self.tensor.dtype)
         require_same_bits(self._whole[:GUARD], clean, f"memory before {what}")
         require_same_bits(self._whole[GUARD + self._count :], clean, f"memory after {what}")
@@ -47,12 +47,13 @@ class Memory:
 class Arrangement:
     """An operator's node, and its inputs in memory.
 
-    A sample's layout becomes a node that the engine lays so: a leaf, channels-last or row-major; a
-    view of one, transposed, sliced, expanded or (row-major images) reshaped; or one number.
+    Each sample becomes a node that the engine stores in the sample's layout: a leaf (channels-last
+    or row-major), a transposed, sliced, expanded or (for row-major images) reshaped view of a leaf,
+    or a repeated number.
 
     Attributes:
-        node: the operator's.
-        tensors: the inputs, filled.
+        node: the node of the operator.
+        tensors: the inputs, with their values.
     """
 
     def __init__(self, operator: Operator, case: Case) -> None:
@@ -62,14 +63,14 @@ class Arrangement:
         self.node = operator(*(node for node, _ in placed), **case.attributes)
 
     def refill(self) -> None:
-        """Give every input but constants other values, where they lie."""
+        """Write other values into the memory of every input that is not a constant."""
         for i, (sample, tensor) in enumerate(zip(self._samples, self.tensors, strict=True)):
             if self.node.inputs[i].operator is not full:
                 _, other = _placed(sample.replace(seed=sample.seed + 1), "other")
                 tensor.untyped_storage().copy_(other.untyped_storage())
 
     def result(self) -> Memory:
-        """Memory for the result, as it is stored."""
+        """Memory for the result, in its stored layout."""
         return Memory(self.node.sizes, strides(self.node.sizes), self.node.dtype)
 
     def workspaces(self, kernel: Kernel) -> list[Memory]:
@@ -104,7 +105,7 @@ def _placed(sample: Sample, name: str) -> tuple[Node, torch.Tensor]:
 
 
 def _viewed(sample: Sample, name: str) -> tuple[Node, Node]:
-    """A leaf, and the view of it that a sample's layout asks for."""
+    """A leaf, and the view of it that has a sample's layout."""
     shape, ndim = tuple(sample.shape), len(sample.shape)
 
     def leaf(shape: Sequence[int]) -> Node:

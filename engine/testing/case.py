@@ -1,4 +1,4 @@
-"""A case: the inputs and attributes that an operator is tried on."""
+"""A case: the inputs and attributes that an operator is tested on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Case:
         return f"Case({', '.join(given)})"
 
     def tensors(self) -> list[torch.Tensor]:
-        """The inputs, made anew."""
+        """The inputs, newly made."""
         return [sample.tensor() for sample in self.inputs]
 
     def as_dtype(self, dtype: torch.dtype) -> Case:
@@ -37,12 +37,12 @@ class Case:
         return Case(*inputs, **self.attributes)
 
     def smooth(self) -> Case:
-        """The same case in float64 with every input away from kinks, for derivatives."""
+        """The same case in float64 with smooth inputs, for derivatives."""
         inputs = (sample.replace(smooth=True) for sample in self.inputs)
         return Case(*inputs, **self.attributes).as_dtype(torch.float64)
 
     def noise(self, shape: Sequence[Any], key: str) -> torch.Tensor:
-        """Standard normal float64 values: the same for the same case and key."""
+        """Standard normal float64 values, determined by the case, the key and the shape."""
         seed = zlib.crc32(f"{self} {key}".encode())
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(tuple(shape), generator=generator, dtype=torch.float64)

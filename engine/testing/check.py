@@ -1,4 +1,4 @@
-"""Try an operator by all laws, in one call."""
+"""Test an operator against all laws in one call."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def check_operator(
     analytic: bool = False,
     laws: Sequence[Law] = LAWS,
 ) -> None:
-    """Hold an operator to the laws, on cases drawn by Hypothesis under its current settings.
+    """Test an operator against the laws, on cases drawn by Hypothesis with its current settings.
 
     Args:
-        operator: on trial.
-        cases: draws its inputs and attributes, or one case, to try again.
+        operator: the operator under test.
+        cases: a strategy that draws its inputs and attributes, or one case to reproduce.
         oracle: the same function, computed independently: ``(*tensors, **attributes) -> tensor``.
-        linear: the inputs in which it is linear while the others are held fixed.
+        linear: the inputs in which it is linear (or affine) when the others are fixed.
         analytic: whether its forward also works on complex tensors and is complex differentiable;
-            its derivative is then measured exactly.
-        laws: by default all.
+            its derivative is then measured to rounding error.
+        laws: the laws to test; by default all.
 
     Raises:
-        LawBroken: with the smallest case that was found and the lines that reproduce it.
+        LawBroken: with the smallest failing case found and code that reproduces it.
 
     >>> from engine.testing import floats
     >>> from ops import operator, same_as_input

@@ -1,4 +1,4 @@
-"""When two tensors count as equal."""
+"""Comparing tensors, up to rounding or bit for bit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from engine.testing.subject import require
 from ops.spec import Spec
 
 ROUNDINGS = 128
-"""Two ways to compute a value may differ by so many rounding errors of its largest element."""
+"""Tolerated difference of two computations, in rounding errors of the largest element."""
 
 _INTEGERS = {1: torch.uint8, 4: torch.int32, 8: torch.int64}
 
 
 def require_close(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
-    """Refuse a tensor of another shape or dtype, or off by more than rounding; NaN equals NaN."""
+    """Require the same shape, dtype and, up to rounding, values; NaN equals NaN."""
     require(
         spec_of(actual) == spec_of(expected), f"{what}: {spec_of(actual)}, not {spec_of(expected)}"
     )
@@ -31,7 +31,7 @@ def require_close(actual: torch.Tensor, expected: torch.Tensor, what: str) -> No
 
 
 def require_same_bits(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
-    """Refuse a tensor that differs in shape, dtype or any bit."""
+    """Require the same shape, dtype and bits."""
     require(
         spec_of(actual) == spec_of(expected), f"{what}: {spec_of(actual)}, not {spec_of(expected)}"
     )

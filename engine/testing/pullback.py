@@ -1,4 +1,4 @@
-"""An operator's derivative rule as a function of tensors, and differences to hold against it."""
+"""An operator's derivative rule as a function of tensors, and numerical derivatives to check it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ops.spec import FLOATS
 Tensors = Sequence[torch.Tensor]
 
 STEP = 1e-5
-"""Of central differences in float64: rounding and truncation errors are both about 1e-10."""
+"""Step of central differences in float64; rounding and truncation errors are both about 1e-10."""
 
 TINY = 1e-40
-"""The complex step: its square vanishes beside 1."""
+"""Step of :func:`complex_step`; its square is negligible beside 1."""
 
 
 class Pullback:
-    """The graph of an operator applied to a case, and of its gradient by every float input.
+    """The graph of an operator applied to a case, and of its gradients by all float inputs.
 
     Attributes:
         inputs, output, seed: nodes; the seed is the upstream gradient.
         wrt: positions of the float inputs.
-        gradients: a node for each of ``wrt``.
+        gradients: the gradient node for each position in ``wrt``.
     """
 
     def __init__(self, operator: Operator, case: Case) -> None:
@@ -45,12 +45,12 @@ class Pullback:
         self.gradients = gradient(self.output, sources, self.seed)
 
     def graph(self) -> Graph:
-        """Outputs ``y`` and, for each of ``wrt``, ``d0``, ``d1``, ..."""
+        """The graph with outputs ``y`` and, for each position in ``wrt``, ``d0``, ``d1``, ..."""
         gradients = {f"d{i}": node for i, node in zip(self.wrt, self.gradients, strict=True)}
         return Graph({"y": self.output, **gradients})
 
     def feeds(self, tensors: Tensors, seed: torch.Tensor, graph: Graph) -> dict[str, torch.Tensor]:
-        """Values for those inputs that a graph depends on."""
+        """The feeds for the inputs that a graph depends on."""
         values = {f"x{i}": tensor for i, tensor in enumerate(tensors)} | {"seed": seed}
         return {name: values[name] for name in graph.inputs}
 
@@ -60,7 +60,7 @@ class Pullback:
         return list(interpret(graph, self.feeds(tensors, seed, graph)).values())
 
     def __call__(self, tensors: Tensors, seed: torch.Tensor) -> Tensors:
-        """The gradient by each of ``wrt``."""
+        """The gradient by each input in ``wrt``."""
         return self.evaluate(self.gradients, tensors, seed)
 
 
@@ -70,7 +70,7 @@ def central_difference(
     position: int,
     direction: torch.Tensor,
 ) -> torch.Tensor:
-    """The derivative of a function of tensors along a direction of one of them."""
+    """The derivative of a function along a direction in the tensor at ``position``."""
     ahead = function(_moved(tensors, position, STEP * direction))
     behind = function(_moved(tensors, position, -STEP * direction))
     return (ahead - behind) / (2 * STEP)
@@ -82,7 +82,7 @@ def complex_step(
     position: int,
     direction: torch.Tensor,
 ) -> torch.Tensor:
-    """The same of an analytic function, exact to rounding: nothing is subtracted.
+    """The same for an analytic function, exact to rounding because nothing is subtracted.
 
     Source: Squire and Trapp, "Using complex variables to estimate derivatives of real functions",
     SIAM Review 40, 1998.
@@ -101,5 +101,5 @@ def inner(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def size(*tensors: torch.Tensor) -> float:
-    """The product of the tensors' norms: what the inner product of two can be at most."""
+    """The product of the tensors' norms, which bounds the inner product of two tensors."""
     return math.prod(float(tensor.norm()) for tensor in tensors)

@@ -1,4 +1,4 @@
-"""Tensors that laws are tried on, as recipes: they shrink, print and repeat exactly."""
+"""Recipes of the tensors that laws are tested on, which shrink, print and reproduce exactly."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import torch
 
 LAYOUTS = ("contiguous", "channels_last", "transposed", "sliced", "expanded", "full")
-"""How a sample lies in memory:
+"""The memory layout of a sample:
 
 contiguous: row-major.
-channels_last: as NHWC, where there are four axes.
+channels_last: NHWC, if there are four axes.
 transposed: row-major with its axes reversed.
-sliced: every second element of something larger, the rest of which is NaN.
+sliced: every second element along the last axis of a larger tensor that is otherwise poisoned.
 expanded: one row repeated by a stride of zero.
 full: one number repeated by strides of zero.
 """
 
 MARGIN = 0.05
-"""How far a smooth sample stays from a kink."""
+"""Minimum distance of a smooth sample from a kink."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Sample:
     Attributes:
         shape: its sizes.
         dtype: float32, float64 or bool.
-        seed: of its values.
+        seed: the seed of its values.
         layout: one of LAYOUTS.
         low, high: the range of its values.
-        kinks: points where the operator has no derivative: many values lie on them.
-        ties: give a number to samples whose values the operator compares: values are often equal,
-            with one another and between samples.
-        nonfinite: a few values are NaN or infinite.
-        smooth: for derivatives. No value is near a kink, no two tie (not even between samples of
-            different ``ties``), all are finite.
+        kinks: points where the operator has no derivative; many values are exactly there.
+        ties: a number for samples whose values the operator compares, different for each sample.
+            Values are then often equal, within a sample and between samples.
+        nonfinite: whether a few values are NaN or infinite.
+        smooth: for derivatives: no value is near a kink, all are finite, and with ``ties`` no two
+            are equal, not even between samples with different ``ties``.
     """
 
     shape: Sequence[int] = ()
@@ -66,11 +66,11 @@ class Sample:
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     def tensor(self) -> torch.Tensor:
-        """The tensor, in its layout."""
+        """The tensor in its layout."""
         return lay(self.values(), self.actual_layout)
 
     def values(self) -> torch.Tensor:
-        """The tensor, row-major."""
+        """The tensor in row-major layout."""
         generator = torch.Generator().manual_seed(self.seed)
         values = self._spread(generator) if self.smooth else self._rough(generator)
         if self.actual_layout == "full" and values.numel():
@@ -82,7 +82,7 @@ class Sample:
 
     @property
     def actual_layout(self) -> str:
-        """The layout, or ``contiguous`` where this sample cannot have it."""
+        """The layout, or ``contiguous`` if this sample cannot have it."""
         possible = {
             "channels_last": len(self.shape) == 4,
             "transposed": len(self.shape) > 1,
@@ -125,12 +125,12 @@ class Sample:
 
 
 def repeated_axis(shape: Sequence[int]) -> int:
-    """The axis that an expanded sample repeats: the first that is longer than one."""
+    """The axis that an expanded sample repeats: the first with a size above 1."""
     return next(axis for axis, size in enumerate(shape) if size > 1)
 
 
 def lay(values: torch.Tensor, layout: str) -> torch.Tensor:
-    """The same values, lying in memory as a layout says."""
+    """The same values in a given memory layout."""
     if layout == "channels_last":
         return values.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
     if layout == "transposed":
@@ -149,6 +149,6 @@ def lay(values: torch.Tensor, layout: str) -> torch.Tensor:
 
 
 def poisoned(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-    """Memory whose content must not be read: NaN, or -1, or True."""
+    """A tensor whose content must not be read: NaN, -1 or True."""
     poison = {torch.bool: True}.get(dtype, torch.nan if dtype.is_floating_point else -1)
     return torch.full(tuple(shape), poison, dtype=dtype)

@@ -18,15 +18,15 @@ Shape = tuple[int, ...]
 def shapes(
     min_ndim: int = 0, max_ndim: int = 4, min_size: int = 0, max_size: int = 4
 ) -> SearchStrategy[Shape]:
-    """Shapes of so many axes, each so long."""
-    # Seldom zero: a shape has several chances of it.
+    """Shapes with the given ranges of the number of axes and their sizes."""
+    # Rarely zero, since each axis of a shape is another chance.
     sizes = st.sampled_from([*range(max(1, min_size), max_size + 1)] * 3 + [0] * (min_size == 0))
     return st.lists(sizes, min_size=min_ndim, max_size=max_ndim).map(tuple)
 
 
 @st.composite
 def samples(draw: DrawFn, /, shape: Shape | SearchStrategy[Shape], **values: Any) -> Sample:
-    """A sample of a shape in any layout; ``values`` are attributes of :class:`Sample`."""
+    """A sample with a given shape in any layout; ``values`` are attributes of :class:`Sample`."""
     drawn = draw(shape) if isinstance(shape, SearchStrategy) else shape
     layout = draw(st.sampled_from(LAYOUTS)) if drawn else "contiguous"
     return Sample(drawn, seed=draw(st.integers(0, 255)), layout=layout, **values)
@@ -34,7 +34,7 @@ def samples(draw: DrawFn, /, shape: Shape | SearchStrategy[Shape], **values: Any
 
 @st.composite
 def cases(draw: DrawFn, /, *inputs: Sample | SearchStrategy[Sample], **attributes: Any) -> Case:
-    """A case of such inputs and attributes, all float inputs of one dtype.
+    """A case with the given inputs and attributes; all float inputs share a dtype.
 
     Args:
         *inputs: samples or strategies of samples.
@@ -56,12 +56,12 @@ def floats(
     attributes: dict[str, Any] | None = None,
     **values: Any,
 ) -> Case:
-    """A case of float inputs for an elementwise operator: any shapes that broadcast together.
+    """A case of float inputs for an elementwise operator, with shapes that broadcast together.
 
     Args:
-        count: how many inputs.
-        min_size, max_size: of each axis; 0 includes tensors without elements.
-        attributes: for the operator, values or strategies of values.
+        count: the number of inputs.
+        min_size, max_size: the range of each axis's size; 0 includes tensors without elements.
+        attributes: attributes of the operator, as values or strategies of values.
         **values: attributes of every :class:`Sample`, such as ``low``, ``high`` and ``kinks``.
     """
     shape = draw(shapes(min_size=min_size, max_size=max_size))
@@ -70,12 +70,12 @@ def floats(
 
 
 def bools(shape: Shape | SearchStrategy[Shape]) -> SearchStrategy[Sample]:
-    """A sample of bool values."""
+    """Samples of bool values."""
     return samples(shape, dtype=torch.bool)
 
 
 def broadcasting(shape: Shape) -> SearchStrategy[Shape]:
-    """Shapes that broadcast to a shape: leading axes left out, others of size 1."""
+    """Shapes that broadcast to a shape: leading axes dropped, others reduced to size 1."""
     keep = st.tuples(*(st.sampled_from((size, 1)) for size in shape))
     cut = st.integers(0, len(shape))
     return st.tuples(keep, cut).map(lambda drawn: drawn[0][drawn[1] :])

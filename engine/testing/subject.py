@@ -1,4 +1,4 @@
-"""What is put on trial, and a law it is tried by."""
+"""The subject of a test, and the laws it is tested against."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ops import REGISTRY, Operator
 
 @dataclass(frozen=True)
 class Subject:
-    """An operator, the cases to try it on and what is claimed of it.
+    """An operator, the cases to test it on and the claims made about it.
 
     Attributes:
-        operator: on trial.
-        cases: draws its inputs and attributes.
+        operator: the operator under test.
+        cases: a strategy that draws its inputs and attributes.
         oracle: the same function, computed independently: ``(*tensors, **attributes) -> tensor``.
-        linear: the inputs in which it is linear (or affine) while the others are held fixed.
+        linear: the inputs in which it is linear (or affine) when the others are fixed.
         analytic: whether its forward also works on complex tensors and is complex differentiable.
     """
 
@@ -36,9 +36,9 @@ class Law:
     """Something that must hold for every operator on every case.
 
     Attributes:
-        name: short.
-        check: raises where the law is broken.
-        exempt: why a subject is not subject to this law; None if it is.
+        name: a short name.
+        check: raises if the law is broken.
+        exempt: why the law does not apply to a subject; None if it does.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Law:
     exempt: Callable[[Subject], str | None] = lambda subject: None
 
     def __call__(self, subject: Subject, case: Case) -> None:
-        """Try one case; raises LawBroken with the lines that reproduce it."""
+        """Test one case; raises LawBroken with code that reproduces the failure."""
         try:
             self.check(subject, case)
         except Exception as error:
@@ -57,16 +57,16 @@ class Law:
 
     @property
     def statement(self) -> str:
-        """What it says, in one line."""
+        """What the law says, in one line."""
         return (self.check.__doc__ or "").strip().splitlines()[0]
 
 
 class LawBroken(AssertionError):
-    """An operator broke a law; says which, how, and with what."""
+    """An operator breaks a law; the message says which, how, and with which case."""
 
 
 def require(holds: object, message: str) -> None:
-    """Raise AssertionError unless something holds."""
+    """Raise AssertionError with a message unless a condition holds."""
     if not holds:
         raise AssertionError(message)
 

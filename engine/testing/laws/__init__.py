@@ -1,4 +1,4 @@
-"""The eight laws that every operator is held to."""
+"""The eight laws that every operator must satisfy."""
 
 from engine.testing.laws.derivatives import LINEARITY, SECOND_ORDER, VJP
 from engine.testing.laws.kernels import KERNEL_EQUALITY

@@ -1,4 +1,4 @@
-"""Laws of derivatives: right, linear, and right again when differentiated."""
+"""Laws of derivatives: correct, linear, and correct when differentiated again."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ops import GradientError, Node, add, mul, sum
 from ops.spec import FLOATS
 
 RELATIVE = 1e-6
-"""Error of a difference, as a part of what the inner product of gradient and direction can be."""
+"""Tolerated error of a difference, relative to the bound of <gradient, direction>."""
 
 ABSOLUTE = 1e-9
-"""Error of a difference, as a part of the values that are subtracted: most if the slope is zero."""
+"""Tolerated error of a difference, relative to the values subtracted, for slopes near zero."""
 
 ROUNDING = ROUNDINGS * torch.finfo(torch.float64).eps
 
@@ -99,7 +99,7 @@ def _second_order_is_right(subject: Subject, case: Case) -> None:
     pull, tensors = Pullback(subject.operator, case), case.tensors()
     seed = case.noise(pull.output.shape, "seed")
     weights = [case.noise(node.shape, f"weight {i}") for i, node in enumerate(pull.gradients)]
-    # One number that depends on every element of every gradient.
+    # A scalar that depends on every element of every gradient.
     total = sum(pull.seed * 0.0)
     for node, weight in zip(pull.gradients, weights, strict=True):
         total = add(total, sum(mul(node, weight)))
@@ -143,7 +143,7 @@ def without_gradient(subject: Subject) -> str | None:
 
 
 def _untestable(subject: Subject) -> str | None:
-    # Of inputs declared to carry no gradient the VJP law tests that differences vanish.
+    # For inputs declared to carry no gradient, the VJP law tests that differences vanish.
     reason = without_gradient(subject)
     return None if reason == "no input carries a gradient" else reason
 

@@ -1,4 +1,4 @@
-"""The law of kernels: however a node is computed, it is what its operator's forward says."""
+"""The law of kernels: every way to compute a node agrees with its operator's forward."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def _kernels_equal_forward(subject: Subject, case: Case) -> None:
 
 
 def require_kernel(subject: Subject, case: Case, kernel: Kernel) -> bool:
-    """Require a kernel to give what forward gives; returns whether it supports the case at all.
+    """Require a kernel to agree with forward; returns whether it supports the case.
 
     Raises:
-        AssertionError: it gives something else, writes where it must not, or not all it must.
+        AssertionError: its result differs or is incomplete, or it writes where it must not.
     """
     arranged = Arrangement(subject.operator, case)
     if not kernel.supports(arranged.node):
@@ -56,14 +56,14 @@ def _require_equal(subject: Subject, case: Case, arranged: Arrangement, kernel: 
     for i, (tensor, untouched) in enumerate(zip(arranged.tensors, before, strict=True)):
         require_same_bits(tensor, untouched, f"input {i} after {what}")
     arranged.refill()
-    run()  # in memory as the last run has left it
+    run()  # again, in the memory that the last run left behind
     require_close(out.tensor, _forward(subject, arranged.tensors, case), f"{what}, run again")
     for memory in (out, *scratch):
         memory.require_guarded(f"what {what} writes")
 
 
 def _require_in_place(subject: Subject, case: Case, kernel: Kernel, number: int) -> None:
-    """Hold a kernel to its claim that the result may overwrite an input, if it lies like it."""
+    """Test a kernel's claim that the result may overwrite an input, if their layouts match."""
     arranged, what = Arrangement(subject.operator, case), f"kernel {kernel.name!r}"
     apart, within, scratch = arranged.result(), arranged.result(), arranged.workspaces(kernel)
     donor = arranged.tensors[number]

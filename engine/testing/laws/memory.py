@@ -1,4 +1,4 @@
-"""Laws of memory: nothing is written but the result, and it comes out the same every time."""
+"""Laws of memory: only the result is written, and it is the same every time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _gives_the_same_bits(subject: Subject, case: Case) -> None:
 
 
 def _memory(tensor: torch.Tensor) -> torch.Tensor:
-    """All of the memory that a tensor lies in, what is between its elements included."""
+    """All of a tensor's storage, including gaps between its elements."""
     return torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage())
 
 

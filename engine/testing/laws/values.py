@@ -1,4 +1,4 @@
-"""Laws of values: the meaning is right, and what is inferred is what comes."""
+"""Laws of values: forward is correct, and infer predicts its result."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _require_predicted(
 
 
 def _require_same_with_names(operator: Operator, tensors: list[torch.Tensor], node: Node) -> None:
-    # A size of 1 stays a number: a name does not broadcast.
+    # A size of 1 stays a number, since names do not broadcast.
     sizes = {f"D{size}": size for tensor in tensors for size in tensor.shape}
     named = [
         spec_of(tensor).with_shape(
@@ -64,13 +64,13 @@ def _require_same_with_names(operator: Operator, tensors: list[torch.Tensor], no
     try:
         inferred = operator.infer(*named, **node.attributes)
     except SpecError:
-        return  # some operators need a size to be known
+        return  # some operators need known sizes
     bound = inferred.bind(sizes)
     require(bound == node.spec, f"infer gives {inferred}, with {sizes} {bound}, not {node.spec}")
 
 
 def _spoilt(tensors: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-    """The inputs with one of them of another rank, size or dtype."""
+    """The inputs, one of them changed in rank, size or dtype."""
     for i, tensor in enumerate(tensors):
         specs = [spec_of(tensor).with_shape(s) for s in _other_shapes(tuple(tensor.shape))]
         specs += [Spec(tuple(tensor.shape), dtype) for dtype in _other_dtypes(tensor)]
