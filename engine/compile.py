@@ -23,8 +23,6 @@ from engine.runtime import Runtime
 from ops import GraphError, Node
 from ops.provenance import updating
 
-DEVICE_TYPES = ("cpu", "cuda")
-
 
 class Optimizer(Protocol):
     """What ``compile`` needs from an optimizer: parameter updates as nodes. See ``graphs.SGD``."""
@@ -203,9 +201,11 @@ def _device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise GraphError(f"unknown device {device!r}: {error}") from None
-    if chosen.type not in DEVICE_TYPES:
-        raise GraphError(f"expected a device of type {' or '.join(DEVICE_TYPES)}, got {device!r}")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise GraphError(f"device {device!r} was asked for, and torch finds no CUDA device")
-    # Resolves "cuda" to a device with an index, like that of tensors on it.
-    return torch.empty(0, device=chosen).device
+    try:
+        # Resolves "cuda" to a device with an index, like that of tensors on it.
+        return torch.empty(0, device=chosen).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise GraphError(f"torch cannot use the device {device!r}: {reason}") from None

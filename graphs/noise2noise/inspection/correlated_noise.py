@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from graphs.noise2noise.images import signed_roots
-from graphs.noise2noise.inspection.even_noise import EvenNoise, photons_of_roots
+from graphs.noise2noise.inspection.even_noise import EvenNoise, median_deviation, photons_of_roots
 from graphs.noise2noise.inspection.scene import blocks, halved
 
 OCTAVES = 3
@@ -48,6 +49,17 @@ APART = 2.0
 """Times the noise of another channel: with more, no one strength is that of both."""
 
 
+SMOOTHED = 1.2
+"""Times the noise that is seen: at this strength a denoiser of white noise did best on photographs
+saved as JPEG of quality 75 to 95 with noise of a deviation of 10 and 25."""
+
+GAUSSIAN = 0.5
+"""The deviation of the finest details by their median, over that of all by the variance, at least.
+
+Of Gaussian noise 0.6 to 1 was seen; where a tenth of the pixels is far out, hardly any.
+"""
+
+
 def correlated_noise(
     shot: np.ndarray, zero: float | None, iso: int | None = None
 ) -> EvenNoise | None:
@@ -72,6 +84,26 @@ def correlated_noise(
     sigma = COARSER * float(np.sqrt(0.75 * np.square(octaves).sum() + octaves[-1] ** 2 / 4))
     photons = None if zero is None else photons_of_roots(shot, zero, sigma)
     return EvenNoise(sigma, zero, photons, is_white=False, is_sure=is_sure)
+
+
+def smoothed_noise(
+    shot: np.ndarray, zero: float | None, iso: int | None = None
+) -> EvenNoise | None:
+    """White noise that compression has smoothed a little, taken as white noise.
+
+    As strong as a denoiser of white noise must take it to be to remove it. None where
+    :func:`correlated_noise` gives None, or where a few pixels far out have most of the noise.
+
+    Args:
+        shot, zero, iso: as for :func:`correlated_noise`.
+    """
+    found = correlated_noise(shot, zero, iso)
+    median = median_deviation(shot if zero is None else signed_roots(zero, shot))
+    if found is None or median < GAUSSIAN * found.sigma:
+        return None
+    sigma = SMOOTHED * found.sigma
+    photons = None if zero is None else photons_of_roots(shot, zero, sigma)
+    return replace(found, sigma=sigma, photons=photons, is_white=True)
 
 
 def _octaves(values: np.ndarray) -> tuple[list[float], list[float]]:

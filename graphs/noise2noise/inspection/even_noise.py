@@ -135,10 +135,18 @@ def white_sigma(shot: np.ndarray) -> float | None:
     by_chance = (1 - math.sqrt(patches.shape[1] / len(patches))) ** 2
     if noise <= 0 or variances[0] < WHITE * by_chance * noise:
         return None
-    sigma, finest = math.sqrt(noise), _deviation(_finest(shot), (1, 2)).max()
+    sigma, finest = math.sqrt(noise), median_deviation(shot)
     if not SHARE * finest <= sigma <= TIMES * finest or _is_stronger_coarser(shot, sigma):
         return None
     return sigma
+
+
+def median_deviation(shot: np.ndarray) -> float:
+    """The standard deviation of the finest details by their median, of the channel with the most.
+
+    Few edges, or few pixels far out, hardly change it.
+    """
+    return float(_deviation(_finest(shot), (1, 2)).max())
 
 
 def _is_stronger_coarser(shot: np.ndarray, sigma: float) -> bool:

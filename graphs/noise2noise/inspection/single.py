@@ -9,7 +9,7 @@ import pywt
 from scipy.stats import norm, theilslopes
 from skimage.restoration import estimate_sigma
 
-from graphs.noise2noise.inspection.correlated_noise import correlated_noise
+from graphs.noise2noise.inspection.correlated_noise import correlated_noise, smoothed_noise
 from graphs.noise2noise.inspection.even_noise import EvenNoise, even_noise, zero_of_rising_noise
 from graphs.noise2noise.inspection.scene import halved
 
@@ -73,8 +73,9 @@ def noise_of_one(shot: np.ndarray, iso: int | None = None) -> NoiseOfOne:
     even = even_noise(shot, zero)
     if even is not None and zero is None:
         sigma = np.full(len(shot), even.sigma)
-    if even is None and survival > SURVIVAL:
-        even = correlated_noise(shot, zero, iso)
+    if even is None:
+        tell = correlated_noise if survival > SURVIVAL else smoothed_noise
+        even = tell(shot, zero, iso)
     return NoiseOfOne(
         sigma=tuple(sigma.tolist()),
         dark_variance=dark_variance,

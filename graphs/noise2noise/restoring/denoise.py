@@ -29,6 +29,11 @@ WEIGHTS = "the weights that come along"
 STAYS = "what neighbouring pixels share will stay; several shots of a scene would help"
 OR_BY_WEIGHTS = ", or '--method model', which takes fine texture for noise, too"
 
+MAY_BE_TEXTURE = (
+    "what may be fine texture is kept; if noise is left, '--method model' takes it away, and "
+    "texture like it"
+)
+
 TRAINING_SHARE = 0.9
 """Of the time; the rest is for cleaning and writing."""
 
@@ -225,7 +230,11 @@ def _tell(job: Job, choice: Choice, first: Capture, part: str = "") -> None:
     if first.noise is not None:
         job.say(f"{first.name}: noise of {first.noise}")
     job.say(f"method: {choice.method}, {choice.reason}")
-    is_shared = first.noise is not None and first.noise.correlated and choice.method in BY_PIXEL
-    by_weights = first.shown is not None and job.options.model is None
-    if is_shared and not (by_weights and choice.method == "model"):
-        job.say(STAYS + (OR_BY_WEIGHTS if by_weights else ""))
+    if choice.method not in BY_PIXEL:
+        return
+    shown = None if job.options.model else first.shown
+    by_weights = shown is not None and choice.method == "model"
+    if first.noise is not None and first.noise.correlated and not by_weights:
+        job.say(STAYS + (OR_BY_WEIGHTS if shown else ""))
+    elif shown and not shown.is_sure and not by_weights:
+        job.say(MAY_BE_TEXTURE)

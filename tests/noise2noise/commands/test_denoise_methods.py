@@ -146,6 +146,14 @@ def test_what_may_be_texture_is_left_unless_the_weights_are_asked_for(tmp_path: 
     assert taken < left  # as was said
 
 
+def test_noise_in_a_jpeg_file_is_removed(tmp_path: Path) -> None:
+    clean = cat(256, 256)
+    pixels = (255 * noisy(clean)).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=90)
+    assert method_of(denoised(tmp_path / "a.jpg", "-o", tmp_path / "b.png")) == "model"
+    assert psnr(load(tmp_path / "b.png"), clean) > psnr(load(tmp_path / "a.jpg"), clean) + 5
+
+
 @pytest.mark.parametrize(("iso", "method"), [(400, "zero-shot"), (3200, "model")])
 def test_what_a_camera_says_is_noise(iso: int, method: str, tmp_path: Path) -> None:
     exif = Image.Exif()

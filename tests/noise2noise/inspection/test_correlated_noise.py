@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from graphs.noise2noise.data.correlated import correlated_normal
 from graphs.noise2noise.data.randomness import generator_for
-from graphs.noise2noise.inspection.correlated_noise import correlated_noise
+from graphs.noise2noise.inspection.correlated_noise import correlated_noise, smoothed_noise
+from graphs.noise2noise.inspection.even_noise import even_noise
 from graphs.noise2noise.inspection.single import noise_of_one
 from tests.noise2noise.inspection.made import photograph
 from tests.noise2noise.scenes import cat, noisy
@@ -49,6 +53,36 @@ def test_white_noise_beside_texture_is_not_shared_for_sure() -> None:
     assert found.is_correlated
     assert found.even is not None
     assert not found.even.is_sure
+
+
+def as_jpeg(shot: np.ndarray, quality: int = 90) -> np.ndarray:
+    file = io.BytesIO()
+    pixels = shot.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)).transpose(2, 0, 1).astype(np.float64)
+
+
+def test_white_noise_that_a_jpeg_file_has_smoothed() -> None:
+    scene = photograph(256, 256)
+    white = np.random.default_rng(0).normal(0, 25, scene.shape)
+    found = noise_of_one(as_jpeg(scene + white))
+    assert even_noise(as_jpeg(scene + white), None) is None  # or this would show nothing
+    assert found.even is not None
+    assert (found.even.is_white, found.even.is_sure) == (True, True)
+    assert found.even.sigma == pytest.approx(25, rel=0.2)
+
+
+def test_a_jpeg_file_without_noise_is_not_noisy_for_sure() -> None:
+    found = noise_of_one(as_jpeg(photograph(256, 256)))
+    assert found.even is None or not found.even.is_sure
+
+
+def test_pixels_far_out_are_no_smoothed_noise() -> None:
+    shot = 120 + 3 * np.random.default_rng(0).normal(size=(3, 128, 128))
+    far_out = np.random.default_rng(1).random(shot.shape) < 0.1
+    shot[far_out] = np.random.default_rng(2).uniform(0, 255, far_out.sum())
+    assert smoothed_noise(shot, None) is None
+    assert correlated_noise(shot, None) is not None
 
 
 def test_what_is_cut_off_does_not_count() -> None:
