@@ -14,11 +14,14 @@ the image sets beside the checkout or at BLOCKWRIGHT_DATA.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from rich.console import Console
 
 from benchmarks.denoising import (
@@ -58,6 +61,7 @@ SHOWN = MOST + 0.5
 """The range of what is seen: beside the most contrast, noise of about five times its deviation."""
 
 LR = 5e-4
+JPEG_QUALITY = 90
 CASES: Mapping[str, Noise] = {
     "Gaussian, sigma 5": parse_noise("gaussian:5"),
     "Gaussian, sigma 10": parse_noise("gaussian:10"),
@@ -110,12 +114,16 @@ def _ship(folder: RunFolder, architecture: Architecture) -> None:
     save_network(SHIPPED, best, architecture, {TRAINED_FOR: str(NOISE), RANGE: f"{SHOWN:g}"})
 
 
-def photographs_with(noise: Noise, *, in_files: bool = True) -> Iterator[Sample]:
-    """Set14 with noise of the paper's protocol, or as files of 8 bits hold that."""
+Kept = Callable[[torch.Tensor], torch.Tensor]
+"""What is left of a noisy picture (C, H, W), white being 1, in a file."""
+
+
+def photographs_with(noise: Noise, kept: Kept) -> Iterator[Sample]:
+    """Set14 with noise, as files hold it."""
     for i, picture in enumerate(photographs("set14")):
         clean = picture.float() / 255
         noisy = noise(clean[None], generator_for(2, 0, i)).pixels[0]
-        yield Sample(f"{i}", _in_bytes(noisy) if in_files else noisy, clean)
+        yield Sample(f"{i}", kept(noisy), clean)
 
 
 def mean_captures(fields: Iterable[Field], shots: int) -> Iterator[Sample]:
@@ -128,6 +136,14 @@ def _in_bytes(picture: torch.Tensor) -> torch.Tensor:
     return (picture * 255).round().clamp(0, 255) / 255
 
 
+def _in_jpeg(picture: torch.Tensor) -> torch.Tensor:
+    pixels = (_in_bytes(picture) * 255).byte().permute(1, 2, 0).squeeze(2).numpy()
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY)
+    read = torch.from_numpy(np.array(Image.open(file))).float() / 255
+    return read.permute(2, 0, 1) if read.ndim == 3 else read[None]
+
+
 def _is_known(sample: Sample) -> bool:
     raster = Raster(sample.noisy.numpy(), "CYX")
     seen = shown(raster, noise_level(raster))
@@ -138,8 +154,11 @@ def scores(console: Console) -> dict[str, dict[str, object]]:
     """Of every case, how many pictures and the mean PSNR of each method."""
     loaded = load_network(SHIPPED)
     restore = Restorer(loaded.network, loaded.architecture.channels)
-    sets = {name: photographs_with(noise) for name, noise in CASES.items()}
-    sets["Gaussian, sigma 25, unclipped"] = photographs_with(NOISE, in_files=False)
+    sets = {name: photographs_with(noise, _in_bytes) for name, noise in CASES.items()}
+    for sigma in (10, 25):
+        noise = parse_noise(f"gaussian:{sigma}")
+        sets[f"Gaussian, sigma {sigma}, JPEG"] = photographs_with(noise, _in_jpeg)
+    sets["Gaussian, sigma 25, unclipped"] = photographs_with(NOISE, lambda noisy: noisy)
     fields = read_fields(DATA / "fmd-fluorescence")
     wide = [field for field in fields if field.is_correlated]
     others = [field for field in fields if not field.is_correlated]
