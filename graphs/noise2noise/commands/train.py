@@ -116,6 +116,7 @@ def train(
       - a folder whose names follow a --pattern, or that has a folder
         for each burst, or that has a stack (TIFF, .npy) for each scene
       - stacks of repeated shots, each a file
+      - the files of one burst: shots that look alike
       - a folder of single noisy pictures (Neighbor2Neighbor)
       - with --noise: clean pictures, for experiments
       - a course's train_data.pkl

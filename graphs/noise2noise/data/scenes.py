@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from graphs.noise2noise.data.course import is_course
+from graphs.noise2noise.data.same_scene import kind_of, show_one_scene
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import is_picture_name, list_pictures, read_raster
 
@@ -45,7 +46,8 @@ def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool =
     Args:
         paths: two or more folders, where files of the same name are shots of one scene; or one
             folder of files whose names follow the pattern, of folders that each hold a burst, of
-            stacks, or of single pictures; or files that are stacks; or the course's pickles.
+            stacks, or of single pictures; or files that are stacks, shots of one scene, or single
+            pictures; or the course's pickles.
         pattern: of file names, such as ``{scene}_raw{shot}.png``; without ``{shot}``, for single
             pictures.
         clean: whether the pictures are clean, each of them a scene.
@@ -73,7 +75,7 @@ def find_scenes(paths: Sequence[Path], pattern: str | None = None, clean: bool =
         return _in_folder(folders[0])
     if is_course(paths):
         return Scenes("course", [list(paths)], "the course's pickle of pairs")
-    return Scenes("shots", [[path] for path in paths], "stacks of repeated shots")
+    return _of_files(paths)
 
 
 def name_expression(pattern: str) -> re.Pattern[str]:
@@ -232,11 +234,32 @@ def _in_folder(folder: Path) -> Scenes:
     files = files_in(folder)
     stacked = [file for file in files if read_raster(file).frames > 1]
     if not stacked:
-        return Scenes("single", [[file] for file in files], "a folder of single noisy pictures")
+        why = "a folder of single noisy pictures"
+        if _show_one_scene(files):
+            why += f", which look alike: if they are shots of one scene, name them: {folder}/*"
+        return Scenes("single", [[file] for file in files], why)
     if len(stacked) < len(files):
         single = next(file for file in files if file not in stacked)
         raise InputError(f"{stacked[0]} is a stack of shots and {single} is not: train on one kind")
     return Scenes("shots", [[file] for file in files], "a folder of stacks of repeated shots")
+
+
+def _of_files(files: Sequence[Path]) -> Scenes:
+    """Shots of one scene, different pictures, or stacks, as which arrays count in any case."""
+    each = [[file] for file in files]
+    pictures = [file for file in files if file.suffix.lower() != ".npy"]
+    if len(files) == 1 or len(pictures) < len(files):
+        return Scenes("shots", each, "stacks of repeated shots")
+    kinds = {kind_of(read_raster(file)) for file in files}
+    if any(kind.frames > 1 for kind in kinds):
+        return Scenes("shots", each, "stacks of repeated shots")
+    if len(kinds) > 1 or _show_one_scene(files):  # or what reads them tells how they differ
+        return Scenes("shots", [files], f"{len(files)} shots that show one scene")
+    return Scenes("single", each, f"{len(files)} single noisy pictures, of different scenes")
+
+
+def _show_one_scene(files: Sequence[Path]) -> bool:
+    return len(files) > 1 and show_one_scene(map(read_raster, files))
 
 
 def _inner(folder: Path) -> list[Path]:

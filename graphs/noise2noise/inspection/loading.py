@@ -11,7 +11,7 @@ import numpy as np
 from graphs.noise2noise.data.course import is_course, read_course_pickle
 from graphs.noise2noise.data.scenes import SCENE, find_scenes, name_of_scene, reference_of
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import is_picture_name, read_raster
+from graphs.noise2noise.images import read_raster
 from graphs.noise2noise.inspection.scene import Scene
 
 MOST_SHOTS = 32
@@ -43,10 +43,7 @@ def find_scene_files(
     Raises:
         InputError: the files make no scenes, or a scene has no reference.
     """
-    if pattern is None and len(paths) > 1 and all(map(_is_single, paths)):
-        groups: Sequence[Sequence[Path]] = [list(paths)]
-    else:
-        groups = find_scenes(paths, pattern).groups
+    groups = find_scenes(paths, pattern).groups
     found = [SceneFiles(name_of_scene(group, pattern), group) for group in groups]
     if reference is None:
         return found
@@ -118,7 +115,3 @@ def _require_alike(file: Path, shot: np.ndarray, first_file: Path, first: np.nda
         raise InputError(f"{first_file} and {file} differ in size, {sizes[0]} and {sizes[1]}")
     if shot.dtype != first.dtype:
         raise InputError(f"{first_file} and {file} differ in the kind of their numbers")
-
-
-def _is_single(path: Path) -> bool:
-    return path.is_file() and is_picture_name(path) and read_raster(path).frames == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from graphs.noise2noise.restoring.same_scene import show_one_scene
+from graphs.noise2noise.data.same_scene import show_one_scene
 from graphs.noise2noise.restoring.scenes import Scene
 
 Learned = Literal["zero-shot", "repeats", "neighbours"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
+from graphs.noise2noise.data.same_scene import show_one_scene
 from graphs.noise2noise.data.scenes import (
     bursts_in,
     files_in,
@@ -23,7 +24,6 @@ from graphs.noise2noise.data.scenes import (
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, are_equal, mean_of, read_raster
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
-from graphs.noise2noise.restoring.same_scene import show_one_scene
 from graphs.noise2noise.restoring.shipped import Shown, shown
 
 DIFFERENT = "M"

@@ -13,7 +13,7 @@ from graphs.noise2noise.data.holding_out import hold_out
 from graphs.noise2noise.data.reading import Readings, read_scenes
 from graphs.noise2noise.data.scenes import find_scenes
 from graphs.noise2noise.errors import InputError
-from tests.noise2noise.scenes import bytes_of, cat, save, shots
+from tests.noise2noise.scenes import bytes_of, cat, noisy, save, shots
 
 
 def read(*paths: Path, pattern: str | None = None, clean: bool = False) -> Readings:
@@ -126,6 +126,25 @@ def test_a_folder_of_stacks_of_bursts_or_of_single_pictures(tmp_path: Path) -> N
     assert [found.kind for found in kinds.values()] == ["shots", "shots", "single"]
     shapes = {name: [len(s) for s in read_scenes(f, 32).scenes] for name, f in kinds.items()}
     assert shapes == {"stacks": [5, 5], "bursts": [3, 3], "single": [1, 1, 1]}
+
+
+def test_files_of_one_scene_and_of_several(tmp_path: Path) -> None:
+    cats = [save(tmp_path / f"{k}.png", noisy(cat(64, 64), seed=k)) for k in range(3)]
+    upside_down = save(tmp_path / "down.png", noisy(cat(64, 64).flip(1)))
+    large = save(tmp_path / "large.png", noisy(cat(64, 80)))
+    burst = find_scenes(cats)
+    assert (burst.kind, burst.groups) == ("shots", [cats])
+    different = find_scenes([*cats, upside_down])
+    assert (different.kind, len(different.groups)) == ("single", 4)
+    assert "differ in size" in message(*cats, large)
+
+
+def test_a_folder_that_may_be_a_burst_is_told_of(tmp_path: Path) -> None:
+    for k in range(3):
+        save(tmp_path / "alike" / f"{k}.png", noisy(cat(64, 64), seed=k))
+        save(tmp_path / "unlike" / f"{k}.png", noisy(cat(64, 64).roll(20 * k, 2)))
+    assert "shots of one scene, name them" in find_scenes([tmp_path / "alike"]).why
+    assert find_scenes([tmp_path / "unlike"]).why == "a folder of single noisy pictures"
 
 
 def test_a_course_pickle(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,16 +21,32 @@ MIDDLE = 512
 """Side of the square in which noise is measured."""
 
 
-def show_one_scene(rasters: Sequence[Raster]) -> bool:
-    """Whether single pictures of one kind look the same but for the noise."""
-    kinds = {(r.frames, r.channels, r.size, r.dtype) for r in rasters}
-    if len(kinds) > 1 or rasters[0].frames > 1:
-        return False
+def show_one_scene(rasters: Iterable[Raster]) -> bool:
+    """Whether single pictures of one kind look the same but for the noise; there may be but one.
+
+    Of an iterator no more is read than it takes to tell.
+    """
     return all(_look_alike(a, b) for a, b in pairwise(rasters))
+
+
+class Kind(NamedTuple):
+    """What shots of one scene have in common."""
+
+    frames: int
+    channels: int
+    size: tuple[int, int]
+    dtype: np.dtype
+
+
+def kind_of(raster: Raster) -> Kind:
+    """The kind of a picture."""
+    return Kind(raster.frames, raster.channels, raster.size, raster.dtype)
 
 
 def _look_alike(first: Raster, second: Raster) -> bool:
     """Whether thumbnails of two pictures go together, or differ by no more than their noise."""
+    if kind_of(first) != kind_of(second) or first.frames > 1:
+        return False
     a, b = _thumbnail(first), _thumbnail(second)
     if np.corrcoef(a, b)[0, 1] > ALIKE:
         return True
