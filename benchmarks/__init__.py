@@ -1,1 +1,1 @@
-"""Speed and quality, measured beside the rivals; each module is a command."""
+"""Benchmarks of speed and quality against rival libraries; most modules are commands."""

@@ -1,9 +1,9 @@
-"""Runs the benchmarks one after the other, each in a process of its own.
+"""Runs the speed benchmarks one after the other, each in a process of its own.
 
-    python -m benchmarks                       # all
-    python -m benchmarks --list                # what there is
-    python -m benchmarks --rounds 3            # see that they work
-    python -m benchmarks inference dispatch    # some
+    python -m benchmarks                       # all of them
+    python -m benchmarks --list                # list them
+    python -m benchmarks --rounds 3            # just check that they work
+    python -m benchmarks inference dispatch    # some of them
 
 Afterwards ``python -m benchmarks.tables`` writes the results into the pages.
 """
@@ -29,7 +29,7 @@ BENCHMARKS = {
 
 
 def main() -> None:
-    """Run what was asked for; the exit status tells whether all of it ended well."""
+    """Run the chosen benchmarks; the exit status tells whether all of them succeeded."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
         description=__doc__,

@@ -2,9 +2,10 @@
 
     python -m benchmarks.compile_time [--rounds 10]
 
-The network's training step is timed from the graph to the end of its first run. With the native
-backend, once with nothing in the cache of compiled code, then with a warm one in this process, and
-in a second process. Graphs grow as a chain, and at random with gradients and updates.
+The network's training step is timed from building the graph to the end of its first run; with the
+native backend, in a new process with an empty cache of compiled code, in a second process with that
+cache, and repeatedly in one process. The larger graphs are chains, and random graphs with gradients
+and updates.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ from ops import Node, mean, square, tanh
 
 SIZES = (1_000, 2_000, 5_000, 10_000)
 RECENT = 50
-"""Values that a random graph prefers to grow from."""
+"""How many of the latest values a random graph grows from by preference."""
 
 FORWARD_SHARE = 0.24
-"""Of the nodes of a random graph with its gradient."""
+"""The fraction of forward nodes in a random graph with its gradient."""
 
 BATCH, SIDE = 100, 32
 CACHE = "BLOCKWRIGHT_CACHE"
@@ -54,7 +55,7 @@ def seconds_to_first_result(backend: str) -> float:
 
 
 def seconds_in_a_new_process(backend: str, cache: str) -> float:
-    """The same in a process of its own, that finds what is in a cache."""
+    """The same in a new process, with the cache in a given folder."""
     command = [sys.executable, "-m", "benchmarks.compile_time", "--only", backend]
     done = subprocess.run(
         command, env=os.environ | {CACHE: cache}, check=True, capture_output=True, text=True
@@ -72,7 +73,7 @@ def chain(nodes: int) -> Graph:
 
 
 def random_graph(nodes: int) -> Graph:
-    """Differences, products and tanh of recent values and of any; ``nodes`` with the gradient."""
+    """Differences, products and tanh of recent and other values; ``nodes`` with the gradient."""
     choose = random.Random(0)
     g = GraphBuilder("random")
     pool = [g.input("x", (4, 4)), g.parameter("w", (4, 4))]
@@ -88,7 +89,7 @@ def random_graph(nodes: int) -> Graph:
 def seconds_per_size(
     make: Callable[[int], Graph], rounds: int, train: bool
 ) -> list[tuple[float, float]]:
-    """(steps of the program, median seconds of one core) for every size."""
+    """(steps of the program, median CPU seconds) for every size."""
     points: list[tuple[float, float]] = []
     training: dict[str, Any] = {"minimize": "loss", "optimizer": SGD(0.1)} if train else {}
     for size in SIZES:

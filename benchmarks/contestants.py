@@ -1,4 +1,4 @@
-"""Who takes part: ours with every backend, PyTorch, torch.compile, JAX and others, by name."""
+"""The contestants, by name: ours with every backend, PyTorch, torch.compile, JAX and others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAYOUTS: tuple[Layout, ...] = (("channels-last", True), ("NCHW", False))
 
 @dataclass(frozen=True)
 class Network:
-    """A network in ours and in PyTorch: equal, if made from the same seed."""
+    """A network in our library and in PyTorch, with equal weights if made from the same seed."""
 
     ours: Callable[[], Module]
     torch: Callable[[], nn.Module]
@@ -38,7 +38,7 @@ UNET = Network(UNet, TorchUNet)
 def training_steps(
     network: Network, noisy: torch.Tensor, target: torch.Tensor, backends: Iterable[str]
 ) -> dict[str, Contestant]:
-    """Steps that return their loss, all from the weights of seed 0."""
+    """Training steps that return their loss, all starting from the weights of seed 0."""
     batch, side = len(noisy), noisy.shape[-1]
     makers: dict[str, Callable[[], Contestant]] = {}
 
@@ -119,7 +119,7 @@ def _onnx_runtime(noisy: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
 
 
 def installed(package: str) -> bool:
-    """Whether a package is there; says so if it is not."""
+    """Whether a package is installed; prints a note if it is not."""
     found = find_spec(package) is not None
     if not found:
         print(f"{package} is not installed: it takes no part")
@@ -135,10 +135,10 @@ def _made(makers: dict[str, Callable[[], Contestant]]) -> dict[str, Contestant]:
 
 
 def require_same(contestants: dict[str, Contestant]) -> None:
-    """Check that all compute the same, to rounding, before any is timed.
+    """Check that all contestants compute the same, up to rounding, before any is timed.
 
     Raises:
-        SystemExit: one does not.
+        SystemExit: one of them does not.
     """
     results = {name: torch.as_tensor(run()).clone() for name, run in contestants.items()}
     expected = results[f"PyTorch eager, {LAYOUTS[0][0]}"]

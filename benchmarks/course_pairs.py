@@ -1,12 +1,12 @@
-"""Quality on pairs like the course's: ours beside an identically trained PyTorch twin.
+"""Quality on pairs like the course's: ours next to an identically trained PyTorch twin.
 
     python -m benchmarks.course_pairs                    # ours, the twin, a wider one: minutes each
     python -m benchmarks.course_pairs --train-shipped 60 # first train the weights that ship
 
 The pairs are 32x32 pieces of photographs scaled down to a third, each shot with its own Gaussian
 noise, sigma 25 of 255, not clipped. Training pieces are cut from BSDS500's training photographs,
-test pieces from CBSD68, which shares no picture with them. Needs the image sets beside the checkout
-or at BLOCKWRIGHT_DATA.
+test pieces from CBSD68, which shares no picture with them. Needs the image sets next to the
+checkout or at BLOCKWRIGHT_DATA.
 """
 
 from __future__ import annotations
@@ -74,20 +74,20 @@ def shot(clean: Images, generator: torch.Generator) -> Images:
 
 
 def psnr(estimate: Images, clean: Images) -> float:
-    """The course's figure: the mean over images of 10 log10(255**2 / mse), in dB."""
+    """The course's metric: the mean over images of 10 log10(255**2 / mse), in dB."""
     errors = ((estimate - clean) ** 2).mean((1, 2, 3))
     return float((10 * torch.log10(255**2 / errors)).mean())
 
 
 def train_ours(model: Model, a: Images, b: Images, epochs: int) -> None:
-    """Epoch by epoch, the order of the pairs seeded by its number."""
+    """Train epoch by epoch; the epoch's number seeds the order of the pairs."""
     for epoch in range(epochs):
         torch.manual_seed(epoch)
         model.train(a, b, 1)
 
 
 def train_twin(net: nn.Sequential, a: Images, b: Images, epochs: int) -> None:
-    """The same pairs in the same order with the same optimizer, by PyTorch."""
+    """Train on the same pairs in the same order with the same optimizer, in PyTorch."""
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     for epoch in range(epochs):
         torch.manual_seed(epoch)
@@ -98,7 +98,7 @@ def train_twin(net: nn.Sequential, a: Images, b: Images, epochs: int) -> None:
 
 
 def train_shipped(photos: list[Images], epochs: int) -> Model:
-    """The report's network, with new pieces and new noise in each epoch, the rate annealed."""
+    """Train the report's network with new pieces and noise in each epoch and an annealed rate."""
     model, generator = seeded_model(), torch.Generator().manual_seed(1)
     for epoch in range(epochs):
         model.optimizer.lr = 1e-5 + 1e-3 * (1 + math.cos(math.pi * epoch / epochs))
@@ -109,7 +109,7 @@ def train_shipped(photos: list[Images], epochs: int) -> Model:
 
 
 def seeded_model(channels: int = 32) -> Model:
-    """A model whose first weights are those of seed 0."""
+    """A model with the initial weights of seed 0."""
     torch.manual_seed(0)
     return Model(report_network(channels))
 
@@ -143,7 +143,7 @@ def compare(epochs: int) -> dict[str, dict[str, float]]:
 
 @torch.no_grad()
 def twin_predict(net: nn.Sequential, noisy: Images) -> Images:
-    """What ``Model.predict`` does, by PyTorch."""
+    """What ``Model.predict`` does, in PyTorch."""
     return (net(noisy / 255) * 255).clamp(0, 255)
 
 

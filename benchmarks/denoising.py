@@ -1,13 +1,13 @@
-"""The Noise2Noise paper's Table 1: the U-Net trained by noisy targets, and by clean ones.
+"""The Noise2Noise paper's Table 1: the U-Net trained with noisy targets, and with clean ones.
 
     python -m benchmarks.denoising --minutes 100 --noises gaussian --targets noisy
     python -m benchmarks.denoising --steps 20000 --threads 2    # all six, the same steps for each
 
-Trained on 64x64 squares of BSDS500's training photographs, scored on whole pictures of Set14 and
-CBSD68 (grey ones as RGB), with unclipped noise: Gaussian of sigma 25, Poisson of lambda 30,
-Bernoulli of p 0.5. Each training is kept in a folder of ``benchmarks/runs``; the same command goes
-on with one that was cut short, and only scores one that is done. Needs the image sets beside the
-checkout or at BLOCKWRIGHT_DATA.
+Training uses 64x64 crops of BSDS500's training photographs, scores are on whole pictures of Set14
+and CBSD68 (grey ones as RGB), with unclipped noise: Gaussian with sigma 25, Poisson with lambda 30,
+Bernoulli with p 0.5. Each training run is kept in a folder of ``benchmarks/runs``; the same command
+resumes one that was interrupted, and only scores one that is finished. Needs the image sets next to
+the checkout or at BLOCKWRIGHT_DATA.
 """
 
 from __future__ import annotations
@@ -57,26 +57,26 @@ TEST_SETS = ("set14", "cbsd68")
 CROP, BATCH, LR = 64, 8, 1e-3
 VALIDATE_EVERY = 500
 HELD_OUT = 8
-"""Photographs of the training set that serve to validate, with noise on both sides."""
+"""Photographs of the training set held out for validation, with noise on inputs and targets."""
 
 Row = dict[str, float | str]
 
 
 @dataclass(frozen=True)
 class Contest:
-    """One training: on which noise, by which targets."""
+    """One training run: with which noise and which targets."""
 
     noise: str
     targets: Targets
 
     @property
     def name(self) -> str:
-        """Of its folder and its row."""
+        """The name of its row in the results."""
         return f"{self.noise}, {self.targets} targets"
 
 
 def photographs(folder: str) -> list[torch.Tensor]:
-    """Every picture of a set as RGB, [3, H, W] of uint8, in the order of the names."""
+    """Every picture of a set as RGB, uint8 [3, H, W], sorted by name."""
     paths = sorted((DATA / folder).glob("*.*g"))
     if not paths:
         raise SystemExit(f"no images in {DATA / folder}: set BLOCKWRIGHT_DATA")
@@ -92,7 +92,7 @@ def train(
     folder: RunFolder,
     console: Console,
 ) -> tuple[Module, Row]:
-    """Train, go on with it, or find it done; returns the last network and what it took."""
+    """Train, resume, or find the training finished; return the last network and what it took."""
     noise = NOISES[contest.noise]
     net = architecture.build(seed=0)
     training_set = SyntheticShots(photos[:-HELD_OUT], noise, CROP, contest.targets)
@@ -118,7 +118,7 @@ def train(
 
 
 class Denoiser:
-    """A network on a whole picture [3, H, W], extended to sides that it takes."""
+    """Applies a network to a whole picture [3, H, W], extended to sides that the network takes."""
 
     def __init__(self, net: Module, multiple: int) -> None:
         g = GraphBuilder("denoiser")
@@ -126,17 +126,17 @@ class Denoiser:
         self._multiple = multiple
 
     def __call__(self, noisy: torch.Tensor) -> torch.Tensor:
-        """The picture cleaned, and clipped to what can be shown."""
+        """The picture cleaned, and clipped to [0, 1]."""
         whole = extend_to_multiple(noisy[None], self._multiple)
         height, width = whole.shape[2:]
-        # Torch's kernels: for each size once, native code would take longer to compile than to run.
+        # Torch's kernels: native code used once per size would take longer to compile than to run.
         program = compile(self._graph, backend="torch", H=height, W=width)
         clean = program(noisy=whole)["clean"]
         return clean[0, :, : noisy.shape[1], : noisy.shape[2]].clamp(0, 1)
 
 
 def scores(noise: Noise, restored: Callable[[torch.Tensor], torch.Tensor]) -> Row:
-    """The mean PSNR over the pictures of each test set, each with noise of its own."""
+    """The mean PSNR over the pictures of each test set, each with its own noise."""
     row: Row = {}
     for number, name in enumerate(TEST_SETS):
         figures = []
@@ -174,7 +174,7 @@ def main() -> None:
 
 
 def _write(path: Path, rows: Mapping[str, Row], architecture: Architecture) -> None:
-    """Put rows among those that the file has already."""
+    """Add rows to those already in the file, replacing rows of the same name."""
     earlier = json.loads(path.read_text())["rows"] if path.exists() else {}
     result = {
         "torch": torch.__version__,

@@ -2,7 +2,7 @@
 
     python -m benchmarks.dispatch [--rounds 200] [--backend native]
 
-A training step and an inference of the report's network; each turn is ten calls.
+Times a training step and an inference of the report's network, ten calls in each turn.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CALLS = 10
 
 
 def main() -> None:
-    """Time both, print the tables, write JSON and plot."""
+    """Time both, print the tables, write the JSON file and the plot."""
     parser = options(__doc__, rounds=200)
     parser.add_argument("--backend", nargs="+", default=BACKENDS, choices=BACKENDS)
     chosen = parser.parse_args()

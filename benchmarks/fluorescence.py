@@ -1,18 +1,18 @@
-"""Real captures: a network trained on raw pairs of fluorescence, scored against the averages.
+"""Real captures: a network trained on raw fluorescence captures, scored against averages.
 
     python -m benchmarks.fluorescence --steps 24000 --gain 1.4
     python -m benchmarks.fluorescence --steps 23808 --captured-only \\
         --results benchmarks/results/fluorescence_without_gain.json
 
-The upper halves of all fields are trained on, two of the raw captures at a time. The lower halves,
-which the network has never seen, are scored against the average of 50 captures, beside the
-classical methods, each at the strength that is best for that very field. The brightness of captures
-strays, so PSNR is also given after a straight-line fit, of everybody's results alike.
+Training uses the upper halves of all fields, two raw captures at a time. The lower halves, which
+the network has never seen, are scored against the average of 50 captures, next to the classical
+methods, each at the strength that is best for that very field. Because the brightness of captures
+varies, PSNR is also given after a straight-line fit, applied to the results of every method.
 
-What correlated noise costs is told by a second training, in which the noise of every capture of a
-correlated field has been shuffled among pixels of like brightness: as strong as before, but
-independent from pixel to pixel. Trainings are kept in ``benchmarks/runs``: the same command goes on
-with one that was cut short. Needs the image sets beside the checkout or at BLOCKWRIGHT_DATA.
+What correlated noise costs is measured by a second training run, in which the noise of every
+capture of a correlated field is shuffled among pixels of similar brightness: as strong as before,
+but independent from pixel to pixel. Runs are kept in ``benchmarks/runs``: the same command resumes
+one that was interrupted. Needs the image sets next to the checkout or at BLOCKWRIGHT_DATA.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ OURS = "Blockwright"
 CROP, BATCH, LR = 64, 8, 1e-3
 VALIDATE_EVERY = 500
 CORRELATED = 0.15
-"""Between neighbours, from which on a field's noise counts as correlated."""
+"""Correlation of neighbours above which a field's noise counts as correlated."""
 ALIKE = 512
-"""Pixels of like brightness among which noise is shuffled."""
+"""The number of pixels of similar brightness among which noise is shuffled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,8 @@ class Field:
     Attributes:
         name: microscope and sample.
         captures: (k, 1, H, W) from 0 to 1.
-        average: (1, H, W), of 50 captures.
-        correlation: of the noise of neighbouring pixels.
+        average: (1, H, W), the average of 50 captures.
+        correlation: between the noise of neighbouring pixels.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Field:
 
     @property
     def is_correlated(self) -> bool:
-        """Whether the noise of neighbouring pixels has more than a little in common."""
+        """Whether the noise of neighbouring pixels is more than slightly correlated."""
         return self.correlation > CORRELATED
 
 
@@ -92,7 +92,7 @@ def read_fields(folder: Path, chosen: str = "") -> list[Field]:
         if re.search(chosen, name):
             raws = [_read(raw) for raw in sorted(folder.glob(f"{name}_raw*.png"))]
             pairs = [noise_of_pair(raws[0].numpy(), other.numpy()) for other in raws[1:]]
-            # Motion and drift between two captures only ever add to it.
+            # Motion and drift between two captures can only add to it.
             correlation = min(pair.correlation for pair in pairs)
             fields.append(Field(name, torch.stack(raws), _read(path), correlation))
     if not fields:
@@ -118,7 +118,7 @@ def halves(field: Field) -> tuple[Field, Field]:
 
 
 def whitened(field: Field, seed: int = 0) -> Field:
-    """The field with the noise of each capture shuffled among pixels of like brightness."""
+    """The field with the noise of each capture shuffled among pixels of similar brightness."""
     generator = torch.Generator().manual_seed(seed)
     order = field.average.flatten().argsort()
     captures = []
@@ -134,12 +134,12 @@ def whitened(field: Field, seed: int = 0) -> Field:
 
 
 def train(fields: Sequence[Field], options: argparse.Namespace, folder: Path) -> Restorer:
-    """A network of the fields' captures, each the target of the others."""
+    """A network trained on the fields' captures, each the target of the others."""
     architecture = Architecture(
         network="unet", width=options.width, depth=options.depth, channels=1
     )
     net = architecture.build(seed=0)
-    # The lowest rows of the training halves tell which weights are best.
+    # The bottom rows of the training halves are held out to pick the best weights.
     held = max(CROP, fields[0].average.shape[1] // 8)
     objective = shots_objective(net, 1)
     training = Training(
@@ -170,12 +170,12 @@ def train(fields: Sequence[Field], options: argparse.Namespace, folder: Path) ->
 
 @dataclass(frozen=True)
 class Row:
-    """A field's scores, the means over its captures.
+    """A field's scores, averaged over its captures.
 
     Attributes:
-        correlation: of the noise of neighbouring pixels.
+        correlation: between the noise of neighbouring pixels.
         psnr, ssim: by method.
-        fitted: PSNR by method, after the straight line that brings each result nearest.
+        fitted: PSNR by method, after fitting each result to the reference by a straight line.
         strengths: of the classical methods.
     """
 
@@ -187,16 +187,16 @@ class Row:
 
     @property
     def over_noisy(self) -> float:
-        """What the network gains, in dB."""
+        """What the network gains over the noisy captures, in dB."""
         return self.psnr[OURS] - self.psnr["noisy"]
 
     @property
     def over_classical(self) -> float:
-        """What it gains over the best of the classical methods, in dB."""
+        """What the network gains over the best of the classical methods, in dB."""
         return self.psnr[OURS] - max(self.psnr[name] for name in BASELINES)
 
     def to_json(self) -> dict[str, object]:
-        """With figures of a length that can be read."""
+        """As JSON, with rounded figures."""
         return {
             "correlation of neighbours": round(self.correlation, 3),
             "psnr": _rounded(self.psnr),
@@ -209,7 +209,7 @@ class Row:
 
 
 def score(field: Field, restore: Restorer, grid: Path | None = None) -> Row:
-    """Every method on every capture of a field; the pictures as a file, if one is named."""
+    """Score every method on every capture of a field; write the pictures to ``grid``, if given."""
     samples = [
         Sample(f"{field.name} {i + 1}", capture, reference=field.average)
         for i, capture in enumerate(field.captures)
@@ -252,7 +252,7 @@ def compare(
 
 
 def cost_of_correlation(captured: Row, white: Row) -> dict[str, float]:
-    """By how many dB each method does worse than it would if the same noise was white."""
+    """By how many dB each method does worse than it would if the same noise were white."""
     return _rounded(
         {
             method: white.fitted[method] - captured.fitted[method]
@@ -263,7 +263,7 @@ def cost_of_correlation(captured: Row, white: Row) -> dict[str, float]:
 
 
 def print_rows(title: str, rows: Mapping[str, Row]) -> None:
-    """A row for each field: its noise, every method, and by how much the network is ahead."""
+    """Print a row for each field: its noise, every method, and how far the network is ahead."""
     methods = ["noisy", OURS, *BASELINES]
     table = Table("field", "neighbours", *methods, "ahead by", title=title, title_justify="left")
     for name, row in rows.items():

@@ -1,12 +1,13 @@
-"""Everything there is to measure on a GPU, in one command.
+"""All GPU benchmarks in one command.
 
     python -m benchmarks.gpu [--rounds 50] [--epochs 30] [--compute float32] [--batch 100]
 
-First that programs on CUDA compute what they should: the report's network trained beside PyTorch's
-in float64, runs launched as a graph beside runs that go step by step, the memory that was promised.
-Then a training step in each precision, beside PyTorch eager and ``torch.compile`` tuned at length,
-interleaved, all checked to have the same loss; then the report's whole schedule. Each figure is
-printed beside its bar, and ``results/gpu.json`` is written anew after each case.
+First it checks that programs on CUDA compute what they should: the report's network is trained next
+to PyTorch's in float64, and runs launched as a CUDA graph are compared with runs step by step. Then
+it measures the memory against what was promised; a training step in each precision, interleaved
+with PyTorch eager and ``torch.compile`` in max-autotune mode, all checked to have the same loss;
+and the report's whole schedule. Each figure is printed next to its target, and ``results/gpu.json``
+is rewritten after each case.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ SIDE = 32
 BATCHES = (100, 4096)
 PAIRS = 50_000
 TOLERANCES = {"float32": 1e-5, "tf32": 1e-3, "bfloat16": 1e-2}
-"""How far losses may lie apart, relatively."""
+"""The largest relative difference allowed between losses."""
 
 Step = Callable[[], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, and what it was to be at most."""
+    """A measured figure, and the most that it should be."""
 
     what: str
     value: float
@@ -69,7 +70,7 @@ def ours(graph: Graph, device: str, compute: str) -> Program:
 def pytorch(
     noisy: torch.Tensor, target: torch.Tensor, compute: str, wrap: Callable[..., Any], layout: Any
 ) -> Step:
-    """The same in PyTorch; bfloat16 by autocast, in which weights and loss stay in float32."""
+    """The same in PyTorch; bfloat16 by autocast, which keeps weights and loss in float32."""
     torch.manual_seed(0)
     network = torch_network().to(noisy.device, noisy.dtype).to(memory_format=layout)  # type: ignore[call-overload]
     noisy, target = (images.contiguous(memory_format=layout) for images in (noisy, target))
@@ -96,15 +97,15 @@ def pytorch(
 
 
 def random_images(count: int, device: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Images of noise, the same for the same count on every device."""
+    """Random images, the same for the same count on every device."""
     generator = torch.Generator().manual_seed(count)
     return torch.rand(count, 3, SIDE, SIDE, generator=generator).to(device, dtype)
 
 
 def check_training(device: str, compute: str, batch: int = 20, steps: int = 10) -> float:
-    """Train beside PyTorch in float64 on the CPU; how far the losses lie apart at most, relatively.
+    """Train next to PyTorch in float64 on the CPU; return the largest relative difference in loss.
 
-    The first run goes step by step, the second is recorded, further ones are launched as a graph.
+    The first run goes step by step, the second is recorded, later ones are launched as a graph.
     """
     noisy, target = random_images(2 * batch, "cpu").split(batch)
     right = pytorch(noisy.double(), target.double(), "float32", _eager, torch.contiguous_format)
@@ -118,7 +119,7 @@ def check_training(device: str, compute: str, batch: int = 20, steps: int = 10) 
 
 
 def check_graphs(device: str, compute: str, batch: int = 20, steps: int = 5) -> bool:
-    """Whether runs launched as a graph and runs step by step have the same losses to the bit."""
+    """Whether runs launched as a graph and runs step by step have bitwise equal losses."""
     launched, stepwise = (ours(training_graph(batch), device, compute) for _ in range(2))
     for i in range(steps):
         noisy, target = random_images(2 * (batch + i), device)[: 2 * batch].split(batch)
@@ -129,10 +130,10 @@ def check_graphs(device: str, compute: str, batch: int = 20, steps: int = 5) -> 
 
 
 def check_memory(compute: str, batch: int = 100) -> dict[str, int]:
-    """Bytes that were promised, and that CUDA's allocator counts: in all, and in later runs."""
+    """Bytes promised, bytes that CUDA's allocator counts, and its allocations in later runs."""
     noisy, target = random_images(2 * batch, "cuda").split(batch)
     graph = training_graph(batch)
-    # Another program has moved the parameters, and libraries have what they keep for themselves.
+    # Run another program first: it moves the parameters, and libraries allocate what they keep.
     ours(graph, "cuda", compute).borrow(noisy=noisy, target=target)
     program = ours(graph, "cuda", compute)
     before = torch.cuda.memory_allocated()
@@ -147,7 +148,7 @@ def check_memory(compute: str, batch: int = 100) -> dict[str, int]:
 
 
 def check(device: str, computes: Sequence[str]) -> dict[str, float]:
-    """Check every precision; ends the process where a result is wrong."""
+    """Check every precision; exit if a result is wrong."""
     result = {}
     for compute in computes:
         result[compute] = check_training(device, compute)
@@ -178,10 +179,10 @@ def _eager(loss: Step) -> Step:
 
 
 def time_steps(batch: int, device: str, compute: str, rounds: int) -> dict[str, Timing]:
-    """Time one training step of every contestant, each checked first."""
+    """Time one training step of every contestant, after checking its loss."""
     use_tf32 = compute == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = use_tf32
-    # Of PyTorch's convolutions too, which else round to TF32 unasked.
+    # Also for PyTorch's convolutions, which otherwise round to TF32 by default.
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=use_tf32):
         steps = contestants(batch, device, compute)
         losses = {name: float(step()) for name, step in steps.items()}
@@ -195,7 +196,7 @@ def time_steps(batch: int, device: str, compute: str, rounds: int) -> dict[str, 
 
 
 def time_schedule(device: str, compute: str, epochs: int, pairs: int = PAIRS) -> float:
-    """Seconds that the report's schedule takes: batches of 100 of shuffled pairs on the device."""
+    """Seconds for the report's schedule: batches of 100 shuffled pairs, kept on the device."""
     noisy, target = random_images(pairs, device), random_images(pairs, device)
     program = ours(training_graph(100), device, compute)
     for _ in range(3):  # compiles and records
@@ -220,7 +221,7 @@ def _wait(device: str) -> None:
 
 @dataclass
 class Results:
-    """What has been found out so far."""
+    """The results so far."""
 
     losses_apart: dict[str, float] = field(default_factory=dict)
     memory: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -228,7 +229,7 @@ class Results:
     figures: list[Figure] = field(default_factory=list)
 
     def add_steps(self, batch: int, compute: str, timings: dict[str, Timing]) -> None:
-        """Keep the times of a case, and their ratios to the better layout of each rival."""
+        """Add the times of a case, and their ratios to the better layout of each rival."""
         case = f"step of batch {batch}, {compute}"
         self.steps[case] = timings
         for rival, bar in {"PyTorch eager": 0.3, "torch.compile": 0.8}.items():
@@ -239,7 +240,7 @@ class Results:
             )
 
     def print(self) -> None:
-        """Every step's time, then every figure beside its bar."""
+        """Print every step's time, then every figure next to its target."""
         for case, timings in self.steps.items():
             print_table(case, timings)
         table = Table("what", "measured", "bar", "")

@@ -1,4 +1,4 @@
-"""Timing side by side, and what becomes of the figures: a table, a JSON file, a plot."""
+"""Side-by-side timing, and output of the figures as a table, a JSON file and a plot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks.plots import plot_bars
 
 RESULTS = Path(__file__).parent / "results"
 PAUSE = 0.02
-"""Seconds between turns, in which threads that still wait for work go to sleep."""
+"""Seconds between turns, in which threads still spinning for work go to sleep."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,16 @@ def _several(text: str) -> int:
 def interleaved(
     contestants: Mapping[str, Callable[[], object]], rounds: int, calls: int = 1, warmup: int = 3
 ) -> dict[str, Timing]:
-    """Time contestants in turn, round by round, so that the machine's drift hits all alike.
+    """Time contestants in turn, round by round, so that drift of the machine affects all alike.
 
-    In each round they come in another order, so that nobody always follows the same one, whose
-    threads may still be waiting; and each turn begins with a call that does not count.
+    The order changes from round to round, so that no contestant always follows the same other one,
+    whose threads may still be spinning. Each turn begins with a call that is not timed.
 
     Args:
-        contestants: what to call, by name.
+        contestants: the functions to call, by name.
         rounds: how many turns each gets.
-        calls: how often it is called in one turn, for what is too short to be timed once.
-        warmup: rounds that do not count.
+        calls: how many calls a turn times, for calls too short to time one by one.
+        warmup: how many rounds to run first without counting them.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     shuffled = random.Random(0)
@@ -105,13 +105,13 @@ def _synchronize() -> None:
 
 
 def best_of_pytorch(timings: Timings) -> str:
-    """The fastest of PyTorch eager and torch.compile in either layout: what ratios are to."""
+    """The fastest of PyTorch eager and torch.compile in either layout, the baseline of ratios."""
     rivals = [name for name in timings if name.startswith(("PyTorch", "torch.compile"))]
     return min(rivals, key=lambda name: timings[name].median)
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on, and by which versions."""
+    """The machine and the versions of libraries that the figures were measured with."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -169,7 +169,7 @@ def _milliseconds(timings: Timings) -> dict[str, float]:
 
 
 def command_line() -> str:
-    """The command that is running, without the options that say where to put what it makes."""
+    """The command that is running, without the options that say where its output goes."""
     arguments = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option in ("--results", "--runs"):
         arguments.add_argument(option)

@@ -1,9 +1,9 @@
-"""The report's network without training: ours beside PyTorch's, JAX's and ONNX Runtime's.
+"""Inference with the report's network: ours next to PyTorch, JAX and ONNX Runtime.
 
     python -m benchmarks.inference [--rounds 20] [--backend native]
 
-PyTorch runs under ``torch.inference_mode``. Ours is called, which gives the caller a result of its
-own, and borrowed from, which lends one until the next call.
+PyTorch runs under ``torch.inference_mode``. Ours is both called, which returns a result that the
+caller owns, and borrowed from, which lends a result until the next call.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CASES = {
 
 
 def main() -> None:
-    """Time every case, print the tables, write JSON and plot."""
+    """Time every case, print the tables, write the JSON file and the plot."""
     parser = options(__doc__, rounds=20)
     parser.add_argument("--backend", nargs="+", default=BACKENDS, choices=BACKENDS)
     chosen = parser.parse_args()

@@ -1,10 +1,10 @@
-"""What a smaller memory costs in time: the paper's U-Net, one training step, by budget.
+"""What a smaller memory budget costs in time: one training step of the paper's U-Net.
 
     python -m benchmarks.memory_budget [--rounds 3] [--backend torch] [--points 10]
 
-Compiled for budgets from what the step needs down to the smallest that can be kept. The time of
-each program is estimated by the engine's cost rule, which never tells a smaller budget to be
-faster, and measured.
+The step is compiled for budgets from what it needs down to the smallest that can be met. The time
+of each program is estimated by the engine's cost rule, which never estimates a smaller budget to
+be faster, and measured.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ def _program(graph: Graph, backend: str, budget: int | None) -> Program:
 
 
 def require_monotone(points: list[Point]) -> None:
-    """Check that no smaller budget is told to be faster."""
+    """Check that no smaller budget is estimated to be faster."""
     estimates = [point["estimated"] for point in points]
     if estimates != sorted(estimates):
         raise SystemExit(f"a smaller budget is estimated to be faster: {estimates}")
 
 
 def main() -> None:
-    """Follow the curve, check and print it, write ``memory_budget.json`` and the plot."""
+    """Measure the curve, check and print it, write ``memory_budget.json`` and the plot."""
     parser = options(__doc__, rounds=5)
     parser.add_argument("--backend", default="native", choices=BACKENDS)
     parser.add_argument("--points", type=int, default=10)

@@ -1,4 +1,4 @@
-"""Our own contestants: a training step and an inference, as one program or by modules."""
+"""Our own contestants: a training step and an inference, as one program or module by module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Step = Callable[[], torch.Tensor]
 
 
 def training_program(network: Module, batch: int, side: int, backend: str) -> Program:
-    """Forward, gradient and update of a network in one program, with SGD."""
+    """A training step of a network as one program: forward, gradient and update with SGD."""
     graph = training_graph(network)
     return compile(
         graph,
@@ -39,14 +39,14 @@ def training_graph(network: Module) -> Graph:
 def inference_program(
     network: Module, batch: int, side: int, backend: str, freeze: bool = False
 ) -> Program:
-    """A network alone."""
+    """A network's forward pass alone."""
     g = GraphBuilder("inference")
     graph = g.build(clean=network(g.input("noisy", (batch, 3, side, side))))
     return compile(graph, backend=backend, freeze=freeze)
 
 
 def training_by_modules(network: Module, noisy: torch.Tensor, target: torch.Tensor) -> Step:
-    """The step in the report's interface: forward, backward, step."""
+    """A training step through the report's interface: forward, backward, step."""
     loss, optimizer = MSE(), SGD(LR, network)
 
     def step() -> torch.Tensor:

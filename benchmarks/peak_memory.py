@@ -1,11 +1,11 @@
-"""The peak memory of a training step: ours, known before it runs, beside the rivals'.
+"""The peak memory of a training step: ours, known before it runs, next to the rivals'.
 
     python -m benchmarks.peak_memory [--case U-Net]
 
-What a step holds beyond weights and images: activations, gradients and scratch. Ours is the size of
-the one block that is allocated, and holds copies of the images too. PyTorch's is counted by its own
-allocator during a step, JAX's is what its compiler says; scratch of the libraries below them is in
-neither.
+What a step holds beyond weights and images: activations, gradients and scratch memory. Ours is the
+size of the one block that is allocated, which also holds copies of the images. PyTorch's is counted
+by its own allocator during a step, JAX's is what its compiler reports; neither includes scratch
+memory of the libraries below them.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def peaks(network: Network, batch: int, side: int, warmup: int) -> dict[str, int
 
 
 def least_of_eager(found: dict[str, int]) -> int:
-    """PyTorch eager's peak in the layout that takes less: what ratios are to."""
+    """PyTorch eager's peak in the layout that takes less, the baseline of ratios."""
     return min(nbytes for name, nbytes in found.items() if name.startswith("PyTorch eager"))
 
 
 def main() -> None:
-    """Count, print, write ``peak_memory.json`` and the plot."""
+    """Measure, print, write ``peak_memory.json`` and the plot."""
     parser = options(__doc__, rounds=2)
     parser.add_argument("--case", default="", help="only cases with this in their names")
     chosen = parser.parse_args()

@@ -16,7 +16,7 @@ OURS, OTHERS = "#d1495b", "#8d99ae"
 def plot_bars(
     path: Path, cases: Mapping[str, Mapping[str, float]], unit: str = "milliseconds"
 ) -> None:
-    """A value of every contestant, a panel per case, the largest on top."""
+    """Plot a bar for every contestant's value, with a panel per case and the smallest on top."""
     most = max(map(len, cases.values()))
     figure, panels = plt.subplots(
         1,
@@ -44,7 +44,7 @@ def plot_bars(
 def plot_lines(
     path: Path, lines: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str
 ) -> None:
-    """Named lines of (x, y), from zero."""
+    """Plot named lines of (x, y), with axes that start at zero."""
     figure, panel = plt.subplots(figsize=(6, 3.6), layout="constrained")
     for name, points in lines.items():
         panel.plot(*zip(*points, strict=True), marker="o", label=name)

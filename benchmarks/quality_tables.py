@@ -1,4 +1,4 @@
-"""Tables of quality: what the denoisers reach, beside their rivals."""
+"""Tables of quality: what the denoisers reach, next to their rivals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Results = Mapping[str, Any]
 
 
 def denoising(results: Results) -> str:
-    """A row for each noise and targets: PSNR on the test sets, and what the training took."""
+    """A row for each noise and kind of target: PSNR on the test sets, and what training took."""
     noises = list(dict.fromkeys(name.split(",")[0] for name in results["rows"]))
     rows = [
         [
@@ -40,7 +40,7 @@ def shipped(results: Results) -> str:
 
 
 def zero_shot(results: Results) -> str:
-    """A row for each contestant: PSNR, and seconds a picture."""
+    """A row for each contestant: PSNR, and seconds per picture."""
     means = results["means"]
     rivals = [row["seconds"] for name, row in means.items() if name.startswith("PyTorch")]
 
@@ -62,7 +62,7 @@ def zero_shot(results: Results) -> str:
 
 
 def fluorescence(results: Results) -> str:
-    """A row for each field: PSNR of each method, and by how much the network is ahead."""
+    """A row for each field: PSNR of each method, and how far the network is ahead."""
     fields = results["fields"]
     methods = list(next(iter(fields.values()))["psnr"])
     rows = [

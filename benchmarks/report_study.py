@@ -1,11 +1,11 @@
-"""The report's own study: quality by the number of channels, and what the network makes of images.
+"""The report's own study: quality by the number of channels, and examples of denoised images.
 
     python -m benchmarks.report_study                        # a few minutes
     python -m benchmarks.report_study --course FOLDER        # on train_data.pkl and val_data.pkl
 
 Writes ``report_channels.png``, the report's figure 2: PSNR by the channels of the first
 convolution; ``report_panel.png``, its figure 3: noisy, denoised, clean; and ``report_study.json``.
-Without the course's files the pairs are those of :mod:`benchmarks.course_pairs`.
+Without the course's files, the pairs are made as in :mod:`benchmarks.course_pairs`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DPI = 150
 
 
 class Pairs(NamedTuple):
-    """Noisy shots to train on, and noisy images with their clean ones to measure with."""
+    """Noisy shots to train on, and noisy images with their clean versions to measure on."""
 
     first: Images
     second: Images
@@ -50,14 +50,14 @@ class Pairs(NamedTuple):
 
 
 def course_pairs(folder: Path) -> Pairs:
-    """The course's own."""
+    """The course's own pairs."""
     train = read_course_pickle(folder / "train_data.pkl")
     validation = read_course_pickle(folder / "val_data.pkl")
     return Pairs(*(images.float() for images in (*train, *validation)))
 
 
 def made_pairs(count: int, test: int) -> Pairs:
-    """Pieces of photographs with noise put on."""
+    """Pieces of photographs with added noise."""
     generator = torch.Generator().manual_seed(0)
     train = pieces(photographs("bsds500-train"), count, generator)
     first, second = shot(train, generator), shot(train, generator)
@@ -66,7 +66,7 @@ def made_pairs(count: int, test: int) -> Pairs:
 
 
 def study(pairs: Pairs, epochs: int) -> tuple[dict[int, float], Model]:
-    """PSNR by the number of channels, and the model of 32."""
+    """PSNR by the number of channels, and the model with 32."""
     scores, models = {}, {}
     for channels in CHANNELS:
         model = models[channels] = seeded_model(channels)

@@ -2,15 +2,15 @@
 
     python -m benchmarks.roofline [--rounds 20]
 
-Two rates bound every program: how fast the machine multiplies and adds, and how fast it reads and
+Two rates limit every program: how fast the machine multiplies and adds, and how fast it reads and
 writes memory. Source: Williams, Waterman and Patterson, "Roofline: an insightful visual performance
-model for multicore architectures", 2009. Three bounds, each tighter in what it takes for granted:
+model for multicore architectures", 2009. There are three bounds, each assuming more than the last:
 
-- arithmetic: all operations at the rate of multiply-adds in vector registers (torch's matrix
-  product is shown too);
-- fused: and the step's inputs and parameters pass through memory once, at the same time;
-- step by step: every step of the native program by itself, its inputs read from memory and its
-  result written there, each at the worse of the two rates. Values that stay in a cache beat it.
+- arithmetic: all operations run at the rate of multiply-adds in vector registers (torch's matrix
+  product is shown for comparison);
+- fused: also, the step's inputs and parameters pass through memory once, at the same time;
+- step by step: every step of the native program reads its inputs from memory and writes its result
+  there, and is limited by the slower of the two rates. Values that stay in a cache can beat it.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from engine.native.text import Text
 from engine.native.thread_pool import runner
 
 TURNS = 1 << 20
-"""Of the loop of multiply-adds."""
+"""Iterations of the loop of multiply-adds."""
 
 SIDE = 2048
-"""Of the matrices that are multiplied."""
+"""Side of the matrices that are multiplied."""
 
 FLOATS = 1 << 26
-"""Copied from one array to another, 256 MB each: far beyond any cache."""
+"""How many floats are copied from one array to another, 256 MB each: far beyond any cache."""
 
 
 class Rates(NamedTuple):
-    """What a machine does in a second: operations in registers and in a matrix product, bytes."""
+    """A machine's rates per second: operations in registers, in a matrix product, bytes moved."""
 
     flops: float
     product: float
@@ -55,7 +55,7 @@ class Rates(NamedTuple):
 
 
 def measure(threads: int, rounds: int) -> Rates:
-    """The rates of multiply-adds, torch's matrix product and its copy, by the fastest quartile."""
+    """The rates of multiply-adds, torch's matrix product and its copy, at the quickest quartile."""
     torch.set_num_threads(threads)
     a, b, c = torch.rand(3, SIDE, SIDE)
     source, target = torch.rand(FLOATS), torch.empty(FLOATS)
@@ -66,7 +66,7 @@ def measure(threads: int, rounds: int) -> Rates:
 
 
 def multiply_adds(machine: Machine) -> tuple[Callable[[], None], float]:
-    """A run of multiply-adds of vectors in registers on all threads, and its operations."""
+    """A function that runs multiply-adds in vector registers on all threads, and its operations."""
     text, target = Text(), machine.target
     sums = [f"s{i}" for i in range(target.accumulators)]
     text(*(f"vf {name} = splat_f(me + {i});" for i, name in enumerate(sums)))
@@ -97,7 +97,7 @@ def _seconds(run: Callable[[], object], rounds: int) -> float:
 
 
 def bounds(case: str, rates: Rates) -> dict[str, float]:
-    """The work of a case's training step and the three bounds, in seconds."""
+    """The work of a case's training step, and the three bounds in seconds."""
     network, batch, side = CASES[case]
     step = training_program(network.ours(), batch, side, "native")
     steps = step.steps()

@@ -1,14 +1,14 @@
-"""The weights that come along: how they were trained, and what ``denoise`` makes of files by them.
+"""The shipped weights: how they were trained, and what ``denoise`` makes of files with them.
 
     python -m benchmarks.denoising --minutes 100 --noises gaussian --targets noisy --threads 1
     python -m benchmarks.shipped --minutes 90 --start benchmarks/runs/gaussian-noisy --threads 1
-    python -m benchmarks.shipped                       # only scores the ones that are there
+    python -m benchmarks.shipped                       # only scores the existing ones
 
-One strength of noise is enough to learn if scenes have much contrast beside it and little: noise
-of half the strength is noise of that strength on a picture of twice the contrast. Trained by noisy
-targets alone; scored on files of 8 bits with Gaussian noise, white and correlated, and that of
-photons, and on single captures and means of four from microscopes, where they know the noise. Needs
-the image sets beside the checkout or at BLOCKWRIGHT_DATA.
+Learning one noise level is enough if the contrast of the scenes varies widely: noise of half the
+strength is like noise of full strength on a picture of twice the contrast. The weights are trained
+with noisy targets alone, and scored on 8-bit files with Gaussian noise, white and correlated, and
+with photon noise, and on single captures and means of four from microscopes; only pictures whose
+noise they know count. Needs the image sets next to the checkout or at BLOCKWRIGHT_DATA.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ from graphs.noise2noise.training.validation import Validation
 
 NOISE = parse_noise("gaussian:25")
 LEAST, MOST = 0.5, 5.0
-"""Contrast of the scenes, evenly on a log scale: as if the noise were of sigma 50 to 5."""
+"""Contrast of the scenes, uniform on a log scale: as if the noise had a sigma from 50 to 5."""
 
 SHOWN = MOST + 0.5
-"""The range of what is seen: beside the most contrast, noise of about five times its deviation."""
+"""The range of values seen: that of the highest contrast, plus noise of about five deviations."""
 
 LR = 5e-4
 JPEG_QUALITY = 90
@@ -75,7 +75,7 @@ CASES: Mapping[str, Noise] = {
 
 
 class Contrasts(SyntheticShots):
-    """Pairs of noisy shots of photographs that have had more contrast about grey, or less.
+    """Pairs of noisy shots of photographs whose contrast around grey was raised or lowered.
 
     Args:
         pictures: clean, (3, H, W) each.
@@ -92,7 +92,7 @@ class Contrasts(SyntheticShots):
 
 
 def train(start: Path, minutes: float, folder: RunFolder, console: Console) -> None:
-    """Go on from some weights, or with a training of this kind, and let the best come along."""
+    """Train on from some weights, or resume such a training, and ship the best weights."""
     loaded = load_network(start)
     photos = photographs("bsds500-train")
     objective = shots_objective(loaded.network, loaded.architecture.channels)
@@ -127,7 +127,7 @@ def photographs_with(noise: Noise, kept: Kept) -> Iterator[Sample]:
 
 
 def mean_captures(fields: Iterable[Field], shots: int) -> Iterator[Sample]:
-    """Fluorescence fields, each the mean of so many captures."""
+    """Fluorescence fields, each as the mean of its first ``shots`` captures."""
     for field in fields:
         yield Sample(field.name, _in_bytes(field.captures[:shots].mean(0)), field.average)
 
@@ -151,7 +151,7 @@ def _is_known(sample: Sample) -> bool:
 
 
 def scores(console: Console) -> dict[str, dict[str, object]]:
-    """Of every case, how many pictures and the mean PSNR of each method."""
+    """For every case, the number of pictures and the mean PSNR of each method."""
     loaded = load_network(SHIPPED)
     restore = Restorer(loaded.network, loaded.architecture.channels)
     sets = {name: photographs_with(noise, _in_bytes) for name, noise in CASES.items()}

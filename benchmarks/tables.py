@@ -2,7 +2,7 @@
 
     python -m benchmarks.tables
 
-A page holds ``<!-- table: NAME -->`` and ``<!-- end -->``, each on a line of its own; what stands
+A page contains ``<!-- table: NAME -->`` and ``<!-- end -->``, each on a line of its own; the text
 between them is replaced by the table of that name, made from ``benchmarks/results``.
 """
 
@@ -26,7 +26,7 @@ _PLACE = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(page: str, results: Path) -> str:
-    """A page's text with every table made anew. One whose results are missing stays as it is."""
+    """A page's text with every table regenerated. One whose results are missing is kept."""
 
     def table(place: re.Match[str]) -> str:
         name = place[2]
@@ -56,7 +56,7 @@ def timings(results: Results) -> str:
 
 
 def losses(results: Results) -> str:
-    """Where something that is not ours was the fastest."""
+    """The cases in which a rival was the fastest."""
     rows = []
     for case, row in results["seconds"].items():
         winner = min(row, key=lambda name: row[name]["median"])
@@ -69,7 +69,7 @@ def losses(results: Results) -> str:
 
 
 def compiling(results: Results) -> str:
-    """The network by backend and cache, then graphs by size."""
+    """Compile times: of the network by backend and cache, then of graphs by size."""
     network = [[name, f"{1e3 * row['median']:.0f} ms"] for name, row in results["network"].items()]
     graphs = [
         [name, f"{nodes:,}", f"{seconds:.2f} s", f"{1e6 * seconds / nodes:.0f} us"]
@@ -87,7 +87,7 @@ def compiling(results: Results) -> str:
 
 
 def roofline(results: Results) -> str:
-    """The machine's rates, and the least time of every step."""
+    """The machine's rates, and the bounds on the time of every training step."""
     rates = [
         [
             threads,
@@ -133,7 +133,7 @@ def peaks(results: Results) -> str:
 
 
 def budgets(results: Results) -> str:
-    """A row per budget: the peak and how near it comes to its lower bounds, and the times."""
+    """A row per budget: the peak, how close it comes to its lower bounds, and the times."""
     rows = []
     for point in results["curve"]:
         in_order, least = point["least in this order"], point["least in any order"]
@@ -193,7 +193,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "fluorescence, correlation": ("fluorescence", quality_tables.correlation),
     "report study": ("report_study", quality_tables.channels),
 }
-"""Name -> the results it is made from, and how."""
+"""For each table: the results that it is made from, and the function that makes it."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""One training step: ours beside PyTorch's, JAX's and the textbook's.
+"""One training step: ours next to PyTorch's, JAX's and the textbook's.
 
     python -m benchmarks.training_step [--rounds 20] [--backend native] [--case U-Net]
 
@@ -21,7 +21,7 @@ CASES = {
 
 
 def main() -> None:
-    """Time every case, print the tables, write JSON and plot."""
+    """Time every case, print the tables, write the JSON file and the plot."""
     parser = options(__doc__, rounds=20)
     parser.add_argument("--backend", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--case", default="", help="only cases with this in their names")

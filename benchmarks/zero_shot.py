@@ -1,14 +1,15 @@
-"""Zero-shot denoising of Set14, sigma 25: quality and time, beside the same recipe in PyTorch.
+"""Zero-shot denoising of Set14, sigma 25: quality and time, next to the same recipe in PyTorch.
 
     python -m benchmarks.zero_shot                    # our recipe: 64x64 squares, 6000 steps
     python -m benchmarks.zero_shot --published        # the paper's too: whole pictures, 3000 steps
     python -m benchmarks.zero_shot --published --side 256 --alone
     python -m benchmarks.zero_shot --pictures 2 --steps 20
 
-Each picture is denoised by each contestant in turn, from the same first weights and, of squares,
-on the same ones; the time is that of all the steps and of the result, without compiling. To take
-only the middles of the pictures, as the paper does of Kodak's, and to leave out PyTorch, whose
-steps are the same, saves hours. Needs the image sets beside the checkout or at BLOCKWRIGHT_DATA.
+Each contestant denoises each picture in turn, from the same initial weights and, if it trains on
+squares, on the same squares; the time is that of all steps and of the result, without compiling.
+Taking only the middles of the pictures (--side), as the paper does with Kodak's, and leaving out
+PyTorch (--alone), whose steps are the same, saves hours. Needs the image sets next to the checkout
+or at BLOCKWRIGHT_DATA.
 """
 
 from __future__ import annotations
@@ -47,10 +48,11 @@ class Recipe:
     """How to learn from one picture.
 
     Attributes:
-        crop: side of the squares that a step looks at; None for the whole picture.
+        crop: side of the squares that a step trains on; None for the whole picture.
         steps: how many.
-        lr: the highest learning rate.
-        halved: whether it is halved after each third; else it falls along half a cosine.
+        lr: the peak learning rate.
+        halved: whether the rate is halved after each third of the steps; otherwise it falls along
+            half a cosine.
         width, depth: of the network, see :func:`graphs.architectures.zero_shot_network`.
     """
 
@@ -85,10 +87,10 @@ class Contestant(Protocol):
 
 
 class Blockwright:
-    """The recipe as one program a step.
+    """The recipe, with each step as one program.
 
     Args:
-        net: what learns.
+        net: the network that learns.
         height, width: of the pictures of a step.
     """
 
@@ -119,7 +121,7 @@ class Entry(NamedTuple):
 
 
 def contestants(picture: torch.Tensor, recipe: Recipe, alone: bool) -> dict[str, Entry]:
-    """Who is to denoise a picture [3, H, W], from the same first weights; ``alone``: only ours."""
+    """The contestants to denoise a picture [3, H, W]; if ``alone``, only ours."""
 
     def ours(recipe: Recipe) -> Entry:
         height, width = (recipe.crop or side for side in _even(picture).shape[1:])
@@ -135,7 +137,7 @@ def contestants(picture: torch.Tensor, recipe: Recipe, alone: bool) -> dict[str,
 
 
 def _network(recipe: Recipe) -> Residual:
-    """With its first weights, the same each time."""
+    """The network with its initial weights, the same each time."""
     torch.manual_seed(0)
     return zero_shot_network(3, recipe.width, recipe.depth)
 
@@ -146,12 +148,12 @@ def _twin(recipe: Recipe, *, channels_last: bool) -> TorchZeroShot:
 
 
 def denoise(entry: Entry, noisy: torch.Tensor, clean: torch.Tensor) -> dict[str, float]:
-    """PSNR after, and seconds."""
+    """Denoise a picture; return the PSNR and the seconds it took."""
     make, recipe = entry
     squares = None if recipe.crop is None else Squares([noisy], recipe.crop)
     whole = _even(noisy)[None]
     first = whole if squares is None else squares.batch(1, generator_for(0, 0))["noisy"]
-    make().step(first, recipe.rate(0))  # what is compiled is kept
+    make().step(first, recipe.rate(0))  # compiled code is cached
     contestant = make()
     start = time.perf_counter()
     for step in range(recipe.steps):
@@ -215,7 +217,7 @@ def _name(published: bool) -> str:
 
 
 def _middle(picture: torch.Tensor, side: int | None) -> torch.Tensor:
-    """A square of that side in the middle; all of it without one."""
+    """A square of that side in the middle; the whole picture if ``side`` is None."""
     if side is None:
         return picture
     top, left = ((size - side) // 2 for size in picture.shape[1:])
@@ -223,7 +225,7 @@ def _middle(picture: torch.Tensor, side: int | None) -> torch.Tensor:
 
 
 def _even(picture: torch.Tensor) -> torch.Tensor:
-    """Without a last row or column that no diagonal has."""
+    """The picture without a last row or column that does not fill 2x2 pixels."""
     height, width = (size // 2 * 2 for size in picture.shape[1:])
     return picture[:, :height, :width].contiguous()
 

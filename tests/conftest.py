@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread, how many examples Hypothesis draws, Triton without a GPU.
+"""Settings for all tests: one thread, Hypothesis profiles, and Triton without a GPU.
 
 ``pytest --hypothesis-profile=thorough`` is the long run.
 """
@@ -26,11 +26,11 @@ settings.load_profile("quick")
 
 
 def pytest_collection_finish() -> None:
-    """Most objects are modules and tests, which live to the end: no need to look through them."""
+    """Freeze what exists, mostly modules and tests that live to the end, so that gc skips it."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_runtest_teardown() -> None:
-    """A training settles for good how many threads there are."""
+    """Undo the number of threads that a training run has set for the whole process."""
     torch.set_num_threads(1)

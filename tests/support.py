@@ -1,4 +1,4 @@
-"""What tests of whole graphs share."""
+"""Helpers for tests of whole graphs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def allocated(run: Callable[[], object]) -> list[int]:
 
 
 def line_number() -> int:
-    """The number of the caller's line."""
+    """The caller's line number."""
     frame = currentframe()
     assert frame is not None
     assert frame.f_back is not None

@@ -1,4 +1,4 @@
-"""What the packages may import, read from their source."""
+"""Checks what the packages import, by reading their source."""
 
 from __future__ import annotations
 

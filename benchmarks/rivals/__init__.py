@@ -1,1 +1,1 @@
-"""The same networks and steps as others compute them."""
+"""The same networks and training steps in other libraries."""

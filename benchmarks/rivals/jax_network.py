@@ -26,7 +26,7 @@ _UPSAMPLED = (False, False, True, True)
 def training(
     noisy: torch.Tensor, target: torch.Tensor, lr: float, layout: str
 ) -> Callable[[], float]:
-    """A training step with SGD, compiled as a whole, the weights updated in place (donated)."""
+    """A training step with SGD, compiled as a whole; it updates the weights in place (donated)."""
     x, t = _images(noisy, layout), _images(target, layout)
     weights, update = _weights(layout), _update(lr, layout)
 
@@ -40,7 +40,7 @@ def training(
 
 
 def peak_bytes(noisy: torch.Tensor, target: torch.Tensor, layout: str) -> int:
-    """What a training step holds beyond images and weights, by the compiler's own account."""
+    """What a training step holds beyond images and weights, according to the compiler."""
     x, t = _images(noisy, layout), _images(target, layout)
     compiled = _update(0.1, layout).lower(_weights(layout), x, t).compile()
     return int(compiled.memory_analysis().temp_size_in_bytes)
@@ -90,7 +90,7 @@ def _forward(weights: Weights, x: jax.Array, layout: str) -> jax.Array:
 
 
 def _weights(layout: str) -> Weights:
-    """Those of a PyTorch network."""
+    """The weights of a PyTorch network."""
     order = (2, 3, 1, 0) if layout == "NHWC" else (0, 1, 2, 3)
     return [
         (_array(m.weight.permute(order)), _array(m.bias))

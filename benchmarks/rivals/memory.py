@@ -1,4 +1,4 @@
-"""The peak memory of a rival's step, by the counters of torch's allocator."""
+"""The peak memory of a rival's step, as counted by torch's allocator."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch.profiler import ProfilerActivity, profile
 def peak_bytes(step: Callable[[], object], warmup: int = 2) -> int:
     """The most bytes that torch holds at once during a step, beyond those it held before it.
 
-    Inputs, parameters and the optimizer's state, made before, do not count; activations, gradients
-    and scratch from torch's allocator do. Scratch that libraries below torch allocate for
-    themselves is not seen, so the true peak of a rival may be higher.
+    Inputs, parameters and optimizer state, allocated before the step, do not count; activations,
+    gradients and scratch memory from torch's allocator do. Scratch memory that libraries below
+    torch allocate for themselves is not counted, so the true peak of a rival may be higher.
 
     Args:
         step: one training or inference step on the CPU.
-        warmup: steps before, so that what is made once is not counted.
+        warmup: steps to run first, so that what is allocated only once is not counted.
     """
     for _ in range(warmup):
         step()

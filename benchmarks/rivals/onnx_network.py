@@ -26,7 +26,7 @@ def inference(noisy: torch.Tensor) -> Callable[[], torch.Tensor]:
 
 
 def _model() -> ModelProto:
-    """Node by node, as its exporter would write it: convolution, activation, resize."""
+    """The model, node by node, as an exporter would write it: convolution, activation, resize."""
     nodes: list[NodeProto] = []
     initializers: list[TensorProto] = []
     value = "noisy"
@@ -63,5 +63,5 @@ def _model() -> ModelProto:
         [helper.make_tensor_value_info(value, TensorProto.FLOAT, images)],
         initializers,
     )
-    # An older format than the library's newest, which the runtime need not know yet.
+    # Not the library's newest format, which the runtime may not support yet.
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -46,8 +46,8 @@ def training(
         make: makes the network.
         noisy, target: images of one batch.
         lr: learning rate.
-        channels_last: whether images and weights lie channels-last.
-        wrap: makes of the network what is called: itself, or ``torch.compile``'s.
+        channels_last: whether images and weights are stored channels-last.
+        wrap: turns the network into what is called: the network itself, or ``torch.compile``'s.
     """
     network, (noisy, target) = _laid(make(), [noisy, target], channels_last)
     optimizer = torch.optim.SGD(network.parameters(), lr=lr)
@@ -80,7 +80,7 @@ def inference(
 def _laid(
     network: nn.Module, images: list[torch.Tensor], channels_last: bool
 ) -> tuple[nn.Module, list[torch.Tensor]]:
-    """The network on the images' device, and both in the layout."""
+    """The network, moved to the images' device, and the images, both in the chosen layout."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = network.to(images[0].device).to(memory_format=layout)
     return network, [image.contiguous(memory_format=layout) for image in images]

@@ -1,4 +1,4 @@
-"""The training step as a course solution writes it: unfold, matmul, fold, nothing shared."""
+"""The training step as a course solution would write it: unfold, matmul, fold, nothing shared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.rivals.pytorch import torch_network
 
 
 class Textbook:
-    """The report's network with SGD, from the weights of a PyTorch one."""
+    """The report's network with SGD, starting from a PyTorch network's weights."""
 
     def __init__(self, noisy: torch.Tensor, target: torch.Tensor, lr: float = 0.1) -> None:
         self.noisy, self.target, self.lr = noisy, target, lr

@@ -9,7 +9,7 @@ from torch import nn
 
 
 class TorchUNet(nn.Module):
-    """The U-Net of the Noise2Noise paper in PyTorch, with the same names and first weights."""
+    """The paper's U-Net in PyTorch, with the same parameter names and initial weights as ours."""
 
     def __init__(
         self, channels: int = 48, depth: int = 5, in_channels: int = 3, out_channels: int = 3

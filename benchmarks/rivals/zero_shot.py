@@ -10,7 +10,7 @@ from torch import nn
 
 
 def torch_zero_shot_network(width: int, depth: int) -> nn.Sequential:
-    """The network that tells the noise of pictures of three channels."""
+    """The network that predicts the noise of pictures with three channels."""
     layers: list[nn.Module] = []
     for given in (3, *[width] * (depth - 1)):
         layers += [nn.Conv2d(given, width, 3, padding=1), nn.LeakyReLU(0.2)]
@@ -18,7 +18,7 @@ def torch_zero_shot_network(width: int, depth: int) -> nn.Sequential:
 
 
 def thinned(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The means of both diagonals of each 2x2 pixels."""
+    """The means of both diagonals of every 2x2 pixels."""
     channels = picture.shape[1]
     kernels = torch.tensor([[[0, 0.5], [0.5, 0]], [[0.5, 0], [0, 0.5]]])
     first, second = (
@@ -44,7 +44,7 @@ class TorchZeroShot:
     Args:
         weights: to start from, by PyTorch's names.
         width, depth: of the network.
-        channels_last: whether images and weights lie channels-last.
+        channels_last: whether images and weights are stored channels-last.
     """
 
     def __init__(
@@ -66,6 +66,6 @@ class TorchZeroShot:
 
     @torch.no_grad()
     def clean(self, noisy: torch.Tensor) -> torch.Tensor:
-        """A picture (3, H, W) with what it says is noise taken off."""
+        """A picture (3, H, W) minus the noise that the network predicts."""
         whole = noisy[None].contiguous(memory_format=self._layout)
         return (whole - self._noise(whole))[0]

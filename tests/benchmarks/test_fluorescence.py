@@ -1,4 +1,4 @@
-"""The fluorescence benchmark in miniature, on captures made to order."""
+"""The fluorescence benchmark in miniature, on synthetic captures."""
 
 from __future__ import annotations
 

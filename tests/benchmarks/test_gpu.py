@@ -1,4 +1,4 @@
-"""The GPU's benchmark, as far as it goes without one."""
+"""The GPU benchmark, as far as it runs without a GPU."""
 
 from __future__ import annotations
 

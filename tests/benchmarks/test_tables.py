@@ -1,4 +1,4 @@
-"""Tables from results, and the order of the contestants that ratios are taken by."""
+"""Tables made from results, and the contestant that ratios are relative to."""
 
 from __future__ import annotations
 

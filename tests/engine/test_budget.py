@@ -1,4 +1,4 @@
-"""A budget of memory: kept to the byte, without another bit, for the least time that is found."""
+"""Memory budgets: kept to the byte, with bitwise equal results, for the least time found."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHARES = st.floats(0.0, 1.0)
 
 
 def smallest_budget(graph: Graph, **options: Any) -> int:
-    """The smallest that can be kept, as the refusal of a single byte tells it."""
+    """The smallest possible budget, as reported when a budget of one byte is refused."""
     with pytest.raises(BudgetError) as refused:
         compile(graph, memory_budget=1, **options)
     return refused.value.smallest
@@ -188,7 +188,7 @@ def test_many_steps_take_proportionate_time() -> None:
 
 
 def test_a_users_operator_runs_once() -> None:
-    """It might give another value each time, as one that draws random numbers."""
+    """Its value might differ each time, for instance if it draws random numbers."""
     calls = []
 
     def forward(x: torch.Tensor) -> torch.Tensor:
@@ -248,7 +248,7 @@ def test_a_dry_run_keeps_what_it_promises(tasks: Tasks, share: float, patience: 
 
 
 def peak_of(tasks: Tasks, order: list[int]) -> int:
-    """The most bytes in use: each computation's value lives until the last who reads it."""
+    """The most bytes in use: each computation's value lives until its last reader."""
     made: dict[int, int] = {}
     end = list(range(len(order)))
     for position, task in enumerate(order):

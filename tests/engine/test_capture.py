@@ -1,4 +1,4 @@
-"""Runs recorded as one graph: by a stand-in that records torch's calls, and by CUDA."""
+"""Runs recorded as one graph, by a stand-in that records torch's calls and by CUDA."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Recorder(TorchDispatchMode):
 
 
 class StandIn:
-    """In place of ``torch.cuda.CUDAGraph``."""
+    """A stand-in for ``torch.cuda.CUDAGraph``."""
 
     made = 0
     replays = 0
@@ -82,7 +82,7 @@ def recording(graph: StandIn, stream: Stream, capture_error_mode: str) -> Iterat
 
 
 def record_on_cpu(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
-    """Have the stand-in record the programs of the CPU."""
+    """Make the stand-in record CPU programs."""
     monkeypatch.setattr(capture, "DEVICE_TYPE", "cpu")
     monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # what runs on CUDA is torch calls, too
     replacements = {

@@ -1,4 +1,4 @@
-"""One graph on any device: torch's ``meta`` stands in for another one, CUDA where there is one."""
+"""One graph on any device: torch's ``meta`` stands in for one; CUDA, if available, is another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs whose parameters are frozen: the same results, whatever becomes of the parameters."""
+"""Programs with frozen parameters give the same results whatever happens to the parameters."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_derivatives_of_higher_order() -> None:
 @settings(max_examples=max(20, settings.default.max_examples // 2))
 @given(random_graphs(steps=6, named=False))
 def test_second_order_of_random_graphs(case: RandomGraph) -> None:
-    """d/dx of the sum of a gradient: by the rule of the rule, against central differences."""
+    """d/dx of a sum over a gradient, by differentiating twice, against central differences."""
     graph = case.graph
     if "image" not in graph.inputs:
         return

@@ -1,4 +1,4 @@
-"""Ten thousand nodes in a chain: no recursion, and time that grows in proportion."""
+"""Chains of ten thousand nodes: no recursion, and time that grows linearly."""
 
 from __future__ import annotations
 

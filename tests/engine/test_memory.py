@@ -34,7 +34,7 @@ BUFFERS = st.lists(
 
 
 def require_sound(buffers: list[Buffer], placement: Placement) -> None:
-    """Every promise of a placement."""
+    """Check every guarantee of a placement."""
     assert len(placement.offsets) == len(buffers)
     ends = [o + b.nbytes for o, b in zip(placement.offsets, buffers, strict=True)]
     for i, (a, start) in enumerate(zip(buffers, placement.offsets, strict=True)):

@@ -1,4 +1,4 @@
-"""Calls that are almost right: the refusal says how they are meant."""
+"""Calls that are almost right: the error says how to make them right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``check_numerics``: who made the first NaN or infinity, and where."""
+"""``check_numerics``: which operator made the first NaN or infinity, and where."""
 
 from __future__ import annotations
 

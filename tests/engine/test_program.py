@@ -1,4 +1,4 @@
-"""Calling programs: what is taken, what is given, and who owns it."""
+"""Calling programs: which feeds they accept, what they return, and who owns it."""
 
 from __future__ import annotations
 

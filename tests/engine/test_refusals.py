@@ -1,4 +1,4 @@
-"""What used to be computed wrongly without a word is refused, or right."""
+"""What used to be silently computed wrongly is now refused, or right."""
 
 from __future__ import annotations
 

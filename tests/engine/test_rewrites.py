@@ -1,4 +1,4 @@
-"""Rewrites: equal to the last bit where they apply, and left alone where they would not be."""
+"""Rewrites: bitwise equal where they apply, and not applied where they would not be."""
 
 from __future__ import annotations
 

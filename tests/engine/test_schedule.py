@@ -1,4 +1,4 @@
-"""The order of the steps: legal, never worse than that of creation, often the best there is."""
+"""The order of the steps: legal, never worse than creation order, often optimal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support import DOUBLE, parameter_of, same_bits, values
 
 
 def random_tasks(count: int, dice: random.Random) -> Tasks:
-    """Tasks that read one to three earlier ones, near ones mostly, some of them in place."""
+    """Tasks that read one to three earlier ones, mostly recent ones, some of them in place."""
     inputs: list[list[int]] = [[]]
     for i in range(1, count):
         first = max(0, i - dice.choice([2, 4, count]))
@@ -176,7 +176,7 @@ def test_no_higher_peak_than_by_creation_and_the_same_bits(case: RandomGraph) ->
 
 @given(random_graphs())
 def test_a_schedule_of_low_peak_is_legal(case: RandomGraph) -> None:
-    """Also where it was not chosen."""
+    """Even where it was not chosen."""
     graph = compile(case.graph, **case.sizes)._runtime.plan.graph
     stages = [list(graph.outputs)]
     shapes = footprints(graph)

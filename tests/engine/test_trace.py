@@ -1,4 +1,4 @@
-"""The timeline of a profiled run: complete, in order, and written whole or not at all."""
+"""The timeline of a profiled run: complete, in order, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def events(path: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def require_complete(path: Path, program: Program) -> None:
-    """Every step once, in order, none before the one before it has ended."""
+    """Check that every step occurs once, in order, and starts only after the previous one ended."""
     shown, steps = events(path, "X"), program.steps()
     assert [event["args"]["step"] for event in shown] == list(range(len(steps)))
     now = 0.0

@@ -44,7 +44,7 @@ KERNELS = cuda.triton_kernels("float32")
 
 
 def prefer_triton(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have programs of the CPU run by the kernels made for CUDA."""
+    """Run CPU programs with the kernels made for CUDA."""
     backend = backends._cuda(KERNELS, fused=True)
     monkeypatch.setattr(sys.modules["engine.compile"], "find_backend", lambda *options: backend)
 
@@ -76,7 +76,7 @@ LARGE = {
 
 
 def mend_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Triton's multiplies the bits of bfloat16 numbers as if they were integers."""
+    """Triton's own multiplies the bits of bfloat16 numbers as if they were integers."""
     from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
 
     def floats(handle: Any) -> Any:

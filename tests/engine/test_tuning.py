@@ -1,4 +1,4 @@
-"""Kernels chosen by measuring them, and the file that remembers the choices."""
+"""Choosing kernels by measurement, and the file that stores the choices."""
 
 from __future__ import annotations
 

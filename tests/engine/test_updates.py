@@ -1,4 +1,4 @@
-"""Parameter updates: all from the values before the run, all in place after it."""
+"""Parameter updates: computed from the values before the run, and in place after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operator of a user's own, in the user's file: a first-class citizen."""
+"""A user-defined operator in the user's own file is treated like a built-in one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolutions by Winograd's blocks: held to the law of kernels where they apply, and as exact."""
+"""Winograd convolutions obey the law of kernels where they apply, and are as exact as others."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ KINDS = {"torch": lambda name: [BLOCKS[name]], "native": lambda name: native_ker
 
 
 def computed(node: Node, tensors: list[torch.Tensor], kind: str) -> torch.Tensor:
-    """A node's value by Winograd's blocks, of torch's kernels or in C."""
+    """A node's value computed by Winograd's blocks, with torch's kernels or in C."""
     (kernel,) = [
         k for k in KINDS[kind](node.operator.name) if "Winograd" in k.name and k.supports(node)
     ]

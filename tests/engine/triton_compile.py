@@ -1,6 +1,7 @@
-"""Compile every Triton kernel for a GPU that need not be there: ``... triton_compile 90``.
+"""Compile every Triton kernel for a GPU that need not be present: ``... triton_compile 90``.
 
-The interpreter runs what the compiler refuses, so tests run this, in a process of its own.
+The interpreter accepts some code that the compiler refuses, so tests run this in a process of
+its own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ ARCHITECTURE = int(sys.argv[1])
 def compile_only(
     kernel: Any, grid: Sequence[int], tensors: Sequence[torch.Tensor], **constants: Any
 ) -> object:
-    """In place of ``engine.cuda.launch.launch``."""
+    """Replaces ``engine.cuda.launch.launch``."""
     types = (TYPES[tensor.dtype] for tensor in tensors)
     signature = dict(zip(kernel.arg_names, types, strict=False))
     signature |= dict.fromkeys(constants, "constexpr")
@@ -40,7 +41,7 @@ def compile_only(
 
 
 def prepare(kernels: cuda.Kernels, *nodes: Node) -> None:
-    """Have the kernel of each node compiled."""
+    """Compile the kernel of each node."""
     for node in nodes:
         kernel = next(k for k in kernels[node.operator.name] if k.supports(node))
         inputs = [lying(value.spec) for value in node.inputs]
@@ -59,7 +60,7 @@ def leaf(*shape: int, dtype: torch.dtype = torch.float32) -> Node:
 
 
 def everything(value: Node) -> list[Node]:
-    """Every elementwise operator, one after the other, each but the first of the one before it."""
+    """Every elementwise operator in a chain, each applied to the result of the previous one."""
     nodes = [value]
     for name in sorted(elementwise.NAMES - {"where"}):
         operator = ops.REGISTRY[name]

@@ -1,4 +1,4 @@
-"""Each module alone, beside its counterpart in torch.nn."""
+"""Each module by itself, compared with its counterpart in torch.nn."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def pictures(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def smooth(n: int, side: int) -> torch.Tensor:
-    """Pictures in which there is something to restore."""
+    """Pictures with something to restore."""
     coarse = values(n, 3, 2, 2, seed=5).float() * 60 + 128
     return nn.functional.interpolate(coarse, size=side, mode="bilinear").clamp(30, 225)
 

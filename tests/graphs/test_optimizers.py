@@ -1,4 +1,4 @@
-"""Optimizers beside torch.optim's, as a part of a program and stepping a model."""
+"""Optimizers compared with torch.optim's, as part of a program and stepping a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chains of modules, against equal ones of torch.nn."""
+"""Chains of modules, against the same chains in torch.nn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hundred steps of training, beside an equal model of torch.nn."""
+"""A hundred training steps, compared with the same model in torch.nn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's U-Net beside the same network in PyTorch."""
+"""The paper's U-Net, compared with the same network in PyTorch."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_a_shared_module_is_saved_under_both_names(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Unpickling this would say so."""
+    """Reports if it is unpickled."""
 
     def __reduce__(self) -> tuple:
         return pytest.fail, ("a pickle was run",)

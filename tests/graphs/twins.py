@@ -1,4 +1,4 @@
-"""Modules of ours beside equal ones of torch.nn."""
+"""Pairs of our modules and equal ones of torch.nn."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def noisy(clean: torch.Tensor, seed: int = 0, sigma: float = 25.0) -> torch.Tens
 
 
 def save(path: Path, pixels: torch.Tensor | np.ndarray) -> Path:
-    """Write pixels to a file, its folder made if need be."""
+    """Write pixels to a file, creating its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     array = to_bytes(pixels) if isinstance(pixels, torch.Tensor) else pixels
     Image.fromarray(array).save(path)
@@ -65,7 +65,7 @@ def blockwright(*arguments: object) -> Result:
 
 
 def complaint(*arguments: object) -> str:
-    """What the command line says where it refuses: one line, nothing else, and status 2."""
+    """The command line's error message: one line, nothing else, and exit status 2."""
     result = blockwright(*arguments)
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
@@ -76,5 +76,5 @@ def complaint(*arguments: object) -> str:
 
 
 def without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if none came along: all is learned."""
+    """Hide the shipped weights, so that everything is learned."""
     monkeypatch.setattr("graphs.noise2noise.restoring.shipped.SHIPPED", Path("there-is-none"))

@@ -1,4 +1,4 @@
-"""On real photographs and captures, where they are at hand."""
+"""Tests on real photographs and captures, if they are available."""
 
 from __future__ import annotations
 

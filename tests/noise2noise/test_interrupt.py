@@ -1,4 +1,4 @@
-"""Ctrl-C ends a training with what it has, and is nothing special anywhere else."""
+"""Ctrl-C ends a training run with what it has learned, and works as usual everywhere else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STOPPED = "Stopped early; going on with what has been learned."
 
 @pytest.fixture(autouse=True)
 def _interrupts_are_heard() -> Iterator[None]:
-    """As at a terminal: what a shell starts in the background is deaf to Ctrl-C."""
+    """Restore Ctrl-C as at a terminal: what a shell starts in the background ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

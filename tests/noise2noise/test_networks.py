@@ -1,4 +1,4 @@
-"""Networks in files, which say what they are."""
+"""Networks in files that describe their architecture."""
 
 from __future__ import annotations
 

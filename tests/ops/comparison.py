@@ -40,7 +40,7 @@ def assert_same_function(
 def evaluate(
     function: Callable[..., Node], tensors: Sequence[torch.Tensor], seed: torch.Tensor
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """The result, and if it is floating point the gradients by the float inputs."""
+    """The result and, if it is floating point, its gradients with respect to the float inputs."""
     nodes = [
         input(name=f"x{i}", shape=tuple(t.shape), dtype=t.dtype) for i, t in enumerate(tensors)
     ]

@@ -1,4 +1,4 @@
-"""``--laws-page FILE`` writes what was tried to a page."""
+"""``--laws-page FILE`` writes a page about what was tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that shows what the tests of operators have tried, written from their records."""
+"""The page about what the operator tests have tried, written from their records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of this folder have tried, for the page that shows it."""
+"""Records of what the tests in this folder have tried, for the page about it."""
 
 from __future__ import annotations
 

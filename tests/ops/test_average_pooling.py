@@ -1,4 +1,4 @@
-"""Averages over windows that the image ends in."""
+"""Averages over windows that extend beyond the image."""
 
 from __future__ import annotations
 

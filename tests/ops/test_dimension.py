@@ -1,4 +1,4 @@
-"""Arithmetic on sizes that are not known yet is that of the integers they are bound to."""
+"""Arithmetic on symbolic sizes agrees with that of the integers they are bound to."""
 
 from __future__ import annotations
 

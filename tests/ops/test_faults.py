@@ -1,4 +1,4 @@
-"""The tests are tested: every planted fault breaks a law, and soon."""
+"""The tests are themselves tested: every planted fault breaks a law, and quickly."""
 
 from __future__ import annotations
 

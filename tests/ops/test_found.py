@@ -1,4 +1,4 @@
-"""Faults that the laws have found, each in its smallest form, so that none comes back."""
+"""Regression tests: faults that the laws have found, each in its smallest form."""
 
 from __future__ import annotations
 

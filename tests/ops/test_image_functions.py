@@ -19,7 +19,7 @@ pair_or_int = st.one_of(st.integers(1, 3), st.tuples(st.integers(1, 3), st.integ
 
 
 def _either(draw: Any, pair: tuple[int, int]) -> Any:
-    """A pair, or one number where it is twice the same."""
+    """A pair, or a single number if both are equal."""
     return pair[0] if pair[0] == pair[1] and draw(st.booleans()) else pair
 
 

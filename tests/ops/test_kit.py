@@ -1,4 +1,4 @@
-"""The kit itself: what it draws, how it fails, and that a user's operator needs one line."""
+"""The test kit itself: what it draws, how it fails, and that a user's operator needs one line."""
 
 from __future__ import annotations
 

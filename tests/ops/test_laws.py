@@ -1,4 +1,4 @@
-"""Every operator of the registry is held to every law."""
+"""Every operator in the registry must obey every law."""
 
 from __future__ import annotations
 

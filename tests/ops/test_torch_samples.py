@@ -1,4 +1,4 @@
-"""PyTorch's own test cases for the operators that ours have a counterpart of.
+"""PyTorch's own test cases, for the operators of which we have a counterpart.
 
 Every sample input that our operators cover is run, values and gradients; every error input must be
 refused, with our kind of error.

@@ -19,11 +19,11 @@ Call = Callable[..., Node]
 
 
 class NotCovered(Exception):
-    """What our operators do not do; says what."""
+    """Raised for what our operators do not cover; says what."""
 
 
 def need(holds: object, what: str) -> None:
-    """Refuse a call that has something of which we have no counterpart."""
+    """Refuse a call that uses something we have no counterpart for."""
     if not holds:
         raise NotCovered(what)
 

@@ -1,4 +1,4 @@
-"""What the commands share: options, where they print, how they refuse."""
+"""What the commands share: options, output and how they report bad input."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 Json = Annotated[bool, typer.Option("--json", help="Print results as JSON, one object a line.")]
 
 WIDTH_OF_FILES = 200
-"""Characters of a line that goes to a file or a pipe."""
+"""Characters per line in output to a file or a pipe."""
 
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """Bad input as one sentence on standard error and exit status 2."""
+    """Report bad input as one sentence on standard error, with exit status 2."""
     try:
         yield
-    except BrokenPipeError:  # nobody reads any more, which is no error of the input
+    except BrokenPipeError:  # the reader is gone, which is no fault of the input
         raise
     except (BlockwrightError, OSError) as error:
         typer.echo(f"blockwright: {error}", err=True)
@@ -44,7 +44,7 @@ def progress_console() -> Console:
 
 
 def result_console() -> Console:
-    """Standard output, for tables: as wide as the terminal, or as any table needs elsewhere."""
+    """Standard output, for tables: as wide as the terminal or, elsewhere, as any table needs."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH_OF_FILES)
 
@@ -53,15 +53,15 @@ def print_result(result: Mapping[str, Any], text: str, *, as_json: bool) -> None
     """Print a result to standard output.
 
     Args:
-        result: what a program would want of it; paths and the like become strings.
-        text: what a person would.
-        as_json: which of the two.
+        result: for programs, printed as JSON; paths and the like become strings.
+        text: for people.
+        as_json: whether to print ``result`` rather than ``text``.
     """
     typer.echo(json.dumps(_finite(result), default=str) if as_json else text)
 
 
 def _finite(value: object) -> object:
-    """The same with null for what JSON has no number for: NaN, and the PSNR of equal pictures."""
+    """The same value, with null where JSON has no number: NaN, and the PSNR of equal pictures."""
     if isinstance(value, Mapping):
         return {name: _finite(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""``blockwright evaluate``: how good a model is, beside the classical methods."""
+"""``blockwright evaluate``: how good a model is, compared with the classical methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``blockwright inspect``: what is wrong with pictures, before anything is trained on them."""
+"""``blockwright inspect``: find what is wrong with pictures before training on them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _inspect(scenes: Sequence[SceneFiles]) -> list[Findings]:
 
 
 def _fields(scene: Findings) -> dict[str, object]:
-    """All that was measured, and what follows from it."""
+    """Everything that was measured, and what follows from it."""
     return asdict(scene) | {
         "straying": scene.straying,
         "drift": scene.drift,

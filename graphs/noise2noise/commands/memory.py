@@ -1,4 +1,4 @@
-"""Sizes of memory as people write them."""
+"""Memory sizes as people write them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parse_bytes(text: str) -> int:
     """``500M`` as 500 000 000.
 
     Raises:
-        InputError: it is no such size.
+        InputError: the text is not such a size.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", text.strip(), re.IGNORECASE)
     if match is None:

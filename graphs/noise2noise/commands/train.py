@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from graphs.noise2noise.training.configuration import Configuration
 
 LENGTHS = {"steps", "minutes"}
-"""How long a training is: one of them given takes the place of either in a file."""
+"""The settings for how long to train: either, if given as an option, overrides both in a file."""
 
 
 def train(
@@ -168,7 +168,7 @@ def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _configuration(given: Mapping[str, Any], config: Path | None) -> Configuration:
-    """Of the settings given and those in a file, which come second."""
+    """The configuration from the settings given, which take precedence, and those in a file."""
     from graphs.noise2noise.training.configuration import Configuration
 
     settings = Configuration.settings_in(config) if config is not None else {}
@@ -178,7 +178,7 @@ def _configuration(given: Mapping[str, Any], config: Path | None) -> Configurati
 
 
 def _report(outcome: Outcome, console: Console) -> RunReport | None:
-    """The page about the run; what keeps it from being made does not undo the training."""
+    """The page about the run; if it cannot be made, the training still counts."""
     from graphs.noise2noise.report.run_report import write_run_report
 
     try:
@@ -189,7 +189,7 @@ def _report(outcome: Outcome, console: Console) -> RunReport | None:
 
 
 def _results(outcome: Outcome, report: RunReport | None) -> tuple[dict[str, Any], str]:
-    """For programs, and in words."""
+    """The results for programs, and in words."""
     from graphs.noise2noise.training.begin import counted
 
     position, best = outcome.position, outcome.folder.best

@@ -1,4 +1,4 @@
-"""Whether pictures show one scene, told by their pixels."""
+"""Whether pictures show the same scene, judged by their pixels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from graphs.noise2noise.images import Raster
 
 THUMBNAIL = 16
 ALIKE = 0.8
-"""Correlation of thumbnails from which pictures count as shots of one scene."""
+"""Correlation of thumbnails above which pictures count as shots of one scene."""
 
 CHANCE = 2.0
-"""Times what noise alone makes thumbnails differ by: up to there it may be noise."""
+"""Thumbnails that differ by up to this many times what noise alone causes may show one scene."""
 
 MIDDLE = 512
-"""Side of the square in which noise is measured."""
+"""Side of the square in the middle of a picture in which noise is measured."""
 
 
 def show_one_scene(rasters: Iterable[Raster]) -> bool:
@@ -62,7 +62,7 @@ def _middle(raster: Raster) -> np.ndarray:
 
 
 def _thumbnail(raster: Raster) -> np.ndarray:
-    """The means of 16 x 16 parts of the picture, in a row."""
+    """The means of 16 x 16 parts of the picture, flattened."""
     planes = raster.planes()
     rows, columns = (_parts(size) for size in raster.size)
     return np.array(

@@ -1,1 +1,1 @@
-"""What there is to know of noisy pictures before a network is trained on them."""
+"""Inspection of noisy pictures before a network is trained on them."""

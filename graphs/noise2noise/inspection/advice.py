@@ -17,11 +17,11 @@ class Advice:
     """One piece of advice.
 
     Attributes:
-        weight: which method to take, what speaks against it, or what is good to know.
+        weight: whether it says which method to use, warns, or is good to know.
         topic: a word or two.
         text: a sentence or two.
         scenes: the scenes that it is about.
-        worst: the one whose figures it gives.
+        worst: the scene whose figures the text gives.
     """
 
     weight: Weight
@@ -32,7 +32,7 @@ class Advice:
 
 
 def advise(findings: Sequence[Findings]) -> list[Advice]:
-    """Advice on scenes, the method first; what holds for several is said once, of the worst."""
+    """Advice on scenes, methods first; what applies to several is said once, for the worst."""
     said: dict[tuple[Weight, str], list[tuple[Findings, Remark]]] = {}
     for scene in findings:
         for rule in RULES:

@@ -1,20 +1,21 @@
-"""Pixels cut off at black or at white."""
+"""Pixels clipped at black or at white."""
 
 from __future__ import annotations
 
 import numpy as np
 
 PILE = 2
-"""A clipped extreme is taken by this many times as many pixels as the next value, or more."""
+"""An extreme value counts as clipped if more than this many times as many pixels have it as the
+next value."""
 SAMPLED = 1 << 22
-"""About how many values are looked at."""
+"""Roughly how many values are examined."""
 
 
 def clipped_shares(shots: np.ndarray) -> tuple[float, float]:
-    """The shares of pixels cut off at the lowest and at the highest value.
+    """The fractions of pixels clipped at the lowest and at the highest value.
 
-    Values thin out towards the ends of a picture's range unless they are piled up there, whatever
-    that range is: a camera of 12 bits clips at 4095 in files that could hold 65535.
+    Values become rarer towards the ends of a picture's range unless clipping piles them up there,
+    whatever that range is: a 12-bit camera clips at 4095 in files that could hold 65535.
     """
     every = max(1, shots.size // SAMPLED)
     sampled = shots.ravel()[::every]

@@ -1,4 +1,4 @@
-"""The noise of one picture where neighbouring pixels share some of it."""
+"""The noise of a single picture in which neighbouring pixels share some of it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from graphs.noise2noise.inspection.even_noise import EvenNoise, median_deviation
 from graphs.noise2noise.inspection.scene import blocks, halved
 
 OCTAVES = 3
-"""That are looked at: noise of details of one pixel, of two and of four."""
+"""The number of scales examined: noise in details of one pixel, of two and of four."""
 
 COARSER = 1.1
-"""Times what is seen in these, since there are coarser ones, too."""
+"""Factor on the noise seen in these octaves, to account for still coarser ones."""
 
 BLOCK = 8
 
 FEWEST = 40
-"""Blocks of each channel, the quietest of which tell the noise."""
+"""The fewest usable blocks of a channel; the quietest of them tell the noise."""
 
 
 class _Quiet(NamedTuple):
-    """The quietest blocks: what share of all, and what of the noise by chance is seen in them."""
+    """The quietest blocks: which fraction of all, and how much of the noise they show by chance."""
 
     share: float
     by_chance: float
@@ -33,20 +33,20 @@ class _Quiet(NamedTuple):
 QUIET, QUIETEST = _Quiet(0.25, 0.88), _Quiet(0.1, 0.8)
 
 EVEN = 0.96
-"""Of the noise told by quiet blocks, what the quietest tell at least, in two octaves.
+"""The least ratio of the noise that the quietest blocks tell to that of quiet ones, in two octaves.
 
-Of noise with a deviation of 12 on photographs 0.92 to 1.03 was seen; of photographs themselves,
-whose textures are nowhere as strong as elsewhere, 0.3 to 0.95.
+For noise of standard deviation 12 on photographs, it was 0.92 to 1.03; for photographs themselves,
+whose textures differ in strength from place to place, 0.3 to 0.95.
 """
 
 NOISY_ISO = 800
-"""The sensitivity from which on cameras take noisy pictures, which they smooth unevenly."""
+"""The ISO sensitivity from which cameras take noisy pictures, which they smooth unevenly."""
 
 INSIDE = 0.97
-"""Of a block's pixels, how many must lie within the ends of the values, where they are cut off."""
+"""The least fraction of a block's pixels without an extreme value, which may be clipped."""
 
 APART = 2.0
-"""Times the noise of another channel: with more, no one strength is that of both."""
+"""The largest ratio of two channels' noise: beyond it, no single strength describes both."""
 
 
 SMOOTHED = 1.2
@@ -63,24 +63,25 @@ Of Gaussian noise 0.6 to 1 was seen; where a tenth of the pixels is far out, har
 def correlated_noise(
     shot: np.ndarray, zero: float | None, iso: int | None = None
 ) -> EvenNoise | None:
-    """The noise of a shot (C, H, W) or of its roots, that neighbours and channels may share.
+    """The noise of a shot (C, H, W) or of its square roots, perhaps shared by neighbours.
 
-    What varies within 2x2 pixels of the quietest blocks is taken for the noise of an octave; the
-    next one's is seen where 2x2 pixels are averaged. Blocks whose pixels may be cut off do not
-    count. None where there are too few, or channels differ much.
+    The variation within 2x2 pixels of the quietest blocks is taken for the noise of an octave; the
+    next octave is found by averaging 2x2 pixels. Blocks whose pixels may be clipped do not count.
+    None if there are too few blocks, or if the channels differ much.
 
     Args:
         shot: the picture.
-        zero: as for :func:`even_noise`.
-        iso: the sensitivity of the camera, if that is known.
+        zero: see :func:`even_noise`.
+        iso: the camera's sensitivity, if known.
     """
     octaves, evenness = _octaves(shot if zero is None else signed_roots(zero, shot))
     if not octaves:
         return None
-    # What only the first octave has is white, and what is shared beside it may be texture.
+    # Noise in the first octave alone is white, and what is shared beside it may be texture.
     is_even = len(octaves) > 1 and min(evenness[:2]) >= EVEN
     is_sure = is_even or (iso is not None and iso >= NOISY_ISO)
-    # Of white noise three fourths of the variance are of one pixel, and so on with what is left.
+    # Three quarters of white noise's variance are in the first octave, three quarters of the rest
+    # in the second, and so on.
     sigma = COARSER * float(np.sqrt(0.75 * np.square(octaves).sum() + octaves[-1] ** 2 / 4))
     photons = None if zero is None else photons_of_roots(shot, zero, sigma)
     return EvenNoise(sigma, zero, photons, is_white=False, is_sure=is_sure)
@@ -107,14 +108,14 @@ def smoothed_noise(
 
 
 def _octaves(values: np.ndarray) -> tuple[list[float], list[float]]:
-    """Of each octave, the finest first, the noise, and what of it the quietest blocks tell."""
+    """For each octave, finest first: the noise, and what ratio of it the quietest blocks tell."""
     edges = values.min((1, 2), keepdims=True), values.max((1, 2), keepdims=True)
     inside = ((edges[0] < values) & (values < edges[1])).astype(np.float64)
     values = values.astype(np.float64)
     found, evenness = [], []
     for _ in range(OCTAVES):
         smaller = halved(values)
-        # The variance of 2x2 pixels about their mean, of which three are independent.
+        # The variance of 2x2 pixels about their mean, which has three degrees of freedom.
         variance = 4 / 3 * (_means(values**2, BLOCK) - _means(smaller**2, BLOCK // 2))
         counts = (_means(inside, BLOCK) >= INSIDE) & (variance > 0)
         if counts.sum(1).min() < FEWEST:
@@ -130,11 +131,11 @@ def _octaves(values: np.ndarray) -> tuple[list[float], list[float]]:
 
 
 def _sigma(variances: np.ndarray, part: _Quiet) -> float:
-    """What the quietest of some blocks tell, their variances being in order."""
+    """The noise that the quietest of some blocks tell, given their sorted variances."""
     quiet = variances[: int(part.share * len(variances))]
     return float(np.sqrt(quiet.mean())) / part.by_chance
 
 
 def _means(planes: np.ndarray, side: int) -> np.ndarray:
-    """Of squares of (C, H, W), by channel."""
+    """Means of square blocks of (C, H, W), by channel."""
     return blocks(planes, side).mean(1).reshape(len(planes), -1)

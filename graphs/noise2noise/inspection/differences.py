@@ -1,4 +1,4 @@
-"""What two shots of one scene differ by: the noise, and nothing else if nothing else changed."""
+"""What two shots of one scene differ by: noise, and nothing else if nothing else changed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ SMOOTH_SHARE, FEWEST_BLOCKS = 0.1, 20
 
 @dataclass(frozen=True)
 class NoiseOfPair:
-    """The noise of one shot, as the difference of two tells it, in the numbers of the files.
+    """The noise of one shot, estimated from the difference of two, in the numbers of the files.
 
     Attributes:
         sigma: standard deviation, by channel.
         along_rows, along_columns: correlation of the noise of pixels 1, 2 and 3 apart.
-        as_shot: correlation of direct neighbours before the brightness was matched. More than
-            ``correlation`` where the brightness drifts: a training meets it as it is.
-        shared_at_most: correlation of the two shots' noise with one another, at most: fine texture
-            of the scene looks the same.
-        dark_variance, slope: the variance as a straight line over the brightness.
+        as_shot: correlation of direct neighbours before the brightness was matched. It exceeds
+            ``correlation`` where the brightness drifts, and training sees the shots that way.
+        shared_at_most: upper bound on the correlation of the two shots' noise with one another;
+            fine texture of the scene looks the same.
+        dark_variance, slope: offset and slope of the variance as a line over the brightness.
     """
 
     sigma: tuple[float, ...]
@@ -38,14 +38,14 @@ class NoiseOfPair:
 
     @property
     def correlation(self) -> float:
-        """Of direct neighbours, in the direction in which it is larger."""
+        """Correlation of direct neighbours, in the direction in which it is larger."""
         return max(self.along_rows[0], self.along_columns[0])
 
 
 def noise_of_pair(first: np.ndarray, second: np.ndarray) -> NoiseOfPair:
-    """The noise of two shots (C, H, W), their brightness matched.
+    """The noise of two shots (C, H, W), after matching their brightness.
 
-    The variance of the difference is twice that of a shot. Nothing of the scene is in it, unless
+    The variance of the difference is twice that of a shot. It contains nothing of the scene, unless
     the scene moved.
     """
     first = first.astype(np.float64)
@@ -58,7 +58,7 @@ def noise_of_pair(first: np.ndarray, second: np.ndarray) -> NoiseOfPair:
         along_rows=tuple(correlation_of_neighbours(difference, lag, axis=2) for lag in LAGS),
         along_columns=tuple(correlation_of_neighbours(difference, lag, axis=1) for lag in LAGS),
         as_shot=max(correlation_of_neighbours(as_shot, 1, axis) for axis in (1, 2)),
-        # Of bounds the lowest: a channel without texture tells more than one with it.
+        # The lowest bound: a channel without texture tells more than one with texture.
         shared_at_most=min(map(_shared_at_most, first, second)),
         dark_variance=variance_line[0],
         slope=variance_line[1],
@@ -66,7 +66,7 @@ def noise_of_pair(first: np.ndarray, second: np.ndarray) -> NoiseOfPair:
 
 
 def _gain(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """By channel, what makes the second as bright as the first; no noise bends a ratio of means."""
+    """By channel, the ratio of means that matches the second's brightness, unaffected by noise."""
     means = second.mean((1, 2), dtype=np.float64, keepdims=True)
     return np.divide(
         first.mean((1, 2), keepdims=True), means, out=np.ones_like(means), where=means > 0
@@ -74,7 +74,7 @@ def _gain(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def correlation_of_neighbours(noise: np.ndarray, lag: int, axis: int) -> float:
-    """Of each pixel of (C, H, W) with the one ``lag`` further along an axis, over all channels."""
+    """Correlation of pixels of (C, H, W) ``lag`` apart along an axis, the mean over channels."""
     noise = noise - noise.mean((1, 2), keepdims=True)
     size = noise.shape[axis]
     if lag >= size:
@@ -86,10 +86,11 @@ def correlation_of_neighbours(noise: np.ndarray, lag: int, axis: int) -> float:
 
 
 def _variance_over_brightness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(brightness, variance, count) of pixels alike in brightness, one row each.
+    """(brightness, variance, count) of pixels of similar brightness, one row per bin.
 
-    The brightness is the smoothed mean of both shots. Where either is clipped, or a neighbour, the
-    variance is not the noise's, and the pixel is left out.
+    The brightness is the smoothed mean of both shots. Pixels that are clipped in either, or near a
+    clipped one, are left out, because their variance is not the noise's; if that leaves too few,
+    all count.
     """
     sums, halves = (first + second) / 2, (first - second) ** 2 / 2
     clipped = np.zeros(first.shape, dtype=bool)
@@ -101,7 +102,7 @@ def _variance_over_brightness(first: np.ndarray, second: np.ndarray) -> np.ndarr
     brightness, variance = smooth[~near_clipped], halves[~near_clipped]
     if len(brightness) < 2 * FEWEST_IN_BIN:
         brightness, variance = smooth.ravel(), halves.ravel()
-    # Steps of equal width, not of equal count: in a dark picture the bright few tell the slope.
+    # Bins of equal width, not of equal count: in a dark picture the few bright ones tell the slope.
     edges_of_bins = np.linspace(brightness.min(), brightness.max(), BINS + 1)
     which = np.clip(np.searchsorted(edges_of_bins, brightness, side="right") - 1, 0, BINS - 1)
     counts = np.bincount(which, minlength=BINS)
@@ -111,21 +112,21 @@ def _variance_over_brightness(first: np.ndarray, second: np.ndarray) -> np.ndarr
 
 
 def _line(bins: np.ndarray) -> tuple[float, float]:
-    """Offset and slope of variance over brightness, each bin weighted by what it is worth."""
+    """Offset and slope of variance over brightness, each bin weighted by its precision."""
     if len(bins) < 2:
         return (float(bins[0, 1]), 0.0) if len(bins) else (0.0, 0.0)
     brightness, variance, count = bins.T
-    # The standard error of a variance is in proportion to the variance itself.
+    # The standard error of a variance is proportional to the variance itself.
     weights = np.sqrt(count) / np.maximum(variance, variance.mean() * 1e-3)
     slope, offset = np.polyfit(brightness, variance, 1, w=weights)
     return float(offset), float(slope)
 
 
 def _shared_at_most(first: np.ndarray, second: np.ndarray) -> float:
-    """The correlation of fine details where the scene is smooth, between two shots (H, W).
+    """The correlation of fine detail between two shots (H, W), where the scene is smooth.
 
-    Fine details are second differences in both directions, as in Immerkaer, "Fast Noise Variance
-    Estimation", 1996: of a smooth scene they leave next to nothing.
+    Fine detail means second differences in both directions, as in Immerkaer, "Fast Noise Variance
+    Estimation", 1996: next to nothing of a smooth scene is left in them.
     """
     details = [np.diff(np.diff(shot, 2, axis=0), 2, axis=1) for shot in (first, second)]
     if min(first.shape) < BLOCK + 2:
@@ -140,7 +141,7 @@ def _shared_at_most(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:
-    """Means of whole blocks of (H, W), as one axis."""
+    """Means of the whole blocks of (H, W), flattened."""
     rows, columns = (size // BLOCK for size in values.shape)
     whole = values[: rows * BLOCK, : columns * BLOCK]
     return whole.reshape(rows, BLOCK, columns, BLOCK).mean((1, 3)).ravel()

@@ -1,6 +1,6 @@
-"""The noise of one picture where every pixel has as much of it, and of its own.
+"""The noise of a single picture if it is equally strong in every pixel, and independent.
 
-That of counted photons rises with brightness, but that of the roots of its values does not.
+Photon noise rises with brightness, but the noise of the values' square roots does not.
 """
 
 from __future__ import annotations
@@ -16,58 +16,62 @@ from graphs.noise2noise.images import signed_roots
 from graphs.noise2noise.inspection.scene import blocks, halved
 
 PATCH, SMALL_PATCH = 8, 4
-"""Sides of patches, and of those of small pictures."""
+"""Sides of patches: the usual one, and that for small pictures."""
 
 ENOUGH, FEWEST = 8, 3
-"""Patches for each of a patch's values: fewer make the patches small, still fewer tell nothing."""
+"""Patches per value in a patch: with fewer than the first, patches are made small; with fewer than
+the second, they tell nothing."""
 
 MOST_PATCHES = 40_000
 
 WHITE = 0.8
-"""The least variance in any direction over what chance would leave of it.
+"""The least ratio of the smallest variance along any direction to what chance would leave of it.
 
-Of white noise on photographs 0.86 and more was seen, of noise that neighbours share by a blur with
-a radius of half a pixel 0.82 and less, 0.62 as a rule.
+For white noise on photographs it was 0.86 or more; for noise that neighbours share by a blur with a
+radius of half a pixel, 0.82 or less, typically 0.62.
 """
 
 SHARE = 0.65
-"""Of each channel's finest Haar coefficients: with less, there is more than what is white."""
+"""The least ratio of white noise to the noisiest channel's finest Haar coefficients: below it, some
+of the noise is not white."""
 
 TIMES = 2.0
-"""Those coefficients: with more, a few pixels far out have been taken for noise of all."""
+"""The largest such ratio: above it, a few outliers have been taken for noise of all pixels."""
 
 COARSER = 1.75
-"""Times what is left of white noise where 2x2 pixels are averaged: with more, some is shared.
+"""The most noise after averaging 2x2 pixels, relative to what is left of white noise: beyond it,
+neighbours share some.
 
-Of white noise on photographs 1.7 was seen, 1.0 to 1.3 as a rule; beside twice as strong noise with
-a blur with a radius of a pixel, 1.6 to 2.6.
+For white noise on photographs it was up to 1.7, typically 1.0 to 1.3; with noise added that is
+twice as strong and blurred with a radius of a pixel, 1.6 to 2.6.
 """
 
 BLOCK = 16
 SHADES = 12
-"""From dark to bright, between which the strength of noise is compared."""
+"""The number of shades from dark to bright between which the strength of noise is compared."""
 
 RISING = 0.03
-"""By what share noise rises from shade to shade, at least; clipping, too, brings about some."""
+"""The least relative rise of noise from shade to shade; clipping causes some rise, too."""
 
 DARKEST, BRIGHTEST = 0.001, 0.999
-"""Shares of the values between which a picture's range is."""
+"""Quantiles of the values that bound a picture's range."""
 
 BELOW = (0.0, 0.1, 0.3, 1.0)
-"""Ranges by which what is no light may lie below the darkest."""
+"""How far the value of no light may lie below the darkest one, in multiples of the range."""
 
 
 @dataclass(frozen=True)
 class EvenNoise:
-    """Noise that is about as strong in each pixel and channel.
+    """Noise that is about equally strong in every pixel and channel.
 
     Attributes:
-        sigma: standard deviation, of the values or of roots.
-        zero: that of the roots of values above this is meant; None: that of the values themselves.
-        photons: of roots, how many there are in the median pixel, about; None of the values
-            themselves.
-        is_white: whether it is independent between pixels and channels.
-        is_sure: whether it is no texture.
+        sigma: standard deviation, of the values or of their square roots.
+        zero: the value of no light, if sigma is that of the square roots of the values above it;
+            None if sigma is that of the values themselves.
+        photons: roughly how many there are in the median pixel, if sigma is that of square roots;
+            None otherwise.
+        is_white: whether the noise is independent between pixels and channels.
+        is_sure: whether it is certainly not texture.
     """
 
     sigma: float
@@ -78,17 +82,18 @@ class EvenNoise:
 
 
 def even_noise(shot: np.ndarray, zero: float | None) -> EvenNoise | None:
-    """The noise of a shot (C, H, W) or of its roots, if it is even and white.
+    """The noise of a shot (C, H, W), or of its square roots, if it is even and white.
 
-    That it is as strong in one part of the picture as in another is not looked at.
+    Whether all parts of the picture have equally strong noise is not checked.
 
     Args:
-        shot: the picture, whose noise is as strong where it is dark as where it is bright;
-        zero: or else, that of the roots of the values above this.
+        shot: the picture.
+        zero: None if its noise is as strong where it is dark as where it is bright; otherwise the
+            value of no light, and the noise is that of the square roots of the values above it.
 
     Returns:
-        None where neighbouring pixels or channels share some of it, or one channel has much more;
-        also where the picture is too small to tell.
+        The noise; None if neighbouring pixels or channels share some of it, if one channel has much
+        more, or if the picture is too small to tell.
     """
     sigma = white_sigma(shot if zero is None else signed_roots(zero, shot))
     if sigma is None or zero is None:
@@ -97,15 +102,18 @@ def even_noise(shot: np.ndarray, zero: float | None) -> EvenNoise | None:
 
 
 def photons_of_roots(shot: np.ndarray, zero: float, sigma: float) -> float:
-    """How many there are in a shot's median pixel, by the noise of the roots.
+    """The number of photons in a shot's median pixel, from the noise of the square roots.
 
-    The variance of the root of a count is a fourth, however many there are, but for few.
+    The variance of a count's square root is a quarter, whatever the count, unless it is very small.
     """
     return (float(np.median(shot)) - zero) / (4 * sigma**2)
 
 
 def zero_of_rising_noise(shot: np.ndarray) -> float | None:
-    """What is no light, if a shot's noise is that of photons: evener in the roots above it."""
+    """The value of no light, if a shot has photon noise: the square roots above it make it even.
+
+    None if the noise does not rise with brightness, or no square roots make it more even.
+    """
     shades = _shades(shot)
     rise = _rise(shot, shades)
     if rise < RISING:
@@ -120,12 +128,12 @@ def zero_of_rising_noise(shot: np.ndarray) -> float | None:
 def white_sigma(shot: np.ndarray) -> float | None:
     """The standard deviation of white noise on a shot (C, H, W); None if its noise is not white.
 
-    Patches of scenes vary in few directions; in the others there is but noise, as much in each.
-    Source: Chen, Zhu and Heng, "An efficient statistical method for image noise level estimation",
-    ICCV 2015. That the least of these variances is not much below their mean tells that the noise
-    is white: chance spreads them as Marchenko and Pastur (1967) say.
+    Patches of scenes vary in few directions; in the others there is only noise, equally strong in
+    each. Source: Chen, Zhu and Heng, "An efficient statistical method for image noise level
+    estimation", ICCV 2015. The noise is white if the smallest of these variances is not much below
+    their mean: chance spreads them as Marchenko and Pastur (1967) describe.
     """
-    if (shot == shot[:1]).all():  # grey as colours
+    if (shot == shot[:1]).all():  # grey stored as colours
         shot = shot[:1]
     patches = _patches(shot)
     if patches is None:
@@ -150,20 +158,20 @@ def median_deviation(shot: np.ndarray) -> float:
 
 
 def _is_stronger_coarser(shot: np.ndarray, sigma: float) -> bool:
-    """Whether in the means of 2x2 pixels there is much more than the half left of white noise."""
+    """Whether means of 2x2 pixels have much more noise than the half that white noise leaves."""
     patches = _patches(halved(shot))
     left = 0.0 if patches is None else math.sqrt(_variance_of_noise(_variances(patches)))
     return left > COARSER * sigma / 2
 
 
 def _variances(patches: np.ndarray) -> np.ndarray:
-    """Along the principal directions, the least first."""
+    """Variances along the principal directions, the smallest first."""
     centred = patches - patches.mean(0)
     return np.linalg.eigvalsh(centred.T @ centred / len(centred))
 
 
 def _variance_of_noise(variances: np.ndarray) -> float:
-    """The mean of the least variances, as many as are spread evenly about it; at least 0."""
+    """The mean of the smallest variances, as many as lie evenly around their mean; at least 0."""
     for count in range(len(variances), 1, -1):
         mean = float(variances[:count].mean())
         if np.median(variances[:count]) >= mean:
@@ -172,7 +180,7 @@ def _variance_of_noise(variances: np.ndarray) -> float:
 
 
 def _patches(shot: np.ndarray) -> np.ndarray | None:
-    """Patches from all over a shot, a row of values each; None if there are too few."""
+    """Patches from all over a shot, one row of values each; None if there are too few."""
     channels, height, width = shot.shape
     for side in (PATCH, SMALL_PATCH):
         rows, columns = height - side + 1, width - side + 1
@@ -186,7 +194,7 @@ def _patches(shot: np.ndarray) -> np.ndarray | None:
 
 
 def _shades(shot: np.ndarray) -> list[np.ndarray]:
-    """The numbers of the blocks of a shot, from dark to bright, in parts; none if they are few."""
+    """Indices of a shot's blocks, from dark to bright, split into shades; none if they are few."""
     brightness = blocks(shot, BLOCK).mean(1, dtype=np.float64)
     if len(brightness) < SHADES:
         return []
@@ -194,7 +202,7 @@ def _shades(shot: np.ndarray) -> list[np.ndarray]:
 
 
 def _rise(values: np.ndarray, shades: Sequence[np.ndarray]) -> float:
-    """By what share of it noise rises from one shade to the next; 0 if there are none."""
+    """The relative rise of noise from one shade to the next; 0 if there are no shades."""
     sigma = _deviation(blocks(_finest(values), BLOCK // 2), 1)
     strength = np.array([np.median(sigma[shade]) for shade in shades])
     if not strength.any():
@@ -203,12 +211,12 @@ def _rise(values: np.ndarray, shades: Sequence[np.ndarray]) -> float:
 
 
 def _finest(values: np.ndarray) -> np.ndarray:
-    """The finest Haar coefficients, across both directions, (C, H / 2, W / 2)."""
+    """The finest diagonal Haar coefficients, (C, H / 2, W / 2)."""
     whole = values[:, : values.shape[1] // 2 * 2, : values.shape[2] // 2 * 2].astype(np.float64)
     a, b, c, d = (whole[:, i::2, j::2] for i in (0, 1) for j in (0, 1))
     return (a - b - c + d) / 2
 
 
 def _deviation(coefficients: np.ndarray, axis: int | tuple[int, int]) -> np.ndarray:
-    """By the median, which few edges do not move."""
+    """The standard deviation, from the median of magnitudes, which a few edges do not move."""
     return np.asarray(np.median(np.abs(coefficients), axis=axis) / norm.ppf(0.75))

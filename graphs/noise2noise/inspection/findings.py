@@ -1,4 +1,4 @@
-"""Everything that is measured of one scene."""
+"""Everything that is measured for one scene."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from graphs.noise2noise.inspection.scene import Scene, grey, middle
 from graphs.noise2noise.inspection.single import NoiseOfOne, noise_of_one
 
 AGREEING = 1.0
-"""Pixels within which shots count as showing the same."""
+"""The most pixels that shots may lie apart and still count as agreeing."""
 
 
 @dataclass(frozen=True)
 class PairFindings:
-    """Two shots, counted from 0, and their noise."""
+    """Two shots, as indices from 0, and their noise."""
 
     first: int
     second: int
@@ -30,20 +30,20 @@ class PairFindings:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of a scene, all values in the numbers of its files.
+    """What is known about a scene, with all values in the numbers of its files.
 
     Attributes:
         name: of the scene.
         shots, channels, height, width: sizes.
-        lowest, highest: values.
-        clipped: shares of pixels cut off at the lowest and at the highest value.
+        lowest, highest: the extreme values.
+        clipped: fractions of pixels clipped at the lowest and at the highest value.
         brightness: mean of each shot.
-        colour_drift: by how much the mean of a channel differs between shots, at most.
-        identical: pairs of shots, counted from 0, that are equal to the last bit.
-        positions: of each shot against the mean position; none for a single one.
-        alone: the noise of a single shot.
-        pairs: the noise of pairs of shots, those identical left out.
-        reference: how the shots differ from a reference.
+        colour_drift: the largest difference between shots in the mean of a channel.
+        identical: pairs of shots, as indices from 0, that are equal to the last bit.
+        positions: of each shot relative to the mean position; empty for a single shot.
+        alone: the noise of a single shot; None for several.
+        pairs: the noise of pairs of shots, without identical ones.
+        reference: how the shots differ from a reference; None if there is none.
     """
 
     name: str
@@ -64,34 +64,34 @@ class Findings:
 
     @property
     def quietest(self) -> PairFindings | None:
-        """The pair whose difference is the least correlated: motion and drift only ever add."""
+        """The pair whose difference is least correlated: motion and drift only add correlation."""
         return min(self.pairs, key=lambda pair: pair.noise.correlation, default=None)
 
     @property
     def noise(self) -> NoiseOfPair | NoiseOfOne | None:
-        """As known best: from two shots, else from one, else not at all."""
+        """The best estimate of the noise: from two shots, otherwise from one; None without any."""
         return self.quietest.noise if self.quietest else self.alone
 
     @property
     def straying(self) -> float:
-        """By what share the brightness of a shot strays from the mean, at most."""
+        """The largest relative deviation of a shot's brightness from the mean."""
         mean = float(np.mean(self.brightness))
         return float(np.abs(np.array(self.brightness) / mean - 1).max()) if mean else 0.0
 
     @property
     def drift(self) -> float:
-        """By how much the brightness of two shots differs, at most."""
+        """The largest difference in brightness between two shots."""
         return max(self.brightness) - min(self.brightness)
 
     @property
     def misalignment(self) -> float:
-        """Pixels between the two shots furthest apart, of those whose distance is certain."""
+        """Pixels between the two shots furthest apart, among pairs whose distance is certain."""
         certain = (_distance(a, b) for a, b in combinations(self.positions, 2) if _differ(a, b))
         return max(certain, default=0.0)
 
     @property
     def agreeing(self) -> tuple[int, ...]:
-        """The largest group of shots, counted from 0, all within a pixel of one of them."""
+        """The largest group of shots, as indices from 0, all within a pixel of one of them."""
         groups = (
             tuple(i for i, p in enumerate(self.positions) if _distance(p, centre) <= AGREEING)
             for centre in self.positions
@@ -100,7 +100,7 @@ class Findings:
 
 
 def inspect_scene(scene: Scene) -> Findings:
-    """Measure everything; the noise on the middle of large pictures."""
+    """Measure everything; in large pictures, noise and positions only in the middle."""
     shots = scene.shots
     identical = tuple(_identical(shots))
     parts = middle(shots)

@@ -1,4 +1,4 @@
-"""Which way of denoising fits a scene."""
+"""Which method of denoising fits a scene."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from graphs.noise2noise.inspection.single import NoiseOfOne
 
 
 def fitting_method(scene: Findings) -> Remark:
-    """By the number of its shots and their noise."""
+    """The method that fits the number of a scene's shots and their noise."""
     different = scene.shots - len({j for _, j in scene.identical})
     if different >= 2:
         return Remark(

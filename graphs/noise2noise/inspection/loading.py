@@ -1,4 +1,4 @@
-"""Scenes read from the files that a user names, to be inspected."""
+"""Reads the scenes to inspect from the files that a user names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from graphs.noise2noise.inspection.scene import Scene
 MOST_SHOTS = 32
 LEAST_SIDE = 16
 MOST_PAIRED = 16
-"""Pairs of a course's pickle that are put side by side, in either direction."""
+"""The most pairs of a course's pickle that are put side by side, in either direction."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class SceneFiles:
 def find_scene_files(
     paths: Sequence[Path], pattern: str | None = None, reference: Path | None = None
 ) -> list[SceneFiles]:
-    """Group files into scenes, as for a training; files of one picture each are shots of one scene.
+    """Group files into scenes as for training; files of one picture each are shots of one scene.
 
     Args:
         paths: see :func:`find_scenes`.
-        pattern: of file names, as ``{scene}_raw{shot}.png``.
-        reference: a file for the only scene, a folder of files named as the scenes, or a path with
-            ``{scene}`` in it.
+        pattern: of file names, such as ``{scene}_raw{shot}.png``.
+        reference: a file for the only scene, a folder of files named after the scenes, or a path
+            with ``{scene}`` in it.
 
     Raises:
-        InputError: the files make no scenes, or a scene has no reference.
+        InputError: the files do not form scenes, or a scene has no reference.
     """
     groups = find_scenes(paths, pattern).groups
     found = [SceneFiles(name_of_scene(group, pattern), group) for group in groups]
@@ -60,9 +60,9 @@ def find_scene_files(
 
 
 def read_scene(found: SceneFiles) -> Scene:
-    """Read a scene, of a long series :data:`MOST_SHOTS` shots from all over it.
+    """Read a scene; from a long series, at most :data:`MOST_SHOTS` shots, evenly spread.
 
-    Of a course's pickle, pairs from all over it are put side by side to two shots of one scene.
+    From a course's pickle, evenly spread pairs are put side by side to form two shots of one scene.
 
     Raises:
         InputError: a file cannot be read, is too small, or differs from the others.
@@ -83,7 +83,7 @@ def read_scene(found: SceneFiles) -> Scene:
 
 
 def _side_by_side(pickles: Sequence[Path]) -> np.ndarray:
-    """(2, C, rows * H, columns * W) of pairs that are (C, H, W), a square of them."""
+    """Two shots, (2, C, rows * H, columns * W), from a square grid of pairs of (C, H, W)."""
     read = [np.stack([shots.numpy() for shots in read_course_pickle(path)]) for path in pickles]
     for path, pairs in zip(pickles, read, strict=True):
         _require_alike(path, pairs[0, 0], pickles[0], read[0][0, 0])

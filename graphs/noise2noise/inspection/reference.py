@@ -1,4 +1,4 @@
-"""Shots against a picture of their scene that is taken for clean."""
+"""Compares shots with a picture of their scene that is taken to be clean."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from graphs.noise2noise.quality.fitting import Affine, fit_affine
 
 @dataclass(frozen=True)
 class AgainstReference:
-    """How shots differ from a reference, the mean over shots.
+    """How shots differ from a reference, averaged over the shots.
 
     Attributes:
-        fit: the line that turns the reference into the shots best.
-        decibels: what PSNR gains by that line: high where the reference was rescaled by itself.
-        sigma: of what is left after it.
-        correlation: of what is left, between neighbours along rows and along columns.
-        between_shots: correlation of what is left of one shot with what is left of another; None
-            for a single shot. A reference that is the mean of n shots, these among them, makes it
-            -1/(n - 1) where nothing else is shared.
+        fit: the line from the reference's values that best fits the shots.
+        decibels: how much PSNR gains from that fit: much if the reference was rescaled on its own.
+        sigma: of the residual after the fit.
+        correlation: of the residual, between neighbours along rows and along columns.
+        between_shots: correlation between the residuals of two shots; None for a single shot. It is
+            -1/(n - 1) if the reference is the mean of n shots, these among them, and nothing else
+            is shared.
     """
 
     fit: Affine

@@ -1,4 +1,4 @@
-"""How far one shot is shifted against another, to a fraction of a pixel."""
+"""How far shots are shifted against one another, to a fraction of a pixel."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MOST_ROWS = 1024
 
 
 class Shift(NamedTuple):
-    """Pixels by which a picture lies further down and to the right than another.
+    """How many pixels a picture lies further down and to the right than another.
 
-    ``uncertainty`` is what the parts of the picture disagree by: about the standard error.
+    ``uncertainty`` is how much parts of the picture disagree: roughly the standard error.
     """
 
     rows: float
@@ -28,10 +28,11 @@ class Shift(NamedTuple):
 
 
 def positions(shots: Sequence[np.ndarray]) -> tuple[Shift, ...]:
-    """Where each of several shots (H, W) lies against the mean position.
+    """The position of each of several shots (H, W) relative to the mean position.
 
-    Each is registered to the mean of the others, which has less noise than a single one and none of
-    its own. A mean over the others lies k / (k - 1) times as far from a shot as the mean over all.
+    Each is registered to the mean of the others, which has less noise than a single shot and shares
+    none with it. The mean of the others lies k / (k - 1) times as far from a shot as the mean of
+    all.
     """
     total = np.sum(shots, axis=0, dtype=np.float64)
     share = (len(shots) - 1) / len(shots)
@@ -40,11 +41,11 @@ def positions(shots: Sequence[np.ndarray]) -> tuple[Shift, ...]:
 
 
 def shift_between(first: np.ndarray, second: np.ndarray) -> Shift:
-    """The shift of the second picture against the first, both (H, W).
+    """The shift of the second picture relative to the first, both (H, W).
 
     The peak of the cross-correlation, upsampled (Guizar-Sicairos, Thurman and Fienup, "Efficient
-    subpixel image registration algorithms", 2008; scikit-image). Before it, details finer than the
-    noise lets through and slow shading are removed, and the edges, which never move, faded out. The
+    subpixel image registration algorithms", 2008; scikit-image). First, detail too fine to survive
+    the noise and slow shading are removed, and the edges, which never move, are faded out. The
     quarters of the picture are registered too: their disagreement tells how far to trust the whole.
     """
     first, second = middle(first, MOST_ROWS), middle(second, MOST_ROWS)
@@ -57,17 +58,17 @@ def shift_between(first: np.ndarray, second: np.ndarray) -> Shift:
         for a, b in zip(_quarters(first), _quarters(second), strict=True)
     ]
     rows, columns = whole.tolist()
-    # Half: a quarter has a fourth of the pixels. 1.48: from median deviation to standard deviation.
+    # 1.48 turns a median into a standard deviation; half, for a quarter has a fourth of the pixels.
     return Shift(rows, columns, 1.48 * float(np.median(differences)) / 2)
 
 
 def _is_plain(picture: np.ndarray) -> bool:
-    """Whether there is nothing to register by."""
+    """Whether a picture has nothing to register by."""
     return picture.size == 0 or bool(np.ptp(picture) == 0)
 
 
 def _register(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    # Not normalised: phases of frequencies that hold but noise would count as much as the others'.
+    # Not normalised: frequencies that contain only noise would count as much as the others.
     shift, _, _ = phase_cross_correlation(
         _prepared(second),
         _prepared(first),

@@ -1,4 +1,4 @@
-"""What can be said of a scene."""
+"""What can be said about a scene."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Weight = Literal["method", "warning", "note"]
 
 
 class Remark(NamedTuple):
-    """What a rule says of one scene; ``degree`` tells the worst scene of several."""
+    """What a rule says about one scene; of several scenes, the worst has the highest ``degree``."""
 
     weight: Weight
     topic: str

@@ -1,4 +1,4 @@
-"""What speaks for or against training on a scene: one rule for each thing that can be found."""
+"""What speaks for or against training on a scene: one rule for each possible finding."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from graphs.noise2noise.inspection.remark import Remark, Rule
 from graphs.noise2noise.inspection.single import NoiseOfOne
 
 SHIFT = 0.3
-"""Pixels; what a target blurs a result by, as far as it can be seen."""
+"""Pixels of misalignment from which targets visibly blur a result."""
 UNCERTAIN_SHIFT = 1.0
 STRAYING = 0.03
-"""Of the brightness: at a mean of half of white, an error below that of 30 dB."""
+"""Relative to the brightness: if the mean is half of white, an error smaller than that at 30 dB."""
 CORRELATED = 0.15
-"""Between neighbours; below it, methods for independent pixels lose little."""
+"""Correlation of neighbours below which methods for independent pixels lose little."""
 SHARED = 0.15
 CLIPPED = 0.001
 RESCALED = 0.3
-"""Decibels that PSNR loses for want of an affine fit."""
+"""Decibels of PSNR lost without an affine fit."""
 DEPENDENT = 0.25
-"""The share of the brightest pixels' variance that comes with their brightness."""
+"""The fraction of the brightest pixels' variance that comes from their brightness."""
 
 
 def _identical(scene: Findings) -> Remark | None:
@@ -87,7 +87,7 @@ def _colour(scene: Findings) -> Remark | None:
 
 
 def _explained_correlation(scene: Findings) -> Remark | None:
-    """Differences that are correlated though the noise is not: something else changed."""
+    """Differences that are correlated although the noise is not: something else changed."""
     if scene.quietest is None:
         return None
     worst = max(scene.pairs, key=lambda pair: pair.noise.as_shot)

@@ -1,4 +1,4 @@
-"""Shots of one scene, as they are inspected."""
+"""The shots of one scene, as they are inspected."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Scene:
     """Shots of one scene.
 
     Attributes:
-        name: how it is spoken of.
+        name: for tables and messages.
         shots: (k, C, H, W) in the numbers of their files.
-        reference: (C, H, W), a picture of the scene that is taken for clean, if there is one.
-        iso: the sensitivity of the camera, if that is known.
+        reference: (C, H, W), a picture of the scene that is taken to be clean, if there is one.
+        iso: the camera's sensitivity, if known.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Scene:
 
     @property
     def is_single(self) -> bool:
-        """Whether there is but one shot."""
+        """Whether there is only one shot."""
         return len(self.shots) == 1
 
     def pairs(self) -> Iterator[tuple[int, int]]:
@@ -52,14 +52,14 @@ def grey(picture: np.ndarray) -> np.ndarray:
 
 
 def halved(picture: np.ndarray) -> np.ndarray:
-    """The means of each 2x2 pixels of (C, H, W), in float64."""
+    """The means of every 2x2 pixels of (C, H, W), in float64."""
     rows, columns = (size // 2 for size in picture.shape[1:])
     whole = picture[:, : 2 * rows, : 2 * columns].astype(np.float64)
     return whole.reshape(len(picture), rows, 2, columns, 2).mean((2, 4))
 
 
 def blocks(planes: np.ndarray, side: int) -> np.ndarray:
-    """Squares of (C, H, W), a row of values each."""
+    """Square blocks of (C, H, W), one row of values each."""
     channels, rows, columns = planes.shape[0], planes.shape[1] // side, planes.shape[2] // side
     whole = planes[:, : rows * side, : columns * side]
     squares = whole.reshape(channels, rows, side, columns, side).transpose(0, 1, 3, 2, 4)

@@ -1,4 +1,4 @@
-"""The noise of one picture alone, as far as that can be told from the scene."""
+"""The noise of a single picture, as far as it can be told apart from the scene."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class NoiseOfOne:
     """The noise of a single picture, in the numbers of its file.
 
     Attributes:
-        sigma: standard deviation, by channel. Where it is not even, fine texture counts as noise,
-            and of noise that is correlated between neighbours only the finest part is seen.
-        dark_variance, slope: the variance as a straight line over the brightness.
-        survival: how much of sigma is left when each 2x2 pixels are averaged, over the half that is
-            left of noise independent from pixel to pixel: about 1, or more if it is correlated.
-        shared_sigma: standard deviation with what neighbours share, by channel: what of noise is
-            seen from the finest details to those of some pixels, where texture counts the more.
-        rises: whether it is stronger where it is bright, as that of photons.
-        even: the same or that of roots, where it is even, or but for what neighbours share; None
-            where it is not, or the picture is too small to tell.
+        sigma: standard deviation, by channel. Unless the noise is even, fine texture counts as
+            noise, and of noise that neighbours share only the finest part is measured.
+        dark_variance, slope: offset and slope of the variance as a line over the brightness.
+        survival: how much of sigma is left after averaging 2x2 pixels, divided by the half that
+            would be left of independent noise: about 1, or more if the noise is correlated.
+        shared_sigma: standard deviation by channel, including what neighbours share: the noise in
+            details from the finest to those of several pixels, where texture counts even more.
+        rises: whether the noise is stronger where the picture is brighter, as photon noise is.
+        even: the noise of the values or of their square roots, if it is even, whether or not
+            neighbours share it; None if it is not, or if the picture is too small to tell.
     """
 
     sigma: tuple[float, ...]
@@ -47,7 +47,7 @@ class NoiseOfOne:
 
     @property
     def is_correlated(self) -> bool:
-        """Whether neighbouring pixels seem to share some of it; fine texture can look the same."""
+        """Whether neighbouring pixels seem to share noise; fine texture can look the same."""
         is_white = self.even is not None and self.even.is_white
         return not is_white and self.survival > SURVIVAL
 
@@ -55,13 +55,13 @@ class NoiseOfOne:
 def noise_of_one(shot: np.ndarray, iso: int | None = None) -> NoiseOfOne:
     """The noise of a shot (C, H, W).
 
-    By :func:`even_noise` where it is even. Else, source: Donoho and Johnstone, "Ideal spatial
-    adaptation by wavelet shrinkage", 1994, the median of the finest wavelet coefficients;
-    scikit-image's ``estimate_sigma``.
+    Its sigma comes from :func:`even_noise` if the values' noise is even; otherwise it is the median
+    of the finest wavelet coefficients. Source: Donoho and Johnstone, "Ideal spatial adaptation by
+    wavelet shrinkage", 1994; scikit-image's ``estimate_sigma``.
 
     Args:
         shot: the picture.
-        iso: the sensitivity of the camera, if that is known.
+        iso: the camera's sensitivity, if known.
     """
     sigma = _sigma(shot)
     averaged = _sigma(halved(shot))
@@ -92,14 +92,14 @@ def _sigma(picture: np.ndarray) -> np.ndarray:
 
 
 def _sigma_of(channel: np.ndarray) -> float:
-    """Zero where all is one value, of which the estimate would be no number or a rounding error."""
+    """The channel's noise; 0 if it is constant: the estimate would be NaN or a rounding error."""
     return float(estimate_sigma(channel)) if np.ptp(channel) else 0.0
 
 
 def _shared_sigma(channel: np.ndarray) -> float:
-    """By the medians of the wavelet coefficients of several scales, each for its share of pixels.
+    """The noise from the median wavelet coefficients of several scales, weighted by their share.
 
-    Of the scales beyond the last, noise is taken to have as much as there.
+    Scales beyond the last are assumed to have as much noise as the last.
     """
     levels = min(LEVELS, pywt.dwtn_max_level(channel.shape, "db2"))
     _, *details = pywt.wavedec2(channel, "db2", "periodization", levels)
@@ -109,7 +109,7 @@ def _shared_sigma(channel: np.ndarray) -> float:
 
 
 def _variance(band: np.ndarray) -> float:
-    """By the median of what is not zero, as scikit-image does: black parts have no noise."""
+    """The variance from the median nonzero value, as in scikit-image: black parts have no noise."""
     band = band[band != 0]
     if not len(band):
         return 0.0
@@ -117,7 +117,7 @@ def _variance(band: np.ndarray) -> float:
 
 
 def _variance_line(shot: np.ndarray) -> tuple[float, float]:
-    """Offset and slope of the variance in blocks over their brightness, by median of slopes."""
+    """Offset and slope of the blocks' variance over their brightness, by the median of slopes."""
     rows, columns = (size // BLOCK for size in shot.shape[1:])
     blocks = [
         channel[BLOCK * i : BLOCK * (i + 1), BLOCK * j : BLOCK * (j + 1)].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Findings and advice, to be read."""
+"""Findings and advice, formatted for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphs.noise2noise.inspection.findings import Findings
 from graphs.noise2noise.inspection.single import NoiseOfOne
 
 NAMED = 3
-"""Scenes named in a piece of advice before the rest are counted."""
+"""How many scenes a piece of advice names before it counts the rest."""
 
 COLUMNS = (
     ("scene", "left"),
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def findings_table(findings: Sequence[Findings]) -> Table:
-    """A row for each scene; noise in the numbers of the files."""
+    """A table with one row for each scene; noise in the numbers of the files."""
     table = Table(title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading, side in COLUMNS:
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
@@ -40,7 +40,7 @@ def findings_table(findings: Sequence[Findings]) -> Table:
 
 
 def advice_text(advice: Sequence[Advice], scenes: int, width: int = 88) -> str:
-    """The advice as paragraphs, each naming its scenes unless they are all."""
+    """The advice as paragraphs, each naming its scenes unless it is about all of them."""
     paragraphs = []
     for item in advice:
         where = "" if len(item.scenes) == scenes else f" [{_names(item)}]"
@@ -85,7 +85,7 @@ def _listed(values: Sequence[float]) -> str:
 
 
 def _names(item: Advice) -> str:
-    """The worst scene first, for the figures are its."""
+    """The scenes' names, the worst first because the figures are its own."""
     scenes = [item.worst, *(name for name in item.scenes if name != item.worst)]
     shown = ", ".join(scenes[:NAMED])
     return shown if len(scenes) <= NAMED else f"{shown} and {len(scenes) - NAMED} more"

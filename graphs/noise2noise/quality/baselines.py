@@ -1,7 +1,7 @@
 """Classical denoisers to compare with: scikit-image's, which learn nothing.
 
-Each is told the noise level and has one setting more, its strength. What strength is best depends
-on the pictures and on the noise, so :func:`best_strength` tries all of a few.
+Each is given the noise level and has one more setting, its strength. The best strength depends on
+the pictures and the noise, so :func:`best_strength` tries several.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from skimage.restoration import (
 )
 
 NO_NOISE = 1e-6
-"""Standard deviation, on the scale of 0 to 255, that a plain picture has by rounding."""
+"""Standard deviation, on the scale of 0 to 255, that rounding gives a constant picture."""
 
 
 @dataclass(frozen=True)
@@ -36,30 +36,30 @@ class Baseline:
     strengths: tuple[float, ...]
 
     def __call__(self, noisy: torch.Tensor, sigma: float, strength: float = 1.0) -> torch.Tensor:
-        """The picture (C, H, W) denoised.
+        """Denoise a picture (C, H, W).
 
         Args:
-            noisy: with values about from 0 to 1.
+            noisy: with values roughly from 0 to 1.
             sigma: standard deviation of the noise, on the scale of 0 to 255.
-            strength: more smooths more.
+            strength: the higher, the smoother the result.
         """
-        if not sigma > NO_NOISE:  # they divide by it
+        if not sigma > NO_NOISE:  # the denoisers divide by it
             return noisy
-        # Not all of scikit-image takes an axis of one channel for what it is.
+        # Not all of scikit-image accepts a channel axis of length 1.
         pixels = noisy[0].numpy() if len(noisy) == 1 else noisy.numpy()
         result = np.ascontiguousarray(self.denoise(pixels, sigma / 255, strength))
         return torch.from_numpy(result).to(noisy.dtype).reshape(noisy.shape)
 
 
 def total_variation(noisy: np.ndarray, deviation: float, strength: float) -> np.ndarray:
-    """Total variation (Chambolle 2004): scikit-image's default weight at a deviation of 25/255."""
+    """Total variation (Chambolle 2004), with scikit-image's default weight for noise of 25/255."""
     weight = 0.1 * strength * deviation * 255 / 25
     result: np.ndarray = denoise_tv_chambolle(noisy, weight=weight, channel_axis=_channels(noisy))
     return result
 
 
 def wavelet(noisy: np.ndarray, deviation: float, strength: float) -> np.ndarray:
-    """Soft thresholds by BayesShrink (Chang, Yu and Vetterli 2000), colours as YCbCr."""
+    """Soft thresholding by BayesShrink (Chang, Yu and Vetterli 2000), colours as YCbCr."""
     result: np.ndarray = denoise_wavelet(
         noisy,
         sigma=strength * deviation,
@@ -100,8 +100,8 @@ BASELINES: Mapping[str, Baseline] = {
 def noise_level(picture: torch.Tensor) -> float:
     """The standard deviation of a picture's noise on the scale of 0 to 255; see ``estimate_sigma``.
 
-    Fine texture counts as noise, and of noise that is correlated only the finest part is seen:
-    strengths make up for either.
+    Fine texture counts as noise, and of correlated noise only the finest part is measured: the
+    strengths compensate for both.
     """
     return 255 * float(np.mean([estimate_sigma(channel) for channel in picture.double().numpy()]))
 
@@ -115,10 +115,10 @@ def best_strength(
     """The strength with the least mean error on some pictures.
 
     Args:
-        baseline: whose.
+        baseline: the denoiser.
         pictures: noisy ones.
-        sigmas: the noise of each.
-        error: of a result for the picture of a number.
+        sigmas: the noise level of each.
+        error: takes a picture's index and the result for it.
     """
 
     def mean_error(strength: float) -> float:

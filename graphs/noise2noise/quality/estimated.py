@@ -1,26 +1,27 @@
 """The error of a denoiser, estimated without any clean picture.
 
-Two shots y1 = x + n1 and y2 = x + n2 of one scene x; the noise has mean zero, and that of one shot
-is independent of the other's. A denoiser f that has not been trained on these shots gives f(y1),
-which depends on n1 but not on n2, so the product of f(y1) - x and n2 vanishes in the mean:
+Take two shots y1 = x + n1 and y2 = x + n2 of one scene x, whose noise has mean zero and is
+independent between the shots. If a denoiser f has not been trained on these shots, f(y1) depends on
+n1 but not on n2, so the product of f(y1) - x and n2 has mean zero:
 
     E[(f(y1) - y2)^2] = E[(f(y1) - x)^2] + E[n2^2]
     E[(f(y2) - y1)^2] = E[(f(y2) - x)^2] + E[n1^2]
     E[(y1 - y2)^2]    = E[n1^2] + E[n2^2]
 
-Half the sum of the first two, less half of the third, is the mean error of the two results. Neither
-noise level is needed, and they may differ, from shot to shot and from pixel to pixel.
+Half the sum of the first two minus half of the third is the mean error of the two results. The
+noise levels need not be known, and may differ from shot to shot and from pixel to pixel.
 
 What breaks it:
 
 - Noise shared by the two shots (a fixed pattern, a slow flicker), of covariance c = E[n1 n2]: the
   estimate is the error plus c - E[(f(y1) - x) n2] - E[(f(y2) - x) n1]. A denoiser that removes all
   noise looks worse than it is by c, one that leaves all of it looks better by c.
-- Noise correlated between neighbouring pixels of one shot biases nothing. It leaves fewer
-  independent values, which is why the bootstrap draws blocks of pixels, not pixels.
 - A scene that moves or changes its brightness between the shots: the change counts as error. A
   factor g between the shots adds half of (1 - g)^2 E[x^2].
-- Clipping: noise cut off at black or white has no mean of zero there.
+- Clipping: noise clipped at black or white does not have mean zero there.
+
+Noise correlated between neighbouring pixels of one shot biases nothing. It leaves fewer independent
+values, which is why the bootstrap draws blocks of pixels rather than pixels.
 
 Source of the idea: Lehtinen et al., "Noise2Noise", 2018, whose loss is the first term. Source of
 the interval: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile interval,
@@ -51,13 +52,13 @@ class HeldOutPair(NamedTuple):
 
 @dataclass(frozen=True)
 class EstimatedQuality:
-    """What is known of a denoiser from noisy pictures alone.
+    """The quality of a denoiser, estimated from noisy pictures alone.
 
     Attributes:
-        error: estimated mean squared error, the mean over pictures; can be negative by chance.
-        psnr: estimated PSNR in dB, the mean over pictures.
-        low, high: the bootstrap interval of ``psnr``. It allows for the chance in the noise and
-            for other places of the same kind, so it is rather too wide than too narrow.
+        error: estimated mean squared error, averaged over pictures; can be negative by chance.
+        psnr: estimated PSNR in dB, averaged over pictures.
+        low, high: the bootstrap interval of ``psnr``. It covers the randomness both of the noise
+            and of the places shown, so it tends to be too wide rather than too narrow.
         level: the interval's level.
     """
 
@@ -78,15 +79,15 @@ def estimate_quality(
 ) -> EstimatedQuality:
     """The estimated PSNR of a denoiser on pairs that it has not been trained on.
 
-    A picture's error that is estimated below its own standard error is taken to be that large, so
-    that chance makes no PSNR infinite.
+    A picture's estimated error is never taken to be smaller than its own standard error, so that
+    chance makes no PSNR infinite.
 
     Args:
         pairs: held-out shots and results.
         peak: the value of white.
         level: of the interval.
-        resamples: drawn for the interval.
-        seed: of the drawing.
+        resamples: how many to draw for the interval.
+        seed: for drawing them.
     """
     blocks = [_block_means(_error_map(pair)) for pair in pairs]
     errors = torch.stack([means.mean() for means in blocks])
@@ -105,7 +106,7 @@ def estimate_quality(
 
 
 def _error_map(pair: HeldOutPair) -> torch.Tensor:
-    """What each pixel adds to the estimate, (H, W), the mean over channels."""
+    """What each pixel contributes to the estimate, (H, W), averaged over channels."""
     first, second = pair.first.double(), pair.second.double()
     crossed = (pair.first_restored.double() - second).square()
     crossed += (pair.second_restored.double() - first).square()
@@ -113,10 +114,10 @@ def _error_map(pair: HeldOutPair) -> torch.Tensor:
 
 
 def _block_means(values: torch.Tensor) -> torch.Tensor:
-    """Means of square blocks of (H, W), as one axis.
+    """Means of square blocks of (H, W), flattened.
 
-    Rows and columns that do not fill a block join none: their share is small, but it would count
-    as much as a whole block's.
+    Rows and columns that do not fill a block are left out: they are few, but would count as much as
+    a whole block.
     """
     side = min(max(min(values.shape) // BLOCKS_A_SIDE, SMALLEST_BLOCK), LARGEST_BLOCK)
     side = min(side, *values.shape)
@@ -130,7 +131,7 @@ def _standard_error(means: torch.Tensor) -> torch.Tensor:
 
 
 def _resampled(means: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    """The means of ``count`` samples, each as many blocks drawn with replacement."""
+    """The means of ``count`` bootstrap samples, each of as many blocks, drawn with replacement."""
     parts = []
     for start in range(0, count, RESAMPLES_AT_ONCE):
         shape = (min(RESAMPLES_AT_ONCE, count - start), len(means))

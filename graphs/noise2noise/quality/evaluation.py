@@ -1,4 +1,4 @@
-"""Methods scored on pictures: against clean ones, or against other noisy shots."""
+"""Scores methods on pictures: against clean ones, or against other noisy shots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from graphs.noise2noise.quality.metrics import quality
 
 NOISY = "noisy"
 TRIED, TRIED_SIDE = 4, 192
-"""On how many pictures, and on squares of what side in their middle, strengths are tried."""
+"""The number of pictures on which strengths are tried, and the side of the squares in their middle
+that are used."""
 
 Method = Callable[[torch.Tensor], torch.Tensor]
 
@@ -24,13 +25,13 @@ class Sample:
     """A picture to score methods on.
 
     Attributes:
-        name: how it is spoken of.
-        noisy: (C, H, W), white being 1.
+        name: for tables and messages.
+        noisy: (C, H, W), with 1 as white.
         reference: the clean picture; None if there is none.
-        second: another noisy shot; None if there is none. One of the two is needed.
+        second: another noisy shot; None if there is none. One of the two is required.
         peak: the value that PSNR is relative to.
-        limits: the range that a file of it can hold, to which results are clipped; None for floats.
-        others: results of other programs by their names; only beside a reference.
+        limits: the range that its file can hold, to which results are clipped; None for floats.
+        others: results of other programs, by name; only with a reference.
     """
 
     name: str
@@ -49,9 +50,9 @@ class Score:
     Attributes:
         method: its name.
         picture: its name; None for all of them.
-        psnr: in dB: the picture's, or the mean of the pictures'. 10 log10(peak^2 / mse).
-        ssim: as well; None without a clean picture.
-        low, high: the interval of an estimated PSNR of level 95 %; None where it is not estimated.
+        psnr: the picture's 10 log10(peak^2 / mse) in dB, or the mean over pictures.
+        ssim: likewise; None without a clean picture.
+        low, high: the 95 % interval of an estimated PSNR; None if it is not estimated.
     """
 
     method: str
@@ -69,8 +70,8 @@ class Evaluation:
     Attributes:
         scores: of every method on every picture.
         means: of every method, over the pictures.
-        strengths: of the classical methods, as found best.
-        results: of the first pictures, by picture and method, ``noisy`` among them.
+        strengths: the best found for the classical methods.
+        results: of the first pictures, by picture and method, including ``noisy``.
     """
 
     scores: Sequence[Score]
@@ -80,7 +81,7 @@ class Evaluation:
 
     @property
     def is_estimated(self) -> bool:
-        """Whether no clean picture was at hand."""
+        """Whether PSNR is estimated because there was no clean picture."""
         return any(score.low is not None for score in self.scores)
 
 
@@ -95,18 +96,18 @@ def evaluate(
 ) -> Evaluation:
     """Score the noisy pictures, some methods, and the classical ones at their best strengths.
 
-    PSNR is the course's: of each picture 10 log10(peak^2 / mse) over all its pixels and channels,
-    and of these the mean. Results are clipped as files of them would be.
+    PSNR is defined as in the course: 10 log10(peak^2 / mse) of each picture over all its pixels and
+    channels, averaged over the pictures. Results are clipped as their files would be.
 
     Args:
         samples: all with a reference, or all with a second shot.
-        methods: name -> from a picture (C, H, W) to one of that shape.
-        fit: whether the straight line that brings a result nearest to its reference is applied
-            first, for references of a scale of their own.
-        baselines: whether wavelets, total variation and non-local means take part. Their strengths
-            are those with the least error on the pictures themselves: the best they can do.
-        kept: results of so many pictures are kept.
-        advance: told of each picture before it is worked on.
+        methods: by name, functions from a picture (C, H, W) to one of the same shape.
+        fit: whether to map each result by the straight line that brings it closest to its
+            reference, for references with a scale of their own.
+        baselines: whether to include wavelets, total variation and non-local means. Their strengths
+            are chosen in their favour: for the least error on parts of these very pictures.
+        kept: for how many pictures to keep the results.
+        advance: called with the name of each picture before it is processed.
     """
     strengths = _strengths(samples, fit) if baselines else {}
     contestants = {NOISY: _same} | dict(methods) | _classical(strengths)
@@ -147,7 +148,7 @@ def _strengths(samples: Sequence[Sample], fit: bool) -> dict[str, float]:
             line = fit_affine(result, sample.reference) if fit else _same
             return float((line(result) - sample.reference).square().mean()) / sample.peak**2
         assert sample.second is not None
-        # The error by another shot differs from the true one by that shot's noise, alike for all.
+        # Against another shot, every error is larger by the same amount: that shot's noise.
         return float((result - sample.second).square().mean()) / sample.peak**2
 
     pictures = [sample.noisy for sample in tried]
@@ -169,7 +170,7 @@ def _same(picture: torch.Tensor) -> torch.Tensor:
 
 
 def _clipped(result: torch.Tensor, sample: Sample, method: str) -> torch.Tensor:
-    """As a file would hold it; noisy pictures stay as they are, for noise is not to be clipped."""
+    """The result as its file would hold it; noisy pictures keep their noise unclipped."""
     if method == NOISY or sample.limits is None:
         return result
     return result.clamp(*sample.limits)

@@ -1,4 +1,4 @@
-"""A straight line from one picture's values to another's, where their scales differ."""
+"""A straight line from one picture's values to another's, for pictures on different scales."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Affine(NamedTuple):
     offset: float
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
-        """The line's values there."""
+        """Apply the line to some values."""
         return self.gain * values + self.offset
 
 
 def fit_affine(source: torch.Tensor, target: torch.Tensor) -> Affine:
     """The line from source to target with the least squared error, over all pixels and channels.
 
-    A source of one value only is taken to the target's mean.
+    A constant source is mapped to the target's mean.
     """
     source, target = source.double(), target.double()
     deviations = source - source.mean()

@@ -19,14 +19,14 @@ def psnr(image: torch.Tensor, clean: torch.Tensor) -> float:
     """Peak signal-to-noise ratio in dB: 10 log10(1 / mse) on [0, 1].
 
     Args:
-        image, clean: (C, H, W), or (N, C, H, W) for the mean of the pictures' ratios.
+        image, clean: (C, H, W), or (N, C, H, W) for the mean over the pictures.
     """
     error = (image - clean).double().square().mean(dim=(-3, -2, -1))
     return float((-10 * error.log10()).mean())
 
 
 def ssim(image: torch.Tensor, clean: torch.Tensor) -> float:
-    """Structural similarity with the windows of its authors: Gaussian, sigma 1.5.
+    """Structural similarity with its authors' window: Gaussian, sigma 1.5.
 
     Source: Wang et al., "Image Quality Assessment: From Error Visibility to Structural
     Similarity", 2004.

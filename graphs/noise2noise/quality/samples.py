@@ -1,4 +1,4 @@
-"""Pictures to score methods on, read from files that belong together by name."""
+"""Pictures to score methods on, read from files that are matched by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Pair = tuple[Path, Path]
 
 LEAST_SIDE = 16
 TRIED = 64
-"""About how many pictures tell how noisy a pickle's are."""
+"""Roughly how many pictures to examine for how noisy a pickle's are."""
 
 
 def read_samples(
@@ -35,17 +35,19 @@ def read_samples(
     """Read pictures and what they are scored against.
 
     Args:
-        noisy: a file, or a folder; the others are then files or folders too. In folders, files
-            belong together whose names are alike but for their suffixes. Of a course's pickle, the
-            first tensor; the second is the reference, or if it is about as noisy or ``second``
-            names the pickle, another shot.
-        pattern: of the names in the folder, as ``{scene}_raw{shot}.png``. The reference is then
-            what :func:`reference_of` takes; without one, another shot of each scene serves.
-        reference: clean pictures, or else
-        second: other noisy shots.
-        others: results of other programs, called by the name of their folder or file.
-        peak: the value of white, in the files' own numbers. By default the largest that the files'
-            integers can hold; of floats, the range of the reference or else of the noisy picture.
+        noisy: a file, or a folder; the other arguments are then files or folders too. In folders,
+            files are matched by their names without suffixes. In a course's pickle, it is the first
+            tensor; the second one is the reference or, if it is about as noisy or ``second`` names
+            the pickle, another shot.
+        pattern: of the names in the folder, such as ``{scene}_raw{shot}.png``. The reference is
+            then given as for :func:`reference_of`; without one, the first shot of each scene is
+            scored against the second.
+        reference: clean pictures.
+        second: other noisy shots, in place of ``reference``.
+        others: results of other programs, which are named after their folder or file.
+        peak: the value of white, in the files' own numbers. By default the largest that integer
+            files can hold; for floats, the range of the reference or, without one, of the noisy
+            picture.
 
     Raises:
         InputError: a picture cannot be read, has no partner, or differs from it in size or
@@ -138,7 +140,7 @@ def _course_samples(path: Path, *, is_clean: bool, peak: float) -> Iterator[Samp
 
 
 def _files(path: Path) -> dict[str, Path]:
-    """A file, or those of a folder, by name without suffix."""
+    """A file, or those in a folder, by name without suffix."""
     if path.is_dir():
         found: dict[str, Path] = {}
         for name, file in list_pictures(path).items():
@@ -200,7 +202,7 @@ def _require_side(path: Path, pixels: torch.Tensor) -> None:
 
 
 def _matching(path: Path, noisy_path: Path, noisy: Picture) -> torch.Tensor:
-    """A partner's pixels; it may be of another kind of numbers, each read from 0 to white."""
+    """A partner's pixels; its dtype may differ, since each file is read from 0 to white."""
     pixels = read_picture(path).pixels
     if pixels.shape != noisy.pixels.shape:
         sizes = [

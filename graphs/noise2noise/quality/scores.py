@@ -1,4 +1,4 @@
-"""Scores as a table, as CSV and as pictures beside one another."""
+"""Scores as a table, as CSV and as a grid of pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REFERENCE = "reference"
 
 
 def scores_table(evaluation: Evaluation) -> Table:
-    """A row for each method, of its means over all pictures."""
+    """A table with one row for each method: its means over all pictures."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("method", no_wrap=True)
     estimated = evaluation.is_estimated
@@ -41,7 +41,7 @@ def scores_table(evaluation: Evaluation) -> Table:
 
 
 def write_scores(path: Path, evaluation: Evaluation) -> None:
-    """Write every score as CSV, the means last with an empty picture."""
+    """Write every score as CSV; the means come last, with an empty picture name."""
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -52,7 +52,7 @@ def write_scores(path: Path, evaluation: Evaluation) -> None:
 
 
 def write_grid(path: Path, evaluation: Evaluation, samples: Sequence[Sample]) -> None:
-    """Write the middle of the first pictures as PNG: a row each, a column for each method."""
+    """Write the middles of the first pictures as PNG: one row each, one column per method."""
     named = {sample.name: sample for sample in samples}
     psnrs = {(score.picture, score.method): score.psnr for score in evaluation.scores}
     rows = [
@@ -80,7 +80,7 @@ def write_grid(path: Path, evaluation: Evaluation, samples: Sequence[Sample]) ->
 
 
 def scores_json(evaluation: Evaluation) -> dict[str, object]:
-    """Everything but the pictures, for machines."""
+    """Everything but the pictures, for programs."""
     return {
         "psnr": "estimated from noisy pairs" if evaluation.is_estimated else "mean over pictures",
         "means": [_fields(score) for score in evaluation.means],
@@ -97,7 +97,7 @@ def _fields(score: Score) -> dict[str, object]:
 def _panels(
     results: Mapping[str, torch.Tensor], sample: Sample
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """Each method's picture, all by one stretch of contrast: that of the reference, or of noise."""
+    """Each method's picture, all with one contrast stretch: the reference's, or the noisy one's."""
     basis = sample.noisy if sample.reference is None else sample.reference
     pixels = _middle(basis).flatten()
     low, high = (float(pixels.quantile(q)) for q in (0.001, 0.999))

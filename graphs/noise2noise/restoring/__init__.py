@@ -1,4 +1,4 @@
-"""Noisy pictures made clean: which method, whole or in tiles, file to file."""
+"""Denoising of pictures: choosing the method, working in tiles, from files to files."""
 
 from graphs.noise2noise.restoring.restorer import Restorer
 

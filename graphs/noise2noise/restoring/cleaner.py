@@ -1,4 +1,4 @@
-"""What cleans pictures that need not be in memory."""
+"""The interface for cleaning pictures that need not fit in memory."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ Advance = Callable[[float], object]
 
 
 def advance_part(advance: Advance, index: int, count: int) -> Advance:
-    """What is told of one of several things, told of all of them."""
+    """The progress callback for one of ``count`` equal parts, given the one for the whole."""
     return lambda share: advance((index + share) / count)
 
 
 class Cleaner(ABC):
-    """Cleans pictures, in values as networks see them."""
+    """Cleans pictures whose values are already scaled for networks."""
 
     @abstractmethod
     def restore(self, shape: Shape, read: Read, write: Write, advance: Advance) -> None:
-        """Clean pictures that need not be in memory.
+        """Clean pictures that need not fit in memory.
 
         Args:
             shape: of the pictures, (N, C, H, W).
-            read: gives some rows and columns of them, or every so many, (N, C, h, w).
-            write: takes the result for some rows and columns, which together are all, row by row.
-            advance: told now and then what share of the result is done.
+            read: returns the given rows and columns, (N, C, h, w); the slices may have steps.
+            write: takes the result for some rows and columns. The calls together cover the
+                pictures once, row by row.
+            advance: called now and then with the fraction that is done.
 
         Raises:
-            InputError: there is not enough memory for it.
+            InputError: there is not enough memory.
         """
 
     def __call__(self, noisy: torch.Tensor) -> torch.Tensor:
-        """The pictures cleaned: (C, H, W) or (N, C, H, W) in, the same shape out."""
+        """Clean pictures, (C, H, W) or (N, C, H, W); the result has the same shape."""
         batch = noisy if noisy.ndim == 4 else noisy[None]
         clean = torch.empty_like(batch)
 

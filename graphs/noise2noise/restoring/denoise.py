@@ -1,4 +1,4 @@
-"""Files of noisy pictures to files of clean ones, by the method that fits them."""
+"""Denoises files of pictures into new files, by the method that fits them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAY_BE_TEXTURE = (
 )
 
 TRAINING_SHARE = 0.9
-"""Of the time; the rest is for cleaning and writing."""
+"""The fraction of the time to train for; the rest is for cleaning and writing."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Denoised:
 
     Attributes:
         output: the file.
-        choice: how it was made, and why so.
-        noise: of the first picture that it was made from; None if that is too small to tell.
+        choice: the method, and why it was chosen.
+        noise: of the first picture that it was made from; None if that is too small to measure.
         seconds: since the start.
     """
 
@@ -58,17 +58,17 @@ class Denoised:
 def denoise_files(
     paths: Sequence[Path], output: Path, options: Options, console: Console
 ) -> Iterator[Denoised]:
-    """Clean pictures; each file is written as it is done, and none before all could be read.
+    """Clean pictures; each file is written once it is done, but none before all have been read.
 
     Args:
         paths: files of one picture or several, or folders; see :func:`groups_of`.
-        output: a file, if it is named as a picture; several files then make one picture, their
-            mean. Else a folder, where each keeps its name.
-        options: how.
-        console: says what is done and why; on a terminal, also how far it is.
+        output: a file, if it has the name of a picture; several files then become one picture,
+            their mean. Otherwise a folder, where each file keeps its name.
+        options: how to denoise.
+        console: shows what is done and why and, on a terminal, progress.
 
     Raises:
-        InputError: a picture cannot be read or worked with, or its result cannot be written.
+        InputError: a picture cannot be read or processed, or its result cannot be written.
     """
     start = time.perf_counter()
     settle_threads(None)
@@ -81,7 +81,7 @@ def denoise_files(
 
 @dataclass(frozen=True)
 class _Work:
-    """How some of it is done; the pictures may be read only as they are asked for."""
+    """Tasks that one network does; ``tasks`` may read their pictures lazily."""
 
     choice: Choice
     tasks: Iterable[Task]
@@ -94,7 +94,7 @@ def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
     loaded = load_network(options.model)
     for task in job.tasks():
         task.require_possible()
-    # Other weights know the values that files have when read, and the noise of a single shot.
+    # The user's own weights were trained on values as read from files and on single shots.
     tasks = job.tasks() if options.model else (task.of_mean() for task in job.tasks())
     shown = as_read if options.model else as_seen
     choice = Choice("model", f"with {options.model}" if options.model else WEIGHTS)
@@ -109,7 +109,7 @@ def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
 
 
 def _by_what_fits(job: Job) -> Iterator[_Work]:
-    """By the weights that come along where they know such noise; for the others it is learned."""
+    """The shipped weights where they know the noise; networks learned from the other pictures."""
     tasks = list(job.tasks())
     for task in tasks:
         task.require_possible()
@@ -117,7 +117,7 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
     assert method != "model", "which learns nothing"
     kinds = _by_kind(tasks, apart=method != "repeats")
     known, others = _known_and_others(kinds) if method is None else ([], kinds)
-    # Before anything is written, so that nothing is if a picture cannot be learned from.
+    # Before writing anything: if a picture cannot be learned from, no file is written.
     seconds = TRAINING_SHARE * job.options.seconds / max(len(others), 1)
     lessons = [lesson_on(kind, method, seconds, job.options.seed) for kind in others]
     if method is None:
@@ -132,7 +132,10 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
 
 
 def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
-    """What one network can learn from; the shots of a scene that look unlike may go apart."""
+    """Groups of tasks from which one network can learn.
+
+    If ``apart``, a scene whose shots do not look alike is split into its files.
+    """
     kinds: dict[Kind, list[Task]] = {}
     for task in tasks:
         for kind, part in task.parts(apart=apart and not task.scene.is_one):
@@ -141,16 +144,17 @@ def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
 
 
 def _known_and_others(kinds: Sequence[Sequence[Task]]) -> tuple[list[Task], list[list[Task]]]:
-    """What the weights that come along are for, and by kind, what is to be learned from.
+    """The tasks for the shipped weights and, grouped by kind, those to learn from.
 
-    They clean the mean of shots better than what can be learned from these cleans each of them, if
-    its noise is white. Where each is to be cleaned, though, the others tell more than weights.
+    If the noise is white, the shipped weights clean the mean of shots better than a network learned
+    from the shots cleans each of them. If each shot is to be cleaned, though, the other shots tell
+    more than the weights.
     """
     known: list[Task] = []
     others: list[list[Task]] = []
     for kind in kinds:
         seen = [(task, task.of_mean()) for task in kind]
-        # Asked only where some are known, for it looks at all pixels.
+        # Checked only where some are known, because it looks at all pixels.
         may = any(_is_known(*both) for both in seen)
         may = may and (kind[0].average or not _are_repeats(kind))
         known += [mean for task, mean in seen if may and _is_known(task, mean)]
@@ -163,7 +167,7 @@ def _are_repeats(tasks: Sequence[Task]) -> bool:
 
 
 def _is_known(task: Task, mean: Task) -> bool:
-    """Whether weights are sure to know noise as that of the pictures, or of the mean, of a task."""
+    """Whether the shipped weights are sure to know the noise of a task, or that of its mean."""
     seen = [capture.shown for capture in mean.scene.captures]
     if mean is not task and any(shown and shown.shared for shown in seen):
         return False
@@ -219,12 +223,12 @@ def _count(tasks: Sequence[Task]) -> int:
 
 
 def _part(job: Job, files: int) -> str:
-    """How many of the files, if not all of them."""
+    """How many of the files these are, in words; empty if they are all."""
     return f"{files} of {job.files} files" if files < job.files else ""
 
 
 def _tell(job: Job, choice: Choice, first: Capture, part: str = "") -> None:
-    """Say what is done and why, for some of the files if not for all."""
+    """Say what is done and why and, if ``part`` is given, for which files."""
     if part:
         job.say(f"{part}:")
     if first.noise is not None:

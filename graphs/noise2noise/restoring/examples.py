@@ -1,4 +1,4 @@
-"""What a network learns from, out of the files to denoise."""
+"""Training examples, taken from the files to denoise."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from graphs.noise2noise.restoring.methods import Learned
 from graphs.noise2noise.restoring.scenes import Capture, Scene
 
 LEAST_SIDE = 16
-"""Of pictures to learn from."""
+"""The smallest side of pictures to learn from, in pixels."""
 
 
 def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[torch.Tensor]:
-    """What a network learns from: (k, C, H, W) each.
+    """The pictures that a network learns from, (k, C, H, W) each.
 
-    Repeats are the shots of each scene that has some; where none seems to, what is taken for them.
+    For ``repeats``, they are the shots of each repeated scene. If none seems to be repeated, they
+    are those of each scene with several shots or, failing that, all pictures as shots of one scene.
 
     Args:
-        scenes: of pictures of one kind, of as many channels and one dtype.
+        scenes: with pictures of one kind: the same number of channels and dtype.
         scale: to the values that the network takes.
-        method: what is learned.
+        method: by which the network learns.
 
     Raises:
-        InputError: a picture is too small, or repeats differ in size or are copies.
+        InputError: a picture is too small, or repeats are a single shot, differ in size or are
+            copies.
     """
     captures = [capture for scene in scenes for capture in scene.captures]
     for capture in captures:

@@ -1,4 +1,4 @@
-"""What is to be denoised, and where each result goes."""
+"""What to denoise, and where each result goes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from graphs.noise2noise.restoring.outputs import is_one_file, targets_for
 from graphs.noise2noise.restoring.scenes import Capture, Group, Scene, groups_of, merged
 
 Kind = tuple[int, np.dtype]
-"""Channels and numbers of pictures."""
+"""The number of channels and the dtype of pictures."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A scene and the files for its results: one for their mean, or one for each of its files."""
+    """A scene and its output files: one for the mean of its shots, or one for each input file."""
 
     scene: Scene
     targets: Sequence[Path]
     average: bool
 
     def parts(self, *, apart: bool) -> Iterator[tuple[Kind, Task]]:
-        """Its files apart where they differ in channels or in their numbers, or one by one."""
+        """Split it into tasks whose files share channels and dtype; if ``apart``, file by file."""
         members: dict[tuple[Kind, int], list[int]] = {}
         for i, raster in enumerate(self.scene.rasters):
             kind = raster.channels, raster.dtype
@@ -40,22 +40,22 @@ class Task:
             yield kind, Task(scene, targets, self.average)
 
     def of_mean(self) -> Task:
-        """The mean of its shots in place of them, if that is its result and there are several."""
+        """The task with its shots replaced by their mean, if it averages more than one."""
         if not self.average or self.scene.shots == 1:
             return self
         return Task(Scene([self.scene.mean()], self.scene.is_told), self.targets, self.average)
 
     def results(self) -> Iterator[tuple[Path, Sequence[Capture]]]:
-        """Each file to write, and what it is made from."""
+        """Each output file, and the captures it is made from."""
         captures = self.scene.captures
         made_from = [captures] if self.average else [[capture] for capture in captures]
         return zip(self.targets, made_from, strict=True)
 
     def require_possible(self) -> None:
-        """Check that its results make sense and that their files can hold them.
+        """Check that the results make sense and that the output files can hold them.
 
         Raises:
-            InputError: if not.
+            InputError: they do not, or they cannot.
         """
         if self.average and not self.scene.is_one:
             raise InputError(
@@ -76,14 +76,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Job:
-    """All that is to be done.
+    """Everything there is to do.
 
     Attributes:
-        groups: the files.
-        first: of them, read.
-        targets: for the results of each group.
-        options: as they were given, but that ``average`` follows from the output, too.
-        console: for what there is to say.
+        groups: the input files.
+        first: the first of them, already read.
+        targets: the output files of each group.
+        options: as given, except that ``average`` may also follow from the output.
+        console: for messages.
     """
 
     groups: Sequence[Group]
@@ -97,7 +97,7 @@ class Job:
         """Find the files, and read the first.
 
         Raises:
-            InputError: they do not go together, or their results cannot be written there.
+            InputError: they do not belong together, or their results cannot be written there.
         """
         groups = groups_of(paths, options.pattern)
         count = sum(len(group.files) for group in groups)
@@ -113,28 +113,28 @@ class Job:
 
     @property
     def files(self) -> int:
-        """How many there are."""
+        """The number of input files."""
         return sum(len(group.files) for group in self.groups)
 
     def tasks(self) -> Iterator[Task]:
-        """Every group, read as it is asked for."""
+        """A task for each group, read when it is asked for."""
         first: Capture | None = self.first
         for group, targets in zip(self.groups, self.targets, strict=True):
             yield Task(Scene.of(group, first), targets, self.options.average)
             first = None
 
     def say(self, line: str) -> None:
-        """Tell a sentence."""
+        """Print a message."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _has_stacks(groups: Sequence[Group]) -> bool:
-    """Whether a file is a scene by itself, so that all are."""
+    """Whether any file is a stack: then each file is a scene of its own."""
     return any(Capture.of(file).raster.frames > 1 for group in groups for file in group.files)
 
 
 def _require_outside(paths: Sequence[Path], output: Path, average: bool) -> None:
-    """What would be taken for one of the bursts, or for one of the shots, the next time."""
+    """Refuse an output that the next run would take for one of the bursts or shots."""
     folder = (output.parent if is_one_file(output) else output).resolve()
     for path in filter(Path.is_dir, paths):
         is_among_bursts = holds_folders(path) and folder.is_relative_to(path.resolve())

@@ -1,4 +1,4 @@
-"""A network learned from the very pictures that are to be denoised."""
+"""Networks that learn from the very pictures they are to denoise."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from graphs.noise2noise.training.training import Training
 from ops import Node, maximum, minimum
 
 LEAST, MOST = -1.0, 2.0
-"""Values beyond which pixels are broken ones or stars, a few of which would be all that counts."""
+"""Pixels outside this range are defective ones or stars; a few would dominate the loss."""
 
 ENOUGH_STEPS = 6000
-"""For each scene; after so many, more help little."""
+"""Training steps for each scene, beyond which more help little."""
 
 WIDTH, DEPTH = 32, 3
-"""Of the network that learns from a single picture: one convolution more than its authors' and
-fewer channels, it sees further and is better in no more time. Still deeper ones are better on most
-pictures, but worse on fine textures."""
+"""Of the network that learns from a single picture. With one more convolution than its authors' and
+fewer channels, it sees further and gets better results in no more time. Even deeper ones are better
+on most pictures, but worse on fine textures."""
 
 
 def training_on(
     method: Learned, scenes: Sequence[torch.Tensor], seconds: float, *, seed: int = 0
 ) -> tuple[Module, Training]:
-    """A network that tells the noise of some pictures, and what trains it on them.
+    """A network that denoises some pictures, and its training on them.
 
     Args:
         method: from shot to shot, from pixel to neighbouring pixel, or for a single picture.
-        scenes: (k, C, H, W) each, as :func:`examples_of` gives them, values about in [0, 1]; for
-            ``repeats`` the k are shots of one scene. What lies far outside is no part of what is
-            learned, and left as it is.
-        seconds: how long to train at most.
-        seed: of the first weights and the batches.
+        scenes: (k, C, H, W) each, as :func:`examples_of` returns them, with values roughly in
+            [0, 1]; for ``repeats`` the k are shots of one scene. Values far outside are clamped for
+            training, and the network leaves the excess as it is.
+        seconds: the longest time to train.
+        seed: for the initial weights and the batches.
     """
     scenes = [scene.clamp(LEAST, MOST) for scene in scenes]
     side = min(CROP, *(min(scene.shape[2:]) for scene in scenes))
@@ -62,7 +62,7 @@ def training_on(
 
 
 class Within(Module):
-    """A network that is given what lies within the values learned from; the rest passes by it."""
+    """A network whose input is clamped to the range it was trained on; the excess bypasses it."""
 
     def __init__(self, network: Module) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Within(Module):
 
 
 def _network(method: Learned, channels: int, seed: int) -> Module:
-    """It says at first that there is no noise: however short the training, it does no harm."""
+    """A network that initially predicts no noise, so that even a short training does no harm."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if method == "zero-shot":

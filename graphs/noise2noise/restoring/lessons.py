@@ -1,4 +1,4 @@
-"""What is learned from the very pictures that are to be denoised, one network for each kind."""
+"""What to learn from the very pictures that are to be denoised, with one network for each kind."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from graphs.noise2noise.training.training import Training
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is to be learned from pictures of one kind.
+    """What to learn from pictures of one kind.
 
     Attributes:
-        tasks: of the pictures.
-        choice: the method.
-        is_doubtful: whether they do not look like what it takes them for.
+        tasks: with the pictures.
+        choice: the method, and why it was chosen.
+        is_doubtful: whether the method takes the pictures for repeats, but they do not look it.
         scale: to the values that the network takes.
-        network, training: what learns; the training has not begun.
+        network, training: the network, and its training, which has not begun.
     """
 
     tasks: Sequence[Task]
@@ -38,29 +38,29 @@ class Lesson:
 
     @property
     def channels(self) -> int:
-        """Of the pictures."""
+        """The pictures' number of channels."""
         return self.tasks[0].scene.rasters[0].channels
 
     @property
     def kind(self) -> str:
-        """Of the pictures, in words."""
+        """The pictures' channels and dtype, in words."""
         raster = self.tasks[0].scene.rasters[0]
         channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
         return f"{channels} of {raster.dtype.name}"
 
     def shown(self, capture: Capture) -> Shown:
-        """All of them on the same scale."""
+        """How the network sees a capture: all of them on the same scale."""
         return Shown(self.scale)
 
 
 def lesson_on(tasks: Sequence[Task], asked: Learned | None, seconds: float, seed: int) -> Lesson:
-    """Prepare what is to be learned from pictures of one kind.
+    """Prepare to learn from pictures of one kind.
 
     Args:
-        tasks: the pictures.
+        tasks: with the pictures.
         asked: the method; None for the one that fits.
-        seconds: for the training.
-        seed: of it.
+        seconds: to train for.
+        seed: of the training.
 
     Raises:
         InputError: see :func:`examples_of`.

@@ -1,4 +1,4 @@
-"""Which way of denoising fits what there is."""
+"""The methods of denoising, and which of them fits the pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Learned = Literal["zero-shot", "repeats", "neighbours"]
 Method = Literal["model", "zero-shot", "repeats", "neighbours"]
 
 BY_PIXEL: frozenset[Method] = frozenset({"model", "zero-shot", "neighbours"})
-"""Methods that take the noise of neighbouring pixels for independent."""
+"""Methods that assume the noise of neighbouring pixels to be independent."""
 
 
 class Choice(NamedTuple):
@@ -23,7 +23,7 @@ class Choice(NamedTuple):
 
 
 def choose(scenes: Sequence[Scene]) -> tuple[Learned, str]:
-    """A way to denoise pictures for which there is no trained network, and why that."""
+    """The method for pictures that no trained network knows, and the reason for it."""
     shots = sum(scene.shots for scene in scenes)
     rasters = [raster for scene in scenes for raster in scene.rasters]
     repeated = [scene for scene in scenes if scene.is_repeated]

@@ -1,4 +1,4 @@
-"""How noisy a picture is, told for people."""
+"""How noisy a picture is, described for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.inspection.single import noise_of_one
 
 SIDE = 1024
-"""Of the part that is looked at, in the middle."""
+"""Side of the part that is measured, in the middle of the picture."""
 
 LEAST_SIDE = 16
 
@@ -25,11 +25,11 @@ class NoiseLevel:
     Attributes:
         sigma: standard deviation by channel, in the numbers of the file.
         white: the largest number that the file's dtype can hold; None for floats.
-        shared: the same with what neighbouring pixels share of it; None where they seem to share
-            nothing.
-        rising: whether it is stronger where it is bright, as that of photons is.
-        even: the same or that of roots, where every pixel has as much of it and of its own; None
-            where that is not so, or the picture is too small to tell.
+        shared: standard deviation by channel, including what neighbouring pixels share; None if
+            they seem to share nothing.
+        rising: whether it is stronger where the picture is brighter, as photon noise is.
+        even: the noise of the values or of their square roots, if it is equally strong in every
+            pixel; None if it is not, or if the picture is too small to tell.
     """
 
     sigma: tuple[float, ...]
@@ -48,12 +48,12 @@ class NoiseLevel:
 
     @property
     def correlated(self) -> bool:
-        """Whether neighbouring pixels seem to share some of it."""
+        """Whether neighbouring pixels seem to share some of the noise."""
         return self.shared is not None
 
 
 def noise_level(raster: Raster) -> NoiseLevel | None:
-    """The noise of a raster's first picture; None for one of less than 16 pixels a side.
+    """The noise of a raster's first picture; None if a side has fewer than 16 pixels.
 
     See :func:`graphs.noise2noise.inspection.single.noise_of_one`.
     """

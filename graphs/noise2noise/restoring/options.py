@@ -1,4 +1,4 @@
-"""How pictures are to be denoised."""
+"""The options for denoising."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ class Options:
     """How to denoise.
 
     Attributes:
-        pattern: of file names, as ``{scene}_raw{shot}.png``, that tells which show one scene.
+        pattern: of file names, such as ``{scene}_raw{shot}.png``, which tells which of them show
+            the same scene.
         method: None for the one that fits.
-        model: a file of weights or the folder of a training's run; None for those that come along.
-        seconds: what there is of time.
-        average: make one picture of all shots of a scene.
-        max_bytes: the most memory for the network to compute in.
-        seed: of everything random.
-        overwrite: whether files to write may exist already.
+        model: a file of weights or the folder of a training run; None for the shipped weights.
+        seconds: roughly how long it may take.
+        average: whether to make one picture from all shots of a scene.
+        max_bytes: the most memory for the network's computation.
+        seed: for everything random.
+        overwrite: whether output files may already exist.
 
     Raises:
-        InputError: two of them contradict each other, or there is no time.
+        InputError: two options contradict each other, or the time is not above 0.
     """
 
     pattern: str | None = None

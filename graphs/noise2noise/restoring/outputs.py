@@ -14,24 +14,24 @@ from graphs.noise2noise.restoring.scenes import Group
 
 
 def is_one_file(output: Path) -> bool:
-    """Whether an output is named as a picture, and no folder of that name exists."""
+    """Whether an output has the name of a picture, and no folder of that name exists."""
     return is_picture_name(output) and not output.is_dir()
 
 
 def targets_for(
     groups: Sequence[Group], output: Path, *, average: bool, overwrite: bool
 ) -> list[list[Path]]:
-    """The files of each group's results: ``output``, or in that folder.
+    """The output files of each group: ``output`` itself, or files in that folder.
 
     Args:
         groups: the files to denoise.
-        output: a file, if it is named as a picture; else a folder.
-        average: whether each group becomes one picture, of its name.
-        overwrite: whether they may exist.
+        output: a file, if it has the name of a picture; otherwise a folder.
+        average: whether each group becomes one picture, named after the group.
+        overwrite: whether the files may already exist.
 
     Raises:
-        InputError: two results would be one file, one exists already, or it is no kind of file to
-            write or no place to write to.
+        InputError: two results would be one file, a file already exists, its format cannot be
+            written, or the folder cannot be used.
     """
     if average:
         places = [Path(group.name) for group in groups]

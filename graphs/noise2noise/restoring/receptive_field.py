@@ -1,8 +1,8 @@
-"""What part of a picture a pixel of the result depends on, read off the graph.
+"""The part of a picture that a pixel of the result depends on, derived from the graph.
 
-Along each axis a node's element ``i`` depends on input pixels ``i * step + first`` to
+Along each axis, element ``i`` of a node depends on input pixels ``i * step + first`` to
 ``i * step + last``. The rules compose: a window of k taps, stride t, padding p and dilation d
-reads ``i * t - p + m * d`` for m from 0 to k - 1; a nearest upsampling by f reads ``floor(i / f)``.
+reads ``i * t - p + m * d`` for m from 0 to k - 1; nearest upsampling by f reads ``floor(i / f)``.
 Source: Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
 Distill 2019.
 """
@@ -21,16 +21,17 @@ _OF_ONE = "relu leaky_relu sigmoid tanh softplus neg pow exp log sqrt square sig
 _OF_TWO = "add sub mul div maximum minimum"
 _OF_CHOICE = "where equal not_equal less less_equal greater greater_equal"
 POINTWISE = frozenset(f"{_OF_ONE} {_OF_TWO} {_OF_CHOICE}".split())
-"""Operators whose elements each depend on those at the same place."""
+"""Elementwise operators: each element depends only on those at the same position."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Along one axis: how far a pixel of the result sees, and on what grid.
+    """How far a pixel of the result sees along one axis, and on what grid.
 
     Attributes:
-        before, after: pixels before and after its own that can change it.
-        multiple: shifted by so many pixels the network does the same; sides are divisible by it.
+        before, after: how many pixels before and after its own can change it.
+        multiple: shifting the input by this many pixels just shifts the result; sides must be
+            divisible by it.
     """
 
     before: int
@@ -40,7 +41,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The reach along rows (from row to row) and along columns."""
+    """The reach from row to row, and from column to column."""
 
     rows: Reach
     columns: Reach
@@ -71,7 +72,7 @@ class _Span:
         return _Span(self.step, min(self.first, other.first), max(self.last, other.last))
 
     def with_itself(self) -> _Span:
-        """Also on the pixels that it covers: at an edge, what lies outside is padded with zeros."""
+        """Extended to the pixels it covers itself: at an edge, only zero padding lies beyond."""
         return _Span(
             self.step, min(self.first, Fraction(0)), max(self.last, self.step - 1, Fraction(0))
         )
@@ -81,15 +82,16 @@ _SELF = _Span(Fraction(1), Fraction(0), Fraction(0))
 
 
 def receptive_field(graph: Graph, output: str) -> ReceptiveField:
-    """The receptive field of an output by the graph's inputs of images.
+    """The receptive field of an output on the graph's image inputs.
 
     Args:
-        graph: of convolutions, poolings, nearest upsampling, concatenation of channels and
-            operators that work element by element.
-        output: images [N, C, H, W] of the input's height and width.
+        graph: of convolutions, poolings, nearest upsampling, padding, concatenation and slices of
+            channels, and elementwise operators.
+        output: the name of images [N, C, H, W] with the input's height and width.
 
     Raises:
-        GraphError: an operator mixes pixels in another way, or the output is of another size.
+        GraphError: an operator mixes pixels in some other way, or the output has another size or
+            does not exist.
     """
     if output not in graph.outputs:
         raise GraphError(f"the graph has no output {output!r}")
@@ -110,7 +112,7 @@ def _reach(graph: Graph, output: str, axis: int) -> Reach:
 
 
 def _span(node: Node, inputs: list[_Span], axis: int) -> _Span | None:
-    """A node's span; None if it depends on no image."""
+    """A node's span; None if the node depends on no image."""
     name, attributes = node.operator.name, node.attributes
     if name == "input":
         return _SELF if node.ndim == 4 else None

@@ -1,4 +1,4 @@
-"""Whole pictures through a network, whatever their size and channels, in bounded memory."""
+"""Runs a network on whole pictures of any size and number of channels, in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,41 +16,42 @@ from graphs.noise2noise.restoring.receptive_field import receptive_field
 from graphs.noise2noise.restoring.tiles import Tile, cover, even_side, least_side, up_to_multiple
 
 PROGRAMS_KEPT = 4
-"""Sizes for which a restorer keeps its compiled programs; the least recently used goes first."""
+"""How many compiled programs a restorer keeps; the least recently used is dropped first."""
 
 MAX_BYTES = 1 << 30
 SIDE = 512
-"""Of tiles, beyond which larger ones are not faster."""
+"""Side of tiles, beyond which larger ones are not faster."""
 
 FEW = 3
-"""Times the smallest possible tile: with less, most of the work is done twice."""
+"""Tiles may be at least this many times the smallest possible side, if memory allows: with less,
+most of the work is done twice."""
 
 MANY_TILES = 16
-"""From which on it is worth the wait to compile native code for them."""
+"""The number of tiles from which compiling native code pays off."""
 
 COPIES = 3
-"""Of a tile beside the program: as read, as fed, as given back."""
+"""Copies of a tile outside the program: as read, as fed, as returned."""
 
 
 class Restorer(Cleaner):
-    """Cleans pictures with a network: at once, or in tiles where memory would not do.
+    """Cleans pictures with a network, in tiles if they are large or memory is short.
 
-    Tiles overlap by what the network sees, so that the result is that of the whole picture at once.
-    The network may go on learning between calls: its parameters are shared, not copied.
+    Tiles overlap by the network's receptive field, so the result equals that of the whole picture
+    at once. The network may keep learning between calls: its parameters are shared, not copied.
 
-    A network of one channel takes each of a picture's channels by itself. So does one of several
-    channels where the picture has another number of them: it sees each channel as that many equal
-    ones, and the mean of its results is taken.
+    If the network's number of channels differs from the picture's, it is applied to each of the
+    picture's channels separately: it sees the channel repeated as often as it takes, and its
+    results are averaged.
 
     Args:
-        net: from pictures (N, C, H, W) to pictures of that shape. Pictures whose sides it cannot
-            divide are extended by repeating their last row and column.
+        net: maps pictures (N, C, H, W) to pictures of the same shape. Pictures whose sides are not
+            divisible as it requires are extended by repeating their last row and column.
         channels: the C that it takes.
-        max_bytes: the most memory to compute in.
-        side: of the tiles, at most, if the network does not see further; by default what is fast.
+        max_bytes: the most memory for the computation.
+        side: the longest side of tiles, unless the network sees further; by default a fast one.
 
     Attributes:
-        field: what a pixel of the result depends on.
+        field: the network's receptive field.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Restorer(Cleaner):
         return program(noisy=alike)["clean"].mean(1).reshape(noisy.shape)
 
     def tile(self, count: int, height: int, width: int) -> tuple[int, int]:
-        """The sides of the tiles: of the whole picture if it is small, less if memory is short."""
+        """Height and width of the tiles: the whole picture if small, less if memory is short."""
         reaches = self.field.rows, self.field.columns
         least = [least_side(reach) for reach in reaches]
         most = [max(self._side or max(SIDE, FEW * low), low) for low in least]
@@ -125,13 +126,13 @@ class Restorer(Cleaner):
             most = [max(low, side * 3 // 4) for low, side in zip(least, most, strict=True)]
 
     def bytes_for(self, count: int, height: int, width: int) -> int:
-        """What a tile takes: the program, and its pixels on their way in and out."""
+        """The memory that a tile takes: the program, and its pixels on their way in and out."""
         pixels = count * self._channels * height * width
         program = self._programs(count, height, width, "torch")
         return program.peak_bytes + COPIES * 4 * pixels
 
     def _program_for(self, tiles: Sequence[Tile], count: int, height: int, width: int) -> Program:
-        """What computes them: native code for many, if it takes no more memory than torch's."""
+        """The program for the tiles: native for many, if it takes no more memory than torch's."""
         program = self._programs(count, height, width, "torch")
         if len(tiles) < MANY_TILES:
             return program
@@ -143,7 +144,7 @@ class Restorer(Cleaner):
 
 
 def _extended(read: Read, tile: Tile, height: int, width: int) -> torch.Tensor:
-    """A tile's pixels; beyond the picture its last row and column are repeated."""
+    """A tile's pixels; beyond the picture, its last row and column are repeated."""
     rows, columns = tile.rows, tile.columns
     part = read(
         slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width))

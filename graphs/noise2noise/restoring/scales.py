@@ -1,4 +1,4 @@
-"""From the numbers of files to the values that networks know."""
+"""Scales from the numbers in files to the values that networks know."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from graphs.noise2noise.restoring.scenes import Capture
 from graphs.noise2noise.restoring.shipped import Shown
 
 THINNED = 512
-"""Rows and columns that suffice to see the range of the values."""
+"""Rows and columns that are enough to find the range of the values."""
 
 
 def common_scale(rasters: Sequence[Raster]) -> Scale:
-    """By the range of the values of all rasters together, thinned out where they are many."""
+    """The scale from the range of all rasters' values; large rasters are subsampled."""
     values = [
         _thinned(raster, frame).ravel() for raster in rasters for frame in range(raster.frames)
     ]
@@ -24,12 +24,12 @@ def common_scale(rasters: Sequence[Raster]) -> Scale:
 
 
 def as_read(capture: Capture) -> Shown:
-    """By what the dtype can hold, as pictures are read to train on."""
+    """By the range of the dtype, as pictures are read for training."""
     return Shown(Scale.of_dtype(capture.raster.dtype))
 
 
 def as_seen(capture: Capture) -> Shown:
-    """For the weights that come along; with noise they do not know, as it is or by its range."""
+    """For the shipped weights; if they do not know the noise, 8-bit as read, else by its range."""
     if capture.shown:
         return capture.shown
     is_read = capture.raster.dtype == np.uint8
@@ -37,14 +37,14 @@ def as_seen(capture: Capture) -> Shown:
 
 
 def lies_far(raster: Raster, known: Architecture) -> bool:
-    """Whether values, as read, are a whole range above or below those that a network knows."""
+    """Whether values, as read, lie over a whole range above or below those a network knows."""
     seen, read = common_scale([raster]), Scale.of_dtype(raster.dtype)
     edges = ((edge - read.low) / (read.high - read.low) for edge in (seen.low, seen.high))
     return any(not -1 <= (edge - known.offset) / known.scale <= 2 for edge in edges)
 
 
 def _thinned(raster: Raster, frame: int = 0) -> np.ndarray:
-    """Some of the pixels of a frame, (C, h, w)."""
+    """A frame subsampled, (C, h, w)."""
     planes = raster.planes(frame)
     down, across = (max(1, size // THINNED) for size in planes.shape[1:])
     return planes[:, ::down, ::across]

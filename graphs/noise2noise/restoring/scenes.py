@@ -1,4 +1,4 @@
-"""The files that are to be denoised, and which of them are shots of one scene."""
+"""The files to denoise, and which of them are shots of one scene."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 from graphs.noise2noise.restoring.shipped import Shown, shown
 
 DIFFERENT = "M"
-"""The axis of pictures that are no shots of one scene, by tifffile's letters a mosaic."""
+"""The axis of pictures that are not shots of one scene: tifffile's letter for a mosaic."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Files that by their names and places are shots of one scene; or one file by itself.
+    """Files that are shots of one scene, going by their names and folders; or a single file.
 
     Attributes:
         name: of a picture that is made from all of them.
         files: at least one.
-        places: where in a folder of results that of each file lies.
-        is_told: whether it was told, by a pattern or by folders, that this is a scene by itself.
+        places: the path of each file's result, relative to the folder of results.
+        is_told: whether a pattern or the folders say that the files form a scene.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """What has been read of a file, one picture or several; or the mean of several shots.
+    """What has been read from a file, one picture or several; or the mean of several shots.
 
     Attributes:
         path: the file, or that of the first shot.
-        raster: what it holds.
-        name: what to call it.
+        raster: its content.
+        name: for messages.
     """
 
     path: Path
@@ -63,10 +63,10 @@ class Capture:
 
     @classmethod
     def of(cls, path: Path) -> Capture:
-        """Read a picture's file, or the first shots of a course's pickle.
+        """Read a picture file, or the first shots in a course's pickle.
 
         Raises:
-            InputError: it is neither, or damaged.
+            InputError: it is neither, or it is damaged.
         """
         if is_course([path]):
             shots, _ = read_course_pickle(path)
@@ -75,67 +75,67 @@ class Capture:
 
     @cached_property
     def noise(self) -> NoiseLevel | None:
-        """Of the first picture, which takes a while to estimate; None if that is too small."""
+        """The noise of the first picture, which takes a while to estimate; None if too small."""
         return noise_level(self.raster)
 
     @cached_property
     def shown(self) -> Shown | None:
-        """To the weights that come along, if they know such noise; see :func:`shown`."""
+        """How the shipped weights see it, if they know its noise; see :func:`shown`."""
         return shown(self.raster, self.noise)
 
     def pictures(self, scale: Scale) -> torch.Tensor:
-        """All of them, (k, C, H, W)."""
+        """All its pictures on a scale, (k, C, H, W)."""
         frames = range(self.raster.frames)
         return torch.stack([scale.to_unit(self.raster.planes(frame)) for frame in frames])
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A group's files that have been read, and whether it was told that they are a scene."""
+    """A group's files once read; ``is_told`` as in :class:`Group`."""
 
     captures: Sequence[Capture]
     is_told: bool
 
     @classmethod
     def of(cls, group: Group, first: Capture | None = None) -> Scene:
-        """Read a group's files, but the first if it is given."""
+        """Read a group's files, except the first if it is given."""
         captures = [first] if first else []
         captures += map(Capture.of, group.files[len(captures) :])
         return cls(captures, group.is_told)
 
     @property
     def rasters(self) -> list[Raster]:
-        """Of all files."""
+        """The rasters of all files."""
         return [capture.raster for capture in self.captures]
 
     @property
     def shots(self) -> int:
-        """How many pictures there are in all files."""
+        """The number of pictures in all files together."""
         return sum(raster.frames for raster in self.rasters)
 
     @cached_property
     def is_one(self) -> bool:
-        """Whether its pictures can be shots of one scene: alike in kind and in what they show."""
+        """Whether its pictures can be shots of one scene: of one kind, and looking alike."""
         if any(DIFFERENT in raster.axes for raster in self.rasters):
             return False
         return len(self.captures) == 1 or show_one_scene([r.first_frame() for r in self.rasters])
 
     def mean(self) -> Capture:
-        """Of all its pictures, which must show one scene: it has less noise than each of them."""
+        """The mean of all its pictures, which must show one scene; it has less noise than each."""
         name = f"the mean of {self.shots} shots"
         return Capture(self.captures[0].path, mean_of(self.rasters), name)
 
     @property
     def is_repeated(self) -> bool:
-        """Whether its pictures are, so far as is known, several shots of one scene."""
+        """Whether its pictures are, as far as is known, several shots of one scene."""
         said = len(self.captures) > 1 or self.rasters[0].is_repeated
         return self.shots > 1 and said and self.is_one
 
     def require_no_copies(self) -> None:
-        """Check that its pictures are shots of their own.
+        """Check that its pictures are not copies of each other.
 
         Raises:
-            InputError: one is equal to the one before it.
+            InputError: a picture equals the one before it.
         """
         shots = [
             (f"frame {frame + 1} of {path}" if raster.frames > 1 else str(path), raster, frame)
@@ -150,15 +150,15 @@ class Scene:
 
 
 def groups_of(paths: Sequence[Path], pattern: str | None = None) -> list[Group]:
-    """Group what was named as for a training; what has no groups is one file each.
+    """Group files into scenes as for training; without any grouping, each file is its own group.
 
     Args:
-        paths: files; folders of files, those of one name in several being shots of one scene; or a
+        paths: files; folders of files, where those of the same name are shots of one scene; or a
             folder of folders, each of which is a burst.
-        pattern: of file names, as ``{scene}_raw{shot}.png``.
+        pattern: of file names, such as ``{scene}_raw{shot}.png``.
 
     Raises:
-        InputError: a folder has no pictures, or shots have no partners.
+        InputError: a path does not exist, a folder has no pictures, or shots have no partners.
     """
     for path in paths:
         if not path.exists():
@@ -190,7 +190,7 @@ def _group(name: str, files: Sequence[Path], folders: Sequence[Path] | None = No
 
 
 def _labels(folders: Sequence[Path]) -> list[Path]:
-    """What tells folders apart: their names, or where some are alike, the paths that lead there."""
+    """What tells folders apart: their names or, if some are equal, paths from a common folder."""
     whole = [Path(os.path.abspath(folder)) for folder in folders]
     if len({folder.name for folder in whole}) == len(whole):
         return [Path(folder.name) for folder in whole]

@@ -1,4 +1,4 @@
-"""How the weights that come along are to see a picture, if they are for such ones."""
+"""How the shipped weights see a picture, if they suit it."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.restoring.strided import Strided
 
 TRAINED_FOR, RANGE = "trained for", "range"
-"""Of the weights' metadata: the noise, as ``gaussian:25``, and the widest range of values seen."""
+"""Keys of the weights' metadata: the noise, such as ``gaussian:25``, and the widest range of values
+seen in training."""
 
 FEWEST_PHOTONS = 0.35
-"""In half of the pixels. With fewer the noise of roots is not even, and learning anew is better."""
+"""In the median pixel. With fewer, the noise of the square roots is not even, and learning from the
+picture itself is better."""
 
 _COLOURS = 3
 
 
 class Shown(NamedTuple):
-    """How the weights that come along are to see a picture.
+    """How a network sees a picture.
 
     Attributes:
-        scale: from the picture's values to those that they are to see.
-        shared: standard deviation of the noise in these, where neighbouring pixels share some of
-            it; None where they share none.
-        is_sure: whether what is taken away is noise, and no texture.
+        scale: from the picture's values to those that the network sees.
+        shared: standard deviation of the noise on that scale, if neighbouring pixels share some of
+            it; None if they share none.
+        is_sure: whether what is removed is certainly noise, not texture.
     """
 
     scale: Scale
@@ -44,26 +46,26 @@ class Shown(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """Noise that the weights know, and the widest range, in the values that networks see."""
+    """The noise and the widest range of values that the weights know, on the network's scale."""
 
     sigma: float
     range: float
 
 
 def shown(raster: Raster, noise: NoiseLevel | None) -> Shown | None:
-    """How a picture is as noisy as those that the weights have seen.
+    """The scale on which a picture is as noisy as those that the shipped weights were trained on.
 
-    They know one strength of noise, and scenes of much contrast or little. Where noise rises with
-    brightness, as that of photons, they see the roots of the values. Grey counts as three equal
-    colours, whose noise is the same and not, as that of colours, independent: where these are alike
-    it is as strong as sqrt(3) times that.
+    The weights know one noise level, and scenes of high or low contrast. Where noise rises with
+    brightness, as photon noise does, they see the square roots of the values. Grey counts as three
+    equal colours. These share their noise, where colours have independent noise: for the network,
+    that is like noise sqrt(3) times as strong.
 
-    None where the weights are not for such a picture: not grey or RGB, with so little noise that
-    there was never as wide a range beside it, or with noise that is not even.
+    None if the weights do not suit the picture: it is not a single one in grey or RGB, its noise is
+    not even or comes from very few photons, or its range is wider beside the noise than they know.
 
     Args:
         raster: the picture.
-        noise: its own; None if that is not known.
+        noise: its noise; None if that is not known.
     """
     if raster.channels not in (1, _COLOURS) or raster.frames > 1:
         return None
@@ -76,14 +78,14 @@ def shown(raster: Raster, noise: NoiseLevel | None) -> Shown | None:
 
 
 def cleaner_for(shown: Shown, restore: Restorer) -> Cleaner:
-    """What cleans a picture that is shown so, ``restore`` having the weights."""
+    """The cleaner for a picture seen like this; ``restore`` holds the weights."""
     return restore if shown.shared is None else Strided(restore, shown.shared)
 
 
 def cleaned(noisy: torch.Tensor, restore: Restorer) -> torch.Tensor:
-    """A picture (C, H, W) of any values as ``denoise`` cleans it, ``restore`` having the weights.
+    """Clean a picture (C, H, W) of any values as ``denoise`` does; ``restore`` holds the weights.
 
-    With noise that they are not sure to know it is cleaned as it is, white being 1.
+    If they are not sure to know its noise, it is cleaned as it is, with 1 as white.
     """
     raster = Raster(noisy.numpy(), "CYX")
     seen = shown(raster, noise_level(raster))
@@ -94,7 +96,7 @@ def cleaned(noisy: torch.Tensor, restore: Restorer) -> torch.Tensor:
 
 
 def _shown(raster: Raster, even: EvenNoise, known: _Known) -> Shown | None:
-    # Of all pixels: what lies far out, as a broken one, would spoil what is around it.
+    # Over all pixels: an outlier, such as a defective one, would spoil what is around it.
     ends = np.array(raster.extremes())
     low, high = (ends if even.zero is None else signed_roots(even.zero, ends)).tolist()
     alike = math.sqrt(_COLOURS) if _is_grey(raster) else 1.0

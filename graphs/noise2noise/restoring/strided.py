@@ -1,11 +1,11 @@
-"""Pictures cleaned although neighbouring pixels share noise: pixels that lie apart hardly do.
+"""Cleans pictures in which neighbouring pixels share noise: pixels further apart hardly do.
 
-Every third pixel of every third row make a picture that is a third as large and whose noise is
-about white; the nine of them are cleaned and put together again. What they have come to disagree in
-is taken away by the mean of 3x3 pixels, and what that blurs is given back where the picture differs
-from it by more than noise does. Source: Zhou et al., "When AWGN-based Denoiser Meets Real Noises",
-AAAI 2020; of giving back, Lee, "Digital image enhancement and noise filtering by use of local
-statistics", IEEE Transactions on Pattern Analysis and Machine Intelligence 2, 1980.
+Every third pixel of every third row form a picture that is a third as large and whose noise is
+nearly white; the nine of these are cleaned and put together again. The mean of 3x3 pixels smooths
+away what they disagree in, and what it blurs is restored where the picture differs from it by more
+than noise would. Source: Zhou et al., "When AWGN-based Denoiser Meets Real Noises", AAAI 2020; for
+the restoring, Lee, "Digital image enhancement and noise filtering by use of local statistics", IEEE
+Transactions on Pattern Analysis and Machine Intelligence 2, 1980.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Read, Shape, 
 STRIDE = 3
 
 WINDOW = 7
-"""Side of the squares in which the picture and the clean one are compared."""
+"""Side of the squares in which the picture is compared with the clean one."""
 
 NOISE = 2.0
-"""How many times the variance of the noise may be taken for noise: in squares it varies."""
+"""How many times the noise variance still counts as noise, since it varies between squares."""
 
 ROWS_AT_ONCE = 128
 
 
 class Strided(Cleaner):
-    """Cleans pictures whose noise neighbouring pixels share.
+    """Cleans pictures in which neighbouring pixels share noise.
 
     Args:
-        cleaner: of white noise as strong.
-        sigma: its standard deviation.
+        cleaner: for white noise of the same strength.
+        sigma: the noise's standard deviation.
     """
 
     def __init__(self, cleaner: Cleaner, sigma: float) -> None:
@@ -54,7 +54,7 @@ class Strided(Cleaner):
     def _clean_phase(
         self, clean: np.ndarray, phase: tuple[int, int], read: Read, advance: Advance
     ) -> None:
-        """Clean every third pixel of every third row, from the given ones on."""
+        """Clean every third pixel of every third row, starting at row and column ``phase``."""
         apart = clean[:, :, phase[0] :: STRIDE, phase[1] :: STRIDE]
 
         def spread(part: slice, first: int) -> slice:
@@ -85,5 +85,5 @@ class Strided(Cleaner):
 
 
 def _mean(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Of squares about each pixel of (N, C, H, W); beyond the borders the last are repeated."""
+    """Means of the squares around each pixel of (N, C, H, W), the borders repeated outwards."""
     return np.asarray(uniform_filter(pictures, (1, 1, side, side), mode="nearest"))

@@ -1,4 +1,4 @@
-"""A picture covered by overlapping tiles, whose middles together are the whole result."""
+"""Covers a picture with overlapping tiles, whose middles together form the whole result."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from graphs.noise2noise.restoring.receptive_field import Reach, ReceptiveField
 
 @dataclass(frozen=True)
 class Span:
-    """Along one axis: what the network is given, and what of its result is kept.
+    """What the network is given along one axis, and which part of its result is kept.
 
     Attributes:
         start, stop: of the tile.
-        keep_start, keep_stop: of the pixels that come out as if it had seen everything.
+        keep_start, keep_stop: of the pixels that come out as if it had seen the whole picture.
     """
 
     start: int
@@ -24,11 +24,11 @@ class Span:
 
     @property
     def kept(self) -> slice:
-        """What is kept, within the tile."""
+        """The part that is kept, relative to the tile."""
         return slice(self.keep_start - self.start, self.keep_stop - self.start)
 
     def within(self, length: int) -> Span:
-        """The same, keeping nothing from beyond a length."""
+        """The same span, keeping nothing beyond a length."""
         start, stop = min(self.keep_start, length), min(self.keep_stop, length)
         return replace(self, keep_start=start, keep_stop=stop)
 
@@ -44,13 +44,13 @@ class Tile:
 def cover(
     height: int, width: int, tile_height: int, tile_width: int, field: ReceptiveField
 ) -> Iterator[Tile]:
-    """Tiles of one size, row by row, whose kept parts cover a picture once.
+    """Tiles of one size, row by row, whose kept parts cover a picture exactly once.
 
     Args:
         height, width: of the picture, divisible by the field's multiples.
-        tile_height, tile_width: of the tiles, as divisible; at least :func:`least_side`, unless
-            that is the whole picture.
-        field: of the network.
+        tile_height, tile_width: of the tiles, also divisible by them; at least :func:`least_side`,
+            unless a tile is the whole picture.
+        field: the network's receptive field.
     """
     for rows in spans(height, tile_height, field.rows):
         for columns in spans(width, tile_width, field.columns):
@@ -58,7 +58,7 @@ def cover(
 
 
 def spans(length: int, size: int, reach: Reach) -> Iterator[Span]:
-    """Spans of one size along an axis. All begin on the grid of ``reach.multiple``."""
+    """Spans of one size along an axis, each starting at a multiple of ``reach.multiple``."""
     if size >= length:
         yield Span(0, length, 0, length)
         return
@@ -73,12 +73,12 @@ def spans(length: int, size: int, reach: Reach) -> Iterator[Span]:
 
 
 def least_side(reach: Reach) -> int:
-    """The smallest tile of which something is kept wherever it lies."""
+    """The smallest side of a tile of which something is kept, wherever the tile is placed."""
     return up_to_multiple(reach.before + reach.after + reach.multiple, reach.multiple)
 
 
 def even_side(length: int, most: int, reach: Reach) -> int:
-    """The smallest tile that covers a length in as few as tiles of ``most`` would."""
+    """The smallest side of tiles that cover a length with no more tiles than ``most`` would."""
     overlap = reach.before + reach.after + reach.multiple - 1
     count = max(1, -(-(length - overlap) // max(1, most - overlap)))
     side = up_to_multiple(-(-(length + (count - 1) * overlap) // count), reach.multiple)
@@ -86,5 +86,5 @@ def even_side(length: int, most: int, reach: Reach) -> int:
 
 
 def up_to_multiple(size: int, multiple: int) -> int:
-    """The next number that is divisible."""
+    """A size rounded up to the next multiple."""
     return -(-size // multiple) * multiple

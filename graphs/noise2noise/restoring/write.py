@@ -1,4 +1,4 @@
-"""Pictures through a network into files, tile by tile."""
+"""Cleans pictures into files, tile by tile."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from graphs.noise2noise.restoring.cleaner import Advance, Cleaner, Write, advanc
 def write_frames(
     target: Path, raster: Raster, cleaner: Cleaner, scale: Scale, console: Console
 ) -> None:
-    """Clean every frame of a raster into a file of its kind.
+    """Clean every frame of a raster into a file of the same kind.
 
     Args:
-        target: the file; it is there once all is done.
+        target: the file; it appears once everything is done.
         raster: of any kind that such a file can hold.
-        cleaner: the network.
-        scale: to the values that it takes.
-        console: shows how far it is, on a terminal.
+        cleaner: does the cleaning.
+        scale: to the values that the cleaner takes.
+        console: shows progress on a terminal.
 
     Raises:
-        InputError: the file cannot be written, or the result has no number somewhere.
+        InputError: the file cannot be written, or the result is not finite somewhere.
     """
     with creating(target, raster) as result, _shown(target.name, console) as advance:
         for frame in range(raster.frames):
@@ -42,7 +42,7 @@ def write_frames(
 def write_mean(
     target: Path, rasters: Sequence[Raster], cleaner: Cleaner, scale: Scale, console: Console
 ) -> None:
-    """Clean every frame of all rasters into one picture, their mean. See :func:`write_frames`."""
+    """Clean every frame of all rasters and write their mean. See :func:`write_frames`."""
     frames = [(raster, frame) for raster in rasters for frame in range(raster.frames)]
     kind = rasters[0].first_frame()
     with creating(target, kind) as result, _shown(target.name, console) as advance:

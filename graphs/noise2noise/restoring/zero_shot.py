@@ -1,9 +1,9 @@
 """Learning from noisy pictures alone, even from a single one: Zero-Shot Noise2Noise.
 
-A noisy picture is thinned out in two ways, D1 and D2: of each 2x2 pixels the mean of one diagonal
-and of the other. That makes two pictures of one scene, half as large, with independent noise if the
-noise of neighbouring pixels is. A network f learns to predict either from the other, and to clean a
-thinned picture as it would thin a cleaned one:
+A noisy picture is downsampled in two ways, D1 and D2: each 2x2 pixels become the mean of one
+diagonal, or of the other. This gives two pictures of one scene, half as large, with independent
+noise if the noise of neighbouring pixels is independent. A network f learns to predict each from
+the other, and to give the same whether a picture is downsampled before it is cleaned or after:
 
     ½ [|f(D1 y) - D2 y|² + |f(D2 y) - D1 y|²] + ½ [|f(D1 y) - D1 f(y)|² + |f(D2 y) - D2 f(y)|²]
 
@@ -25,7 +25,7 @@ from graphs.noise2noise.training.objectives import Objective
 from ops import Node, mse, slice
 
 CROP = 64
-"""Side of the squares that a step looks at: the smaller, the more steps in the same time."""
+"""Side of the squares that a step trains on: smaller ones allow more steps in the same time."""
 
 
 class Squares:
@@ -36,7 +36,7 @@ class Squares:
         size: side of the squares, even.
 
     Raises:
-        InputError: as :class:`Crops`.
+        InputError: see :class:`Crops`.
     """
 
     def __init__(self, pictures: Sequence[torch.Tensor], size: int = CROP) -> None:
@@ -49,7 +49,7 @@ class Squares:
 
 
 def zero_shot_objective(net: Module, channels: int) -> Objective:
-    """The loss above. Input ``noisy``, (N, C, H, W) with even sides."""
+    """The loss above; its input is ``noisy``, (N, C, H, W) with even sides."""
     g = GraphBuilder("zero-shot noise2noise")
     noisy = g.input("noisy", ("N", channels, "H", "W"))
     first, second = thinned(noisy)
@@ -62,7 +62,7 @@ def zero_shot_objective(net: Module, channels: int) -> Objective:
 
 
 def thinned(picture: Node) -> tuple[Node, Node]:
-    """D1 and D2: [N, C, H, W] to the means of both diagonals, [N, C, H/2, W/2]."""
+    """D1 and D2: downsample [N, C, H, W] to the means of both diagonals, [N, C, H/2, W/2]."""
 
     def corner(row: int, column: int) -> Node:
         return slice(slice(picture, 2, row, None, 2), 3, column, None, 2)

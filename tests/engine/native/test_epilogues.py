@@ -1,4 +1,4 @@
-"""Elementwise operators after a convolution: what is computed, and in whose memory it may lie."""
+"""Elementwise operators after a convolution: what is computed, and whose memory it may use."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def beginnings(draw: st.DrawFn) -> tuple[Shape, Shape, Shape, list[Instruction]]
 
 @st.composite
 def epilogues(draw: st.DrawFn) -> Case:
-    """What a training step has: a sum with what lies like the result, a bias, a mask by another."""
+    """As in a training step: a sum with a value laid out like the result, a bias, a mask."""
     image, weight, result, body = draw(beginnings())
     dtype = draw(st.sampled_from((torch.float32, torch.float64)))
     seeds, layouts = st.integers(0, 1 << 16), st.sampled_from(("contiguous", "channels_last"))

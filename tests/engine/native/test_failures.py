@@ -1,4 +1,4 @@
-"""What goes wrong with compilers and caches ends in a clear word, and never in a wrong number."""
+"""Failures of compilers and caches end in a clear message, never in a wrong number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FEEDS = {"x": torch.linspace(-3, 3, 40)}
 
 @pytest.fixture(autouse=True)
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing remembered from before, and a cache of the test's own."""
+    """Forget what was compiled before, and use a cache of the test's own."""
     monkeypatch.setenv("BLOCKWRIGHT_CACHE", str(tmp_path / "cache"))
     forget()
     yield

@@ -1,4 +1,4 @@
-"""Convolutions of few pixels, their weights read in place: held to the law of kernels."""
+"""Convolutions of few pixels, which read weights in place, must obey the law of kernels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def of_few_pixels(architecture: str = "native", threads: int = 2) -> Kernel:
 
 
 def patch_few(patch: pytest.MonkeyPatch) -> None:
-    """Let any number of pixels be few."""
+    """Treat any number of pixels as few."""
     patch.setattr(few_pixels, "FEW", 1 << 20)
     patch.setattr(few_pixels, "TERMS_OF_A_PIXEL", 1e-3)
 

@@ -1,4 +1,4 @@
-"""Native kernels are held to the law that torch's kernels are held to."""
+"""Native kernels must obey the same law as torch's kernels."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_any_number_of_threads(data: st.DataObject, threads: int) -> None:
 
 
 def require_runs(architecture: str) -> None:
-    """Skip a test where this machine or its compiler does not know an instruction set."""
+    """Skip a test if this machine or its compiler lacks an instruction set."""
     capability = {"DEFAULT": 0, "AVX2": 1, "AVX512": 2}[torch.backends.cpu.get_cpu_capability()]
     needed = {"native": 0, "x86-64": 0, "x86-64-v3": 1, "x86-64-v4": 2}[architecture]
     try:

@@ -1,4 +1,4 @@
-"""The same C on a processor that this machine is not: compiled for Arm, run by an emulator."""
+"""The same C code on another processor: compiled for Arm and run by an emulator."""
 
 from __future__ import annotations
 

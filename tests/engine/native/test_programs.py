@@ -1,4 +1,4 @@
-"""Whole programs of native code: what they compute, what they allocate, what they show."""
+"""Whole native programs: what they compute, allocate and report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feeds and results that native code copies: whatever their shape, and however they lie."""
+"""Feeds and results that native code copies, of any shape and layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolutions by Winograd's blocks in C: held to the law of kernels, and as exact as others."""
+"""Winograd convolutions in C must obey the law of kernels and be as exact as others."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_blocks(architecture: str = "native", threads: int = 2) -> list[Kernel]:
 
 
 def patch_worth(patch: pytest.MonkeyPatch) -> None:
-    """Let everything that has blocks be computed by them."""
+    """Use Winograd's blocks wherever they apply."""
     patch.setattr(blocks, "WORTH", 1)
     patch.setattr(blocks, "WORTH_STRIDED", (1, 1))
     patch.setattr(blocks, "SHARE", 100)

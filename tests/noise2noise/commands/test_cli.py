@@ -1,4 +1,4 @@
-"""The command line: help, and one clear sentence for what it cannot work with."""
+"""The command line: help, and one clear sentence for bad input."""
 
 from __future__ import annotations
 

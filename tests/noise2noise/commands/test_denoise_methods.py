@@ -59,7 +59,7 @@ def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train_for(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """Steps and not time, so that a busy machine learns as much."""
+    """Limit steps instead of time, so that a busy machine learns as much."""
     monkeypatch.setattr("graphs.noise2noise.restoring.learning.ENOUGH_STEPS", steps)
 
 

@@ -340,7 +340,7 @@ def test_the_weights_asked_for_clean_the_mean(tmp_path: Path) -> None:
 
 
 def test_scenes_that_are_told_apart_are_not_made_one(tmp_path: Path) -> None:
-    """However alike they look."""
+    """No matter how alike they look."""
     for seed, name in enumerate("ab"):
         save(tmp_path / "plates" / f"{name}.png", noisy(SCENES["cat"], seed))
         save(tmp_path / "bursts" / name / "img.png", noisy(SCENES["cat"], seed))

@@ -1,4 +1,4 @@
-"""``blockwright evaluate`` as it is typed."""
+"""``blockwright evaluate``, run from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``blockwright inspect`` as it is typed."""
+"""``blockwright inspect``, run from the command line."""
 
 from __future__ import annotations
 

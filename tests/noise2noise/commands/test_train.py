@@ -317,7 +317,7 @@ def test_what_fails_at_the_first_step_clears_nothing(
 
 
 def test_a_run_among_its_pictures_is_refused(tmp_path: Path) -> None:
-    """A folder of bursts would have one more, of the report's pictures and none that pair up."""
+    """The folder of bursts would gain a burst: the report's pictures, which are not shots."""
     shots(tmp_path / "bursts")
     (tmp_path / "link").symlink_to(tmp_path / "bursts")
     (tmp_path / "new").mkdir()

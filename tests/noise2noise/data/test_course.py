@@ -45,7 +45,7 @@ def test_the_tensors_come_back(tmp_path: Path, write: Writer) -> None:
 
 
 class Harm:
-    """What runs a function when it is unpickled."""
+    """Runs a function when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark

@@ -16,7 +16,7 @@ SIZE = 8
 
 
 def places(height: int, width: int, number: int = 0) -> torch.Tensor:
-    """A picture each pixel of which says in which picture, row and column it is."""
+    """A picture in which each pixel encodes its picture, row and column."""
     rows, columns = torch.meshgrid(
         torch.arange(height, dtype=torch.float32), torch.arange(width).float(), indexing="ij"
     )

@@ -1,4 +1,4 @@
-"""Noise as it is stated: laws of its mean and its variance, by model and level."""
+"""Noise has the stated mean and variance, by model and level."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VALUES = st.sampled_from([0.0, 0.02, 0.3, 0.7, 0.98, 1.0])
 
 
 def shot(noise: Noise, value: float, seed: int, count: int = 1) -> torch.Tensor:
-    """Noisy pixels of an even grey, in double precision."""
+    """Noisy pixels of a uniform grey, in double precision."""
     clean = torch.full((count, 3, SIDE, SIDE), value)
     return noise(clean, generator_for(seed)).pixels.double()
 

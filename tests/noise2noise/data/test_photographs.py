@@ -1,4 +1,4 @@
-"""The photographs that come along, and how they are cut."""
+"""The photographs shipped with the package, and how they are cropped."""
 
 from __future__ import annotations
 

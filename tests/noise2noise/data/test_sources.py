@@ -13,7 +13,7 @@ SIZE = 8
 
 
 def places(height: int, width: int) -> torch.Tensor:
-    """A picture each pixel of which says in which row and column it is."""
+    """A picture in which each pixel encodes its row and column."""
     rows, columns = torch.meshgrid(
         torch.arange(height).float(), torch.arange(width).float(), indexing="ij"
     )

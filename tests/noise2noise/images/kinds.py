@@ -1,4 +1,4 @@
-"""Files of many kinds, made by the libraries that people make theirs with."""
+"""Files of many kinds, written by the libraries that people use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Writer = Callable[[Path], object]
 
 
 def numbers(shape: tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarray:
-    """Random numbers: of floats about [0, 1], of integers all that there are."""
+    """Random numbers: floats roughly in [0, 1], or integers over their whole range."""
     generator = np.random.default_rng(seed)
     kind = np.dtype(dtype)
     if kind.kind == "f":
@@ -62,7 +62,7 @@ def as_bytes(pixels: np.ndarray, kind: str, **options: object) -> bytes:
 
 
 def encode(path: Path, pixels: np.ndarray) -> Path:
-    """Pixels (H, W) or (H, W, C) written with other libraries than Pillow where that cannot."""
+    """Write pixels (H, W) or (H, W, C), with other libraries where Pillow cannot."""
     if path.suffix == ".png":
         path.write_bytes(imagecodecs.png_encode(pixels))
     elif path.suffix == ".npy":

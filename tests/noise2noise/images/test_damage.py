@@ -1,4 +1,4 @@
-"""Damage in words for those whose file it is."""
+"""Descriptions of damage that the file's owner can understand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIFF files that lack some of what they tell of are refused: no frame is left out in silence."""
+"""TIFF files that lack something they refer to are refused: no frame is silently left out."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_stack_that_is_cut(kind: str, part: float, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", STACKS)
 def test_a_stack_that_lacks_its_last_bytes(kind: str, tmp_path: Path) -> None:
-    """Where these are no pixels, it may be read: the last page's resolution, for instance."""
+    """If what is missing is not pixels, such as the last page's resolution, it may be read."""
     path = tmp_path / "a.tif"
     STACKS[kind](path)
     content, pixels = path.read_bytes(), read_raster(path).pixels.copy()

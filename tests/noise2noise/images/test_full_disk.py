@@ -19,7 +19,7 @@ from tests.noise2noise.scenes import bytes_of, names, save
 
 @contextmanager
 def no_room() -> Iterator[None]:
-    """Files grow to 3000 bytes, and what wants more fails."""
+    """Files may grow to 3000 bytes; writing more fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
     try:

@@ -1,4 +1,4 @@
-"""What files say beside their pixels is said again in those made from them."""
+"""Metadata of files is carried over to the files made from them."""
 
 from __future__ import annotations
 
@@ -367,7 +367,7 @@ def said_in(path: Path) -> tuple[bytes | str | None, bytes | None]:
 @pytest.mark.parametrize("first", ["jpg", "png", "tif"])
 @pytest.mark.parametrize("second", ["jpg", "png", "tif"])
 def test_comment_and_xmp_cross_kinds_of_files(first: str, second: str, tmp_path: Path) -> None:
-    """They are put there as other programs do, and found there by others."""
+    """They are stored where other programs store and look for them."""
     source, pixels = tmp_path / f"a.{first}", bytes_of(16, 24, 3)
     comment = "Größe: 5 µm"
     if first == "tif":

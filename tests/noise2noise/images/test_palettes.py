@@ -1,4 +1,4 @@
-"""PNG files of palettes, of few bits and with a transparent colour: the pixels that Pillow sees."""
+"""PNG files with palettes, few bits or a transparent colour are read as Pillow reads them."""
 
 from __future__ import annotations
 

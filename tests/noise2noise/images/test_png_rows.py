@@ -1,4 +1,4 @@
-"""Large PNG files go through memory some rows at a time, and come out as whole ones would."""
+"""Large PNG files are processed some rows at a time, with the same result as all at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are no picture to work with: one sentence that names the file and what is wrong."""
+"""Unusable files are refused in one sentence that names the file and what is wrong."""
 
 from __future__ import annotations
 

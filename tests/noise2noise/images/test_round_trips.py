@@ -1,4 +1,4 @@
-"""Files read and written again: numbers, kind and arrangement stay, whatever they are."""
+"""Files that are read and written again keep their numbers, kind and layout."""
 
 from __future__ import annotations
 

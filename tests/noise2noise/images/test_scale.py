@@ -1,4 +1,4 @@
-"""From a file's numbers to what networks see, and back: for straight lines see the round trips."""
+"""Scales from a file's numbers to what networks see, and back; linear ones: see round trips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a camera says of its sensitivity is read from files of every format."""
+"""The ISO sensitivity is read from files of every format."""
 
 from __future__ import annotations
 

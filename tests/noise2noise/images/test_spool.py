@@ -1,4 +1,4 @@
-"""Arrays in files: nothing is lost of them when their memory is given back."""
+"""Arrays in files lose nothing when their memory is released."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_what_was_written_stays(
 
 
 def resident(pixels: np.memmap) -> int:
-    """Kilobytes of a mapped file that are in this process's memory."""
+    """How many kilobytes of a mapped file are resident in this process's memory."""
     lines = Path("/proc/self/smaps").read_text().splitlines()
     start = next(i for i, line in enumerate(lines) if line.endswith(str(pixels.filename)))
     sizes = (line for line in lines[start:] if line.startswith("Rss:"))

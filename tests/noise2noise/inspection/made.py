@@ -1,4 +1,4 @@
-"""Shots made to order, in the numbers of 8-bit files but neither rounded nor clipped."""
+"""Synthetic shots, in the range of 8-bit files but neither rounded nor clipped."""
 
 from __future__ import annotations
 

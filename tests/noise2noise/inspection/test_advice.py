@@ -1,4 +1,4 @@
-"""What is said of scenes with known faults, and that nothing is said of good ones."""
+"""Scenes with known faults get the right advice, and good ones get no warning."""
 
 from __future__ import annotations
 

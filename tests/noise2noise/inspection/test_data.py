@@ -1,4 +1,4 @@
-"""What is known of real captures, found again."""
+"""Known properties of real captures are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How strong noise is on one picture, and whether every pixel has as much of it and of its own."""
+"""The strength of noise on one picture, and whether it is even and independent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise of known make, measured."""
+"""Synthetic noise is measured correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shifts that are known, found again."""
+"""Known shifts are found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.noise2noise.inspection.made import blurred, photograph, white
 
 
 def moved(rows: float, columns: float) -> np.ndarray:
-    """The photograph's middle, of which the content lies further down and to the right."""
+    """The photograph's middle, with its content shifted down and to the right."""
     whole = photograph(220, 280).mean(0)
     return ndimage.shift(whole, (rows, columns), order=3, mode="reflect")[16:-16, 16:-16]
 

@@ -1,4 +1,4 @@
-"""The error estimated from noisy pictures alone, against the error that clean pictures tell."""
+"""The error estimated from noisy pictures alone, against the error measured with clean ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report made to order, of a small network that learned nothing."""
+"""Synthetic reports of a small network that has learned nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def network_graph(net: Module, size: int = 32) -> Graph:
 
 @cache
 def report() -> RunReport:
-    """With everything that a report can have; its title tries to be a script."""
+    """A report with everything that one can have; its title tries to be a script."""
     net = UNet(4, 2, 3, 3)
     step = compile(
         shots_objective(net, 3).graph,
@@ -66,7 +66,7 @@ def report() -> RunReport:
 
 
 def bare() -> RunReport:
-    """With nothing but a title and a graph."""
+    """A report with nothing but a title and a graph."""
     full = report()
     return replace(
         full,

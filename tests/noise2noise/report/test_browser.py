@@ -1,4 +1,4 @@
-"""The page in a browser: it loads whole, asks nobody for anything, and its sliders move."""
+"""The page in a browser: it loads completely, requests nothing else, and its sliders move."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def requests_of(browser: Any, address: str) -> list[str]:
-    """Open a page; everything that was requested for it, itself left out."""
+    """Open a page; return everything it requested besides itself."""
     browser.get("about:blank")
     browser.get_log("performance"), browser.get_log("browser")
     browser.get(address)
@@ -63,7 +63,7 @@ def requests_of(browser: Any, address: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def opened(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The page opened; what was requested for it."""
+    """The page, opened, and what it requested."""
     path: Path = tmp_path_factory.mktemp("run") / "report.html"
     write_report(path, report())
     return requests_of(browser, path.as_uri())

@@ -1,4 +1,4 @@
-"""Reports of runs: every kind of pictures, and what is said where there is none to make."""
+"""Reports of runs with every kind of picture, and the message if none can be made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks drawn at random: convolutions, poolings and upsamplings, with a skip or without."""
+"""Random networks of convolutions, poolings and upsamplings, with or without a skip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops import Node, avg_pool2d, concat, conv2d, leaky_relu, max_pool2d, upsamp
 
 @dataclass(frozen=True)
 class Convolution:
-    """Of the image's own size: an odd window, perhaps wider in one direction."""
+    """A convolution that keeps the image's size: an odd window, perhaps wider in one direction."""
 
     height: int
     width: int
@@ -24,7 +24,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Level:
-    """Down by one of three ways, something, up again, joined with what was there or not."""
+    """Downsampling in one of three ways, something in between, upsampling, perhaps a skip."""
 
     down: str
     inside: tuple[object, ...]

@@ -1,4 +1,4 @@
-"""The receptive field that a graph tells is the one that can be measured."""
+"""The receptive field derived from a graph is the one that can be measured."""
 
 from __future__ import annotations
 

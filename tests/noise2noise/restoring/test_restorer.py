@@ -1,4 +1,4 @@
-"""Whole pictures through a network, whatever their size."""
+"""Running a network on whole pictures of any size."""
 
 from __future__ import annotations
 

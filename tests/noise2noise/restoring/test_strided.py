@@ -1,4 +1,4 @@
-"""Cleaning pixels that lie apart: which they are, what becomes of them, and of what was blurred."""
+"""Cleaning pixels that lie apart: which they are, how they are joined, what is restored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.noise2noise.scenes import cat
 
 
 class Mean(Cleaner):
-    """Makes every picture plain, in two parts, and keeps what it is shown."""
+    """Makes every picture constant, in two parts, and records what it is shown."""
 
     def __init__(self) -> None:
         self.shown: list[torch.Tensor] = []

@@ -1,4 +1,4 @@
-"""Tiles cover a picture once, and what comes of them is what comes of the whole picture."""
+"""Tiles cover a picture once, and give the same result as the whole picture at once."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def run_with_kills(arguments: Sequence[object], run: Path, kills: int, random: Random) -> int:
-    """Run ``blockwright train`` to its end, killing it and going on with it; returns how often.
+    """Run ``blockwright train`` to its end, killing and resuming it; return how often.
 
     Each process is killed within two seconds of having read its pictures.
     """

@@ -1,4 +1,4 @@
-"""A training that is thrown off notices, says so, and goes on from its best."""
+"""A training run that diverges notices, says so, and continues from its best state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ARCHITECTURE = Architecture(width=4, network="unet", depth=2)
 
 
 class OneSteepBatch:
-    """Shots of a picture, but for one step in whose targets something went badly wrong."""
+    """Shots of a picture, except for one step whose targets are badly wrong."""
 
     def __init__(self, shots: torch.Tensor, value: float) -> None:
         self.plain = RepeatedShots([shots], 16)
@@ -50,7 +50,7 @@ def training(
     shots: torch.Tensor | None = None,
     patience: int | None = None,
 ) -> Training:
-    """One that a single gradient of so steep targets throws off."""
+    """A training run that a single gradient from such steep targets makes diverge."""
     net = ARCHITECTURE.build(3)
     picture = cat(48, 48)
     shots = torch.stack([picture, picture**2]) if shots is None else shots
@@ -116,7 +116,7 @@ def test_thrown_off_and_back(value: float, validated: bool) -> None:
 
 
 def test_patience_begins_anew_where_it_has_diverged() -> None:
-    """The rate is halved and not also made a tenth, though there was nothing better for as long."""
+    """The rate is halved, not also cut to a tenth, although nothing improved for that long."""
     told = {state.steps: state for state in milestones(training(1e6, patience=1)) if state.warning}
     back = told.pop(15)
     assert str(back.warning).endswith("it goes back to step 10, and on at half the learning rate.")

@@ -1,4 +1,4 @@
-"""What is made small, against PyTorch's own arithmetic."""
+"""The losses, against PyTorch's own arithmetic."""
 
 from __future__ import annotations
 

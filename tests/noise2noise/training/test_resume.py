@@ -1,4 +1,4 @@
-"""A run that is cut short and gone on with ends as one that was left alone: to the last bit."""
+"""An interrupted and resumed run ends bitwise equal to an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_restored_training_goes_on_as_the_first_would_have(kind: str, tmp_path
 
 
 def metrics(run: Path) -> list[dict[str, object]]:
-    """All but the seconds."""
+    """Everything but the seconds."""
     rows = read_metrics(run / "metrics.csv")
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 

@@ -1,4 +1,4 @@
-"""How the learning rate goes."""
+"""How the learning rate changes."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Fault:
 
 
 def planted(name: str, fault: str, law: Law, **changes: Any) -> Fault:
-    """One of our operators with some of its functions replaced."""
+    """One of our operators, with some of its functions replaced."""
     if "forward" in changes:  # with the right one's signature
         changes["forward"] = functools.wraps(REGISTRY[name].forward)(changes["forward"])
     operator = replace(REGISTRY[name], **changes)

@@ -1,4 +1,4 @@
-"""Faults planted in kernels: what the law of kernels must catch."""
+"""Faults planted in kernels, which the law of kernels must catch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class KernelFault:
 
 
 def _changed(operator: str, fault: str, wrap: Wrap, **changes: Any) -> KernelFault:
-    """The first kernel of an operator with ``wrap`` put between its preparation and its runs."""
+    """The first kernel of an operator, with ``wrap`` inserted between preparation and runs."""
     right = KERNELS[operator][0]
 
     def prepare(node: Node, out: torch.Tensor, inputs: Tensors, scratch: Tensors) -> Run:
@@ -57,7 +57,7 @@ def _then(action: Callable[[torch.Tensor, Tensors], object]) -> Wrap:
 
 
 def _once(node: Node, out: torch.Tensor, inputs: Tensors, scratch: Tensors, run: Run) -> Run:
-    """What the first run has computed, for good."""
+    """Returns the first run's result forever."""
     kept: list[torch.Tensor] = []
 
     def stale() -> None:
@@ -90,7 +90,7 @@ def _without_zeroing(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors,
 
 
 def _row_major(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, run: Run) -> Run:
-    """Takes every input for row-major."""
+    """Treats every input as row-major."""
     count = inputs[0].untyped_storage().nbytes() // inputs[0].itemsize
     flat = inputs[0].as_strided((count,), (1,), 0)
     if count != out.numel() or out.ndim == 4:
@@ -99,7 +99,7 @@ def _row_major(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, run: 
 
 
 def _beyond(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, run: Run) -> Run:
-    """Writes one element more."""
+    """Writes one element too many."""
     past = out.as_strided((1,), (1,), out.storage_offset() + out.numel())
 
     def write() -> None:
@@ -110,7 +110,7 @@ def _beyond(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, run: Run
 
 
 def _write_first(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, run: Run) -> Run:
-    """Not for memory of an input: it writes before it has read everything."""
+    """Must not write into an input's memory: it writes before it has read everything."""
     a, b = inputs
 
     def write() -> None:

@@ -36,7 +36,7 @@ def _gradients(operator: Operator, arguments: tuple[Any, ...], attributes: Any) 
 
 
 def scaled_gradients() -> Iterator[Fault]:
-    """For every gradient of every operator: that one alone 0.05 % too large."""
+    """A fault for every gradient of every operator: that one alone is 0.05 % too large."""
     for name, subject in SUBJECTS.items():
         operator = subject.operator
         if operator.vjp is None:

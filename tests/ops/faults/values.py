@@ -41,7 +41,7 @@ def _noisy(input: torch.Tensor) -> torch.Tensor:
 
 
 def _flattened(input: torch.Tensor, *, dims: Any) -> torch.Tensor:
-    """Right in number, wrong in order: it forgets to move the memory."""
+    """The right number of elements in the wrong order: it forgets to move the memory."""
     return input.reshape([input.shape[d] for d in dims]).clone()
 
 

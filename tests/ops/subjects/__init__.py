@@ -1,4 +1,4 @@
-"""Every operator on trial, by name: what to try it on, and what is claimed of it."""
+"""Every operator under test, by name: what to try it on, and what is claimed about it."""
 
 from tests.ops.subjects import convolution, elementwise, movement, windows
 

@@ -1,4 +1,4 @@
-"""The three convolutions on trial."""
+"""The three convolutions under test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Elementwise operators on trial."""
+"""Elementwise operators under test."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _instruction(name: str, *sources: int, **attributes: Any) -> Instruction:
 
 @st.composite
 def _fusions(draw: st.DrawFn) -> Case:
-    """Some elementwise operators as one, with or without a sum at the end."""
+    """Some elementwise operators fused into one, with or without a sum at the end."""
     shape = draw(shapes(min_ndim=1))
     a, b = draw(st.permutations([shape, draw(broadcasting(shape))]))
     body = [

@@ -1,4 +1,4 @@
-"""Operators on trial that move data, add it up, or multiply matrices; and the leaves."""
+"""Operators under test that move data, sum it or multiply matrices; and the leaves."""
 
 from __future__ import annotations
 

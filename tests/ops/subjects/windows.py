@@ -1,4 +1,4 @@
-"""Operators on trial that slide windows over images."""
+"""Operators under test that slide windows over images."""
 
 from __future__ import annotations
 
