@@ -18,9 +18,9 @@ Steps = Annotated[
     int | None,
     typer.Option(help="Train for this many steps instead, the same on every machine.", min=1),
 ]
-Seed = Annotated[int, typer.Option(help="Of everything random.", min=0, max=2**63 - 1)]
+Seed = Annotated[int, typer.Option(help="Seed for everything random.", min=0, max=2**63 - 1)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-Json = Annotated[bool, typer.Option("--json", help="Print results as JSON, one object a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print results as JSON, one object per line.")]
 
 WIDTH_OF_FILES = 200
 """Characters per line in output to a file or a pipe."""

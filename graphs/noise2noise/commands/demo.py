@@ -35,8 +35,9 @@ def demo(
     """Watch a network learn to denoise from noisy photographs alone.
 
     A small U-Net trains on noisy pairs made from photographs that come with scikit-image, then
-    cleans photographs that it was not trained on, and compares. Ctrl-C ends the training early and
-    goes on with what has been learned. Files of an earlier demo are replaced.
+    cleans photographs that it was not trained on, and compares the results with those of classical
+    methods. Ctrl-C ends the training early and continues with what has been learned so far. Files
+    from an earlier demo are replaced.
 
     \b
     Examples:

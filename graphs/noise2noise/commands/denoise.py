@@ -22,24 +22,24 @@ from graphs.noise2noise.commands.memory import MaxMemory, parse_bytes
 def denoise(
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE...", help="Files to clean, or folders."),
+        typer.Argument(metavar="PICTURE...", help="Files or folders to clean."),
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="File for one result, or folder for any number."),
+        typer.Option("--output", "-o", help="A file for one result, or a folder for any number."),
     ],
     model: Annotated[
         Path | None,
-        typer.Option("--model", "-m", help="Weights, or the folder of a training's run."),
+        typer.Option("--model", "-m", help="Weights, or the folder of a training run."),
     ] = None,
     pattern: Annotated[
-        str | None, typer.Option(help="How names are made, as '{scene}_raw{shot}.png'.")
+        str | None, typer.Option(help="How file names are built, such as '{scene}_raw{shot}.png'.")
     ] = None,
     method: Annotated[
         Literal["auto", "model", "zero-shot", "repeats", "neighbours"],
-        typer.Option(help="How; by default what fits the pictures."),
+        typer.Option(help="How to denoise; by default what fits the pictures."),
     ] = "auto",
-    minutes: Annotated[float, typer.Option(help="How long it may take, about.")] = 2.0,
+    minutes: Annotated[float, typer.Option(help="How long it may take, roughly.")] = 2.0,
     average: Annotated[
         bool, typer.Option("--average", help="Make one picture of all shots of a scene.")
     ] = False,
@@ -50,31 +50,32 @@ def denoise(
 ) -> None:
     """Clean pictures: PNG, JPEG, TIFF or .npy, of any size, of 8 or 16 bits or floats.
 
-    A result has the kind, the numbers, the channels and the metadata of its picture; of a PNG with
-    a palette or of less than 8 bits, it is RGB or grey of 8, and one transparent colour becomes
-    opacity. An array of three axes is one picture where its last or first axis is 4 or less, its
-    channels; else it is a stack of frames. One of four axes is (frames, channels, height, width),
-    or has its channels last where they are 4 or less. Of a course's pickle the first shots are
-    cleaned, into a stack. What is done follows from what there is, and is told on standard error:
+    A result has the format, number type, channels and metadata of its picture; a PNG with a palette
+    or fewer than 8 bits becomes 8-bit RGB or grey, and its single transparent colour becomes
+    opacity. An array of three axes is one picture if its last or first axis, the channels, is 4 or
+    less; otherwise it is a stack of frames. One of four axes is (frames, channels, height, width),
+    or has its channels last if these are 4 or less. Of a course's pickle, the first shots are
+    cleaned, into a stack. The method follows from what you have, and is reported on standard error:
 
     \b
-      even noise               model: the weights that come along, in seconds
+      even noise               model: the shipped weights, in seconds
       a single picture         zero-shot: learns from its own pixels
       shots of one scene,      repeats: learns to predict each from the others;
       as files or as a stack   into one file it writes their mean, cleaned
       different pictures       neighbours: learns from neighbouring pixels of all
       a model (-m)             uses that and learns nothing
 
-    Several scenes are several stacks, folders whose files of one name show one scene, a folder of
-    folders each of which is a burst, or names that follow a --pattern. Their results keep their
-    folders; with --average there is one picture for each scene.
+    Several scenes can be several stacks, folders in which files of the same name show the same
+    scene, a folder with a folder for each burst, or file names that follow a --pattern. Their
+    results keep their folders; with --average there is one picture for each scene.
 
-    Noise is even if every pixel has as much of it, or so much more where it is bright as photons
-    bring about; of such, the weights know all but very weak noise and very few photons, on pictures
-    of one channel or three, in files of one picture. They clean single pictures, different ones,
-    and the mean of shots of a scene; where each shot is to be cleaned, the others tell more. If
-    neighbouring pixels share noise, they clean pixels that lie apart, where it is no texture for
-    sure, or with '--method model'. Zero-shot and neighbours take it for independent.
+    Noise is even if it is equally strong everywhere, or grows with brightness as photon noise does.
+    The shipped weights know such noise unless it is very weak or there are very few photons, on
+    pictures of one channel or three, in files of one picture. They clean single pictures, different
+    pictures, and the mean of a scene's shots; if each shot is to be cleaned, the other shots tell
+    more. If neighbouring pixels share noise, the weights clean pixels that lie apart, provided the
+    noise cannot be texture, or with '--method model'. Zero-shot and neighbours assume that the
+    noise of neighbouring pixels is independent.
 
     \b
     Examples:

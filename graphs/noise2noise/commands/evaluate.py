@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 def evaluate(
     noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="A picture, or a folder of them.")],
     pattern: Annotated[
-        str | None, typer.Option(help="How names are made, as '{scene}_raw{shot}.png'.")
+        str | None, typer.Option(help="How file names are built, such as '{scene}_raw{shot}.png'.")
     ] = None,
     reference: Annotated[
         Path | None,
         typer.Option(
             "--reference",
             "-r",
-            help="The clean ones, of the same names, or with a pattern a path with {scene} in it.",
+            help="Clean pictures of the same names, or with --pattern, a path with {scene} in it.",
         ),
     ] = None,
     second: Annotated[
         Path | None,
-        typer.Option("--second", "-s", help="Other noisy shots, where there are no clean ones."),
+        typer.Option("--second", "-s", help="Other noisy shots, if there are no clean pictures."),
     ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", "-m", help="Weights, or a run's folder; else those that come along."
+            "--model", "-m", help="Weights, or a run's folder; by default the shipped weights."
         ),
     ] = None,
     others: Annotated[
         list[Path] | None,
-        typer.Option("--also", help="Results of another program to score, of the same names."),
+        typer.Option("--also", help="Results of another program to score, with the same names."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -53,29 +53,29 @@ def evaluate(
     ] = None,
     fit: Annotated[
         bool,
-        typer.Option("--fit", help="Fit a straight line to the reference before scoring."),
+        typer.Option("--fit", help="Fit each result to its reference by a straight line first."),
     ] = False,
     peak: Annotated[
         float | None,
-        typer.Option(help="The value of white, in the files' numbers; else what they can hold."),
+        typer.Option(help="The value of white in the files; by default the largest they can hold."),
     ] = None,
     baselines: Annotated[
         bool,
-        typer.Option("--baselines/--no-baselines", help="Whether classical methods take part."),
+        typer.Option("--baselines/--no-baselines", help="Whether to score classical methods too."),
     ] = True,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Score a model, beside wavelets, total variation and non-local means at their best.
 
-    PSNR is 10 log10(peak^2 / mse) of each picture, over all its pixels and channels, and the mean
-    over pictures; SSIM as well. Without clean pictures a second noisy shot of each does: PSNR is
-    then estimated, with an interval of 95 %, provided that the noise of the two is independent. Of
-    the classical methods that strength is taken which has the least error on these very pictures.
-    Without a model the weights that come along see pictures as 'blockwright denoise' shows them.
-    With a pattern the shots of each scene are scored by one another, or all by its reference.
-    Of a course's pickle the second pictures serve: as clean ones, or as other shots if they are
-    about as noisy as the first.
+    PSNR is 10 log10(peak^2 / mse) of each picture, over all its pixels and channels, averaged over
+    pictures; so is SSIM. Without clean pictures, a second noisy shot of each will do: PSNR is then
+    estimated, with a 95 % interval, provided that the noise of the two is independent. Each
+    classical method gets the strength with the least error on these very pictures. Without a model,
+    the shipped weights are used, on pictures rescaled as 'blockwright denoise' does. With a
+    pattern, the shots of each scene are scored by one another, or all by its reference. In a
+    course's pickle, the second pictures serve as clean ones, or as other shots if they are about as
+    noisy as the first.
 
     \b
     Examples:

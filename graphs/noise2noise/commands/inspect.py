@@ -27,26 +27,26 @@ def inspect(
         list[Path], typer.Argument(metavar="PICTURES...", help="Folders or files, as for training.")
     ],
     pattern: Annotated[
-        str | None, typer.Option(help="How names are made, as '{scene}_raw{shot}.png'.")
+        str | None, typer.Option(help="How file names are built, such as '{scene}_raw{shot}.png'.")
     ] = None,
     reference: Annotated[
         Path | None,
         typer.Option(
             "--reference",
             "-r",
-            help="What is taken for clean: a file, a folder, or a path with {scene} in it.",
+            help="Clean pictures: a file, a folder, or a path with {scene} in it.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Look for what would spoil a training, and say what to do.
 
-    PICTURES are what is to be trained on: two folders of shots with the same names, a folder of
-    bursts, stacks, single pictures, or a course's train_data.pkl; or the files of one scene. Of
-    every scene it is measured how strong the noise is and how it grows with brightness, whether
+    PICTURES are what you would train on: two folders of shots with the same names, a folder of
+    bursts, stacks, single pictures, or a course's train_data.pkl; or the files of one scene. For
+    each scene it measures how strong the noise is and how it grows with brightness, whether
     neighbouring pixels or the shots share it, whether shots are shifted, drift in brightness or are
-    the same file twice, and what is clipped. All is in the numbers of the files. With a reference,
-    what the shots differ from it by.
+    the same file twice, and what is clipped. With a reference, it also measures how the shots
+    differ from it. All values are on the files' own scale.
 
     \b
     Examples:

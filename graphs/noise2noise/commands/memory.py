@@ -13,7 +13,7 @@ from graphs.noise2noise.errors import InputError
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 MaxMemory = Annotated[
-    str, typer.Option(metavar="SIZE", help="For the network to compute in, as 500M or 2G.")
+    str, typer.Option(metavar="SIZE", help="Memory for the network to work in, such as 500M or 2G.")
 ]
 
 
@@ -25,5 +25,5 @@ def parse_bytes(text: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", text.strip(), re.IGNORECASE)
     if match is None:
-        raise InputError(f"expected a size of memory, as 500M or 2G, got {text!r}")
+        raise InputError(f"expected a size of memory, such as 500M or 2G, got {text!r}")
     return int(Decimal(match[1]) * _UNITS[match[2].upper()])

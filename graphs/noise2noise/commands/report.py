@@ -17,9 +17,10 @@ def report(
 ) -> None:
     """Write the report of a training run: report.html in its folder.
 
-    The page needs no other file and no network: pictures before and after with a slider, what was
-    taken away, how the training went, the network drawn, the memory and the time of a training
-    step, and all that it takes to do it again. Training writes it by itself at the end.
+    The page needs no other files and no internet. It shows pictures before and after with a slider,
+    what was removed, how the training went, a drawing of the network, the memory and time of a
+    training step, and everything needed to repeat the run. 'blockwright train' writes it when it
+    ends.
 
     \b
     Examples:

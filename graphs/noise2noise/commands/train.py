@@ -39,60 +39,64 @@ def train(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="TOML file of settings, named as the options from --pattern on."),
+        typer.Option(help="TOML file of settings, named like the options from --pattern on."),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with the run in this folder.")
+        Path | None, typer.Option(metavar="RUN", help="Continue the run in this folder.")
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     pattern: Annotated[
-        str | None, typer.Option(help="How names are made, as '{scene}_raw{shot}.png'.")
+        str | None, typer.Option(help="How file names are built, such as '{scene}_raw{shot}.png'.")
     ] = None,
     noise: Annotated[
         str | None,
         typer.Option(
-            help="The pictures are clean: put this on them. gaussian:25, gaussian:0-50, "
+            help="The pictures are clean: add this noise. gaussian:25, gaussian:0-50, "
             "correlated:25, poisson:30, bernoulli:0.5, impulse:0.3, text:0.25 or speckle:0.2."
         ),
     ] = None,
     targets: Annotated[
-        str | None, typer.Option(help="With --noise: noisy, or clean to compare with.")
+        str | None, typer.Option(help="With --noise: noisy, or clean for comparison.")
     ] = None,
     loss: Annotated[
         str | None, typer.Option(help="l2, l1, l0 or masked; by default what fits the noise.")
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(help="unet, or report: small, and done in a minute with what it can learn."),
+        typer.Option(help="unet, or report: small, and learns all it can in a minute."),
     ] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of its first convolution.")] = None,
-    depth: Annotated[int | None, typer.Option(help="How often the U-Net halves.")] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Channels of the network's first convolution.")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="How many times the U-Net halves the resolution.")
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam or sgd.")] = None,
     lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
     schedule: Annotated[
         str | None, typer.Option(help="cosine, constant, step or ramp-down.")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Examples in a step.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
     crop: Annotated[
         int | None,
-        typer.Option(help="Side of the squares trained on; by default no more than the pictures."),
+        typer.Option(help="Side of the square crops; by default at most the smallest picture's."),
     ] = None,
     gain: Annotated[
         float | None,
         typer.Option(
-            help="The most by which every second square is made brighter or darker, a factor: for "
-            "pictures whose brightest parts are not among those trained on."
+            help="Largest factor by which half of the squares are made brighter or darker: for "
+            "pictures with brighter parts than those trained on."
         ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="How long to train; repeatable to the last bit.")
+        int | None, typer.Option(help="Steps to train for; repeatable to the last bit.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="How long to train; 10 if neither is given.")
+        float | None, typer.Option(help="Minutes to train for; 10 if neither is given.")
     ] = None,
     validation: Annotated[
-        float | None, typer.Option(help="Share of the pictures held out; 0 for none.")
+        float | None, typer.Option(help="Fraction of the pictures held out; 0 for none.")
     ] = None,
     validate_every: Annotated[
         int | None, typer.Option(help="Steps between validations and checkpoints.")
@@ -100,20 +104,20 @@ def train(
     patience: Annotated[
         int | None,
         typer.Option(
-            help="After so many validations without a new best, a tenth of the rate; after as many "
-            "more, the end; 0 for never.  [default: 20]"
+            help="Validations without a new best before the learning rate drops to a tenth, and as "
+            "many more before training ends; 0 for never.  [default: 20]"
         ),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads to compute with.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed for everything random.")] = None,
 ) -> None:
-    """Train on your own noisy pictures; no clean one is needed.
+    """Train on your own noisy pictures; no clean ones are needed.
 
     PICTURES are one of these:
 
     \b
-      - two or more folders: files of one name are shots of one scene
-      - a folder whose names follow a --pattern, or that has a folder
+      - two or more folders: files of the same name are shots of one scene
+      - a folder whose file names follow a --pattern, or that has a folder
         for each burst, or that has a stack (TIFF, .npy) for each scene
       - stacks of repeated shots, each a file
       - the files of one burst: shots that look alike
@@ -121,13 +125,13 @@ def train(
       - with --noise: clean pictures, for experiments
       - a course's train_data.pkl
 
-    Shots of a scene show the same pixels but for the noise: a tripod, the same exposure. Some
-    pictures are held out; by them, noisy as they are, the best weights are picked, and it ends by
-    itself where they no longer get better. A training that diverges says so and goes back to its
-    best weights, at half the learning rate. The run's folder gets the
-    settings, hashes of the data, metrics, checkpoints, best.safetensors for `blockwright denoise
-    -m`, and report.html about it all. Ctrl-C ends it early, and --resume goes on: with --steps to
-    exactly the weights of an undisturbed run, with --minutes to about those.
+    Shots of a scene must show the same pixels apart from the noise: use a tripod and the same
+    exposure. Some pictures are held out; these, noisy as they are, decide which weights are best,
+    and training ends by itself when they no longer improve. A training that diverges says so and
+    returns to its best weights, at half the learning rate. The run's folder holds the settings,
+    hashes of the data, metrics, checkpoints, best.safetensors for 'blockwright denoise -m', and
+    report.html, which shows it all. Ctrl-C ends a run early, and --resume continues it: with
+    --steps to exactly the weights of an uninterrupted run, with --minutes to about the same.
 
     \b
     Examples:
@@ -150,7 +154,7 @@ def train(
             outcome = go_on(RunFolder(resume), console)
         else:
             if output is None:
-                raise InputError("expected a folder for the run, as -o run")
+                raise InputError("expected a folder for the run, such as -o run")
             configuration = _configuration(given, config)
             folder = RunFolder(output)
             outcome = begin(configuration, folder, overwrite=overwrite, console=console)

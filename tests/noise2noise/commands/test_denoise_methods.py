@@ -410,7 +410,7 @@ def test_what_it_refuses(tmp_path: Path) -> None:
     said = complaint("denoise", photo, "-o", out, "--minutes", 0)
     assert said == "expected a time above 0, got 0 minutes"
     said = complaint("denoise", photo, "-o", out, "--max-memory", "much")
-    assert said == "expected a size of memory, as 500M or 2G, got 'much'"
+    assert said == "expected a size of memory, such as 500M or 2G, got 'much'"
     said = complaint("denoise", photo, "-o", out, "-m", "m", "--method", "repeats")
     assert said == "a model is given, for which method repeats has no use"
     said = complaint("denoise", photo, "-o", tmp_path / "a.jpg", "--method", "model", "-m", "none")

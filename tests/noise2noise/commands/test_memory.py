@@ -24,5 +24,5 @@ def test_sizes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "much", "-1M", "1T", "1e9"])
 def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(InputError, match="expected a size of memory, as 500M or 2G, got "):
+    with pytest.raises(InputError, match="expected a size of memory, such as 500M or 2G, got "):
         parse_bytes(text)

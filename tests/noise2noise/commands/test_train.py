@@ -335,7 +335,7 @@ def test_a_run_among_its_pictures_is_refused(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     run = tmp_path / "run"
-    assert complaint("train", first, second) == "expected a folder for the run, as -o run"
+    assert complaint("train", first, second) == "expected a folder for the run, such as -o run"
     arguments = ("train", first, second, "-o", run, "--network", "report")
     assert complaint("train", "-o", run).startswith("expected pictures to train on")
     none = tmp_path / "none"
