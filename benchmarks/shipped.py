@@ -180,7 +180,7 @@ def scores(console: Console) -> dict[str, dict[str, object]]:
 
 def main() -> None:
     """Train if asked to, score, and write the results."""
-    parser = argparse.ArgumentParser(description="The weights that come along.")
+    parser = argparse.ArgumentParser(description="The shipped weights.")
     parser.add_argument("--minutes", type=float, help="train them, for so long")
     parser.add_argument("--start", type=Path, default=SHIPPED, help="weights to train from")
     parser.add_argument("--threads", type=int, help="default: one or all, what is faster")

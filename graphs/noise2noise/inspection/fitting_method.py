@@ -23,7 +23,7 @@ def fitting_method(scene: Findings) -> Remark:
     return Remark(
         "method",
         "zero-shot",
-        "one shot of a scene: 'blockwright denoise' takes the weights that come along if they know "
+        "one shot of a scene: 'blockwright denoise' takes the shipped weights if they know "
         "such noise, or learns from that picture alone; from a folder of such, 'blockwright train' "
         "makes one network for all; a second shot of each would be better than either",
     )
@@ -36,7 +36,7 @@ def _for_correlated(noise: NoiseOfOne) -> Remark:
             "method",
             "weights for pixels apart",
             f"one shot of a scene, whose noise is correlated between neighbouring pixels, {sigma}: "
-            "'blockwright denoise' lets the weights that come along clean pixels that lie apart; a "
+            "'blockwright denoise' lets the shipped weights clean pixels that lie apart; a "
             "second shot would be better still",
         )
     return Remark(

@@ -24,7 +24,7 @@ from graphs.noise2noise.restoring.write import write_frames, write_mean
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.threads import settle_threads
 
-WEIGHTS = "the weights that come along"
+WEIGHTS = "the shipped weights"
 
 STAYS = "what neighbouring pixels share will stay; several shots of a scene would help"
 OR_BY_WEIGHTS = ", or '--method model', which takes fine texture for noise, too"

@@ -121,5 +121,5 @@ def _known() -> _Known | None:
     if TRAINED_FOR not in metadata or RANGE not in metadata:
         return None
     noise = parse_noise(metadata[TRAINED_FOR])
-    assert isinstance(noise, Gaussian), "the weights that come along are for Gaussian noise"
+    assert isinstance(noise, Gaussian), "the shipped weights are for Gaussian noise"
     return _Known(noise.high / 255, float(metadata[RANGE]))

@@ -1,4 +1,4 @@
-"""``blockwright denoise`` on pictures of every kind, with the weights that come along."""
+"""``blockwright denoise`` on pictures of every kind, with the shipped weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_noisy_photograph_becomes_cleaner(tmp_path: Path) -> None:
     result = with_shipped_weights(source, "-o", tmp_path / "clean.png")
     assert result.exit_code == 0, result.output
     assert result.stdout.strip() == str(tmp_path / "clean.png")
-    assert result.stderr.endswith("\nmethod: model, the weights that come along\n")
+    assert result.stderr.endswith("\nmethod: model, the shipped weights\n")
     clean = load(tmp_path / "clean.png")
     assert clean.shape == (3, 130, 171)
     assert psnr(clean, cat(130, 171)) > psnr(load(source), cat(130, 171)) + 3

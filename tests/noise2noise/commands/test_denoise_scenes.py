@@ -308,7 +308,7 @@ def test_the_weights_clean_what_they_know_and_the_rest_is_learned(tmp_path: Path
     tifffile.imwrite(tmp_path / "in" / "c.tif", shared.clip(0, 65535).astype(np.uint16))
     told = denoised(tmp_path / "in", "-o", tmp_path / "out")
     assert "2 of 3 files:\na.png: noise of" in told
-    assert "method: model, the weights that come along: they know such noise\n" in told
+    assert "method: model, the shipped weights: they know such noise\n" in told
     assert "1 of 3 files, 1 channel of uint16:\nc.tif: noise of" in told
     assert "method: zero-shot, a single picture" in told
     for name, clean in (("a.png", SCENES["cat"]), ("b.png", SCENES["tac"])):
@@ -355,7 +355,7 @@ def test_weights_clean_what_they_know_beside_bursts_of_another_kind(tmp_path: Pa
     save(folder / "grey" / "0.png", noisy(SCENES["cat"], 70)[0])
     told = denoised(folder, "-o", tmp_path / "out")
     assert "1 of 7 files:\n0.png: noise of" in told
-    assert "method: model, the weights that come along: they know such noise\n6 of 7 files" in told
+    assert "method: model, the shipped weights: they know such noise\n6 of 7 files" in told
     assert "method: repeats, 6 shots of 2 scenes" in told
 
 
