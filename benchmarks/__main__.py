@@ -23,6 +23,7 @@ BENCHMARKS = {
     "peak_memory": "the peak memory of a training step, beside the same",
     "memory_budget": "what a smaller memory costs in time",
     "inference": "a network alone, beside ONNX Runtime too",
+    "layers": "a training step of single layers, also of kinds that denoisers do not have",
     "dispatch": "what a call costs when there is next to nothing to compute",
     "compile_time": "compiling, by backend, cache and size of the graph",
 }

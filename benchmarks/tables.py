@@ -172,6 +172,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "inference": ("inference", timings),
     "inference, lost": ("inference", losses),
     "dispatch": ("dispatch", timings),
+    "layers": ("layers", timings),
     "dispatch, lost": ("dispatch", losses),
     "training step, Xeon": ("xeon/training_step", timings),
     "inference, Xeon": ("xeon/inference", timings),

@@ -21,6 +21,7 @@ from engine.native.loops import shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.source import Code
+from engine.native.taps.anchor import LARGEST_WEIGHT
 from engine.native.taps.geometry import Pair, Taps, convolution
 from engine.native.taps.products import Products
 from engine.native.text import Text, table
@@ -43,6 +44,7 @@ def supports(node: Node) -> bool:
         and body[-1].sources[1] < len(node.inputs)
         and lies_channels_last(node.inputs[factors(node)[0]])
         and 0 not in node.inputs[0].sizes
+        and node.spec.nbytes <= LARGEST_WEIGHT
     )
 
 

@@ -19,6 +19,9 @@ from graphs.noise2noise.commands.common import (
 if TYPE_CHECKING:
     from graphs.noise2noise.quality.evaluation import Evaluation, Sample
 
+MUCH_CLIPPED = 0.01
+"""The share of clipped values from which on an estimate is said to be too high."""
+
 
 def evaluate(
     noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="A picture, or a folder of them.")],
@@ -68,8 +71,8 @@ def evaluate(
 ) -> None:
     """Score a model, beside wavelets, total variation and non-local means at their best.
 
-    PSNR is 10 log10(peak^2 / mse) of each picture, over all its pixels and channels, averaged over
-    pictures; so is SSIM. Without clean pictures, a second noisy shot of each will do: PSNR is then
+    PSNR is the course's: 10 log10(peak^2 / mse) of each picture, over all its pixels and channels,
+    averaged over pictures; so is SSIM. Without clean pictures, a second noisy shot of each will do: PSNR is then
     estimated, with a 95 % interval, provided that the noise of the two is independent. Each
     classical method gets the strength with the least error on these very pictures. Without a model,
     the shipped weights are used, on pictures rescaled as 'blockwright denoise' does. With a
@@ -105,6 +108,12 @@ def evaluate(
         if output is not None:
             _write(output, evaluation, samples)
         text = "\n".join(f"{name}: {path}" for name, path in files.items())
+        if evaluation.is_estimated and evaluation.clipped > MUCH_CLIPPED:
+            progress_console().print(
+                f"{evaluation.clipped:.0%} of the values are clipped at black or white, where "
+                "noise does not average out: the estimates are too high",
+                soft_wrap=True,
+            )
         if as_json:
             print_result(scores_json(evaluation) | files, text, as_json=True)
             return

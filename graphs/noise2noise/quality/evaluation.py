@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from graphs.noise2noise.inspection.clipping import clipped_shares
 from graphs.noise2noise.quality.baselines import BASELINES, best_strength, noise_level
 from graphs.noise2noise.quality.estimated import HeldOutPair, estimate_quality
 from graphs.noise2noise.quality.fitting import fit_affine
@@ -72,12 +73,16 @@ class Evaluation:
         means: of every method, over the pictures.
         strengths: the best found for the classical methods.
         results: of the first pictures, by picture and method, including ``noisy``.
+        clipped: the share of the noisy pictures' values that are clipped at black or white, the
+            mean over the pictures. Where it is large, an estimated PSNR is too high: clipped noise
+            does not have mean zero.
     """
 
     scores: Sequence[Score]
     means: Sequence[Score]
     strengths: Mapping[str, float]
     results: Mapping[str, Mapping[str, torch.Tensor]] = field(default_factory=dict)
+    clipped: float = 0.0
 
     @property
     def is_estimated(self) -> bool:
@@ -134,7 +139,8 @@ def evaluate(
         _estimated(name, None, pairs[name]) if pairs.get(name) else _mean(name, scores)
         for name in dict.fromkeys(score.method for score in scores)
     ]
-    return Evaluation(scores, means, strengths, results)
+    clipped = sum(sum(clipped_shares(sample.noisy.numpy())) for sample in samples) / len(samples)
+    return Evaluation(scores, means, strengths, results, clipped)
 
 
 def _strengths(samples: Sequence[Sample], fit: bool) -> dict[str, float]:

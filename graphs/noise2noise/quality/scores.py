@@ -86,6 +86,7 @@ def scores_json(evaluation: Evaluation) -> dict[str, object]:
         "means": [_fields(score) for score in evaluation.means],
         "scores": [_fields(score) for score in evaluation.scores],
         "strengths": dict(evaluation.strengths),
+        "clipped": evaluation.clipped,
     }
 
 

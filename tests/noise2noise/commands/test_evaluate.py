@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,18 @@ def test_against_references(folder: Path) -> None:
     ]
     assert result.stderr == ""
     assert names(out) == ["grid.png", "scores.csv"]
+
+
+def test_estimates_from_clipped_shots_are_said_to_be_too_high(tmp_path: Path) -> None:
+    dark = 0.1 * cat()
+    shots = [save(tmp_path / f"{k}.png", noisy(dark, k)) for k in range(2)]
+    result = blockwright("evaluate", shots[0], "-s", shots[1], "--no-baselines")
+    assert result.exit_code == 0, result.output
+    share = re.match(r"(\d+)% of the values are clipped at black or white", result.stderr)
+    assert share
+    assert 20 < int(share[1]) < 50
+    against = blockwright("evaluate", shots[0], "-r", save(tmp_path / "clean.png", dark))
+    assert against.stderr == ""
 
 
 def test_against_other_shots_for_machines(folder: Path) -> None:
