@@ -122,13 +122,14 @@ def _native(threads: int, tune: bool) -> Backend:
         return native + [kernel for kernel in others if not native or kernel is not REFERENCE]
 
     if tune:
-        machine = f"{_machine()} {kernels[0].machine.target.identity}"
+        machine = f"{_machine()} {kernels[0].machine.target.identity} {threads} of them native"
         return Backend(tuned(native_first, machine), (_fuse,))
     return Backend(lambda node: native_first(node)[0], (_fuse,))
 
 
 def _machine() -> str:
-    return f"cpu {platform.processor()} {torch.get_num_threads()} threads torch {torch.__version__}"
+    processor = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return f"cpu {processor} {torch.get_num_threads()} threads torch {torch.__version__}"
 
 
 def _cuda(kernels: Kernels, fused: bool) -> Backend:

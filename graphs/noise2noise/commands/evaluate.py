@@ -72,10 +72,10 @@ def evaluate(
     """Score a model, beside wavelets, total variation and non-local means at their best.
 
     PSNR is the course's: 10 log10(peak^2 / mse) of each picture, over all its pixels and channels,
-    averaged over pictures; so is SSIM. Without clean pictures, a second noisy shot of each will do: PSNR is then
-    estimated, with a 95 % interval, provided that the noise of the two is independent. Each
-    classical method gets the strength with the least error on these very pictures. Without a model,
-    the shipped weights are used, on pictures rescaled as 'blockwright denoise' does. With a
+    averaged over pictures; so is SSIM. Without clean pictures, a second noisy shot of each will do:
+    PSNR is then estimated, with a 95 % interval, provided that the noise of the two is independent.
+    Each classical method gets the strength with the least error on these very pictures. Without a
+    model, the shipped weights are used, on pictures rescaled as 'blockwright denoise' does. With a
     pattern, the shots of each scene are scored by one another, or all by its reference. In a
     course's pickle, the second pictures serve as clean ones, or as other shots if they are about as
     noisy as the first.

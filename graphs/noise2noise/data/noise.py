@@ -58,6 +58,10 @@ class Noise:
     """The highest meaningful level."""
 
     def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise InputError(
+                f"{self.name} noise: expected a range from low to high, got {self.levels}"
+            )
         if not 0 <= self.low <= self.high <= self.most:
             limit = "" if math.isinf(self.most) else f" and at most {self.most:g}"
             raise InputError(

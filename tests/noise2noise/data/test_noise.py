@@ -158,7 +158,7 @@ def test_a_model_is_written_as_it_is_read(text: str) -> None:
         ("white:3", "there is no noise 'white'; expected one of gaussian, correlated, poisson, "),
         ("gaussian", "noise 'gaussian': expected a level, as gaussian:0.5 or gaussian:0.1-0.5"),
         ("gaussian:much", "noise 'gaussian:much': expected a level"),
-        ("gaussian:50-25", "gaussian noise: expected a level of at least 0, got 50-25"),
+        ("gaussian:50-25", "gaussian noise: expected a range from low to high, got 50-25"),
         ("gaussian:nan", "noise 'gaussian:nan': expected a level"),
         ("gaussian:-5", "noise 'gaussian:-5': expected a level"),
         ("bernoulli:1.5", "bernoulli noise: expected a level of at least 0 and at most 1, got 1.5"),
