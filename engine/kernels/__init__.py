@@ -9,6 +9,7 @@ from __future__ import annotations
 from engine.kernels import (
     block_convolution,
     convolution,
+    depthwise,
     elementwise,
     matmul,
     movement,
@@ -31,6 +32,7 @@ _FAMILIES = (
     unfolding,
     pooling,
     convolution,
+    depthwise,
     block_convolution,
 )
 

@@ -14,6 +14,7 @@ from functools import partial
 
 import torch
 
+from engine.kernels.depthwise import is_depthwise
 from engine.kernels.kernel import Kernel, Run, Tensors, channels_last, in_sequence
 from engine.kernels.movement import rotated as rotate
 from engine.kernels.patches import Gather, Tiling, Window, lies_channels_last
@@ -26,6 +27,11 @@ VECTOR = 8
 def _window(node: Node, kernel_size: Sequence[int]) -> Window:
     a = node.attributes
     return Window(tuple(kernel_size), a["stride"], a["padding"], a["dilation"])  # type: ignore[arg-type]
+
+
+def _is_worth_gathering(node: Node) -> bool:
+    """Whether a group's windows make a matrix; else see :mod:`engine.kernels.depthwise`."""
+    return not is_depthwise(node)
 
 
 def _settled(node: Node) -> list[Spec]:
@@ -125,6 +131,8 @@ def _rotated(node: Node) -> Window:
 
 
 def _can_rotate(node: Node) -> bool:
+    if not _is_worth_gathering(node):
+        return False
     return node.attributes["stride"] == (1, 1) and min(_rotated(node).padding) >= 0
 
 
@@ -218,6 +226,7 @@ KERNELS: dict[str, list[Kernel]] = {
             "gather windows, multiply",
             _conv2d,
             _conv2d_workspace,
+            supports=_is_worth_gathering,
             passes=lambda node: _conv2d_gather(node).traffic,
         )
     ],
@@ -226,6 +235,7 @@ KERNELS: dict[str, list[Kernel]] = {
             "gather windows, multiply",
             _weight_gradient,
             _weight_workspace,
+            supports=_is_worth_gathering,
             passes=lambda node: _weight_gather(node).traffic,
         )
     ],
@@ -238,7 +248,11 @@ KERNELS: dict[str, list[Kernel]] = {
             passes=_rotated_passes,
         ),
         Kernel(
-            "multiply, scatter windows", _scatter_back, _scatter_workspace, passes=_scatter_passes
+            "multiply, scatter windows",
+            _scatter_back,
+            _scatter_workspace,
+            supports=_is_worth_gathering,
+            passes=_scatter_passes,
         ),
     ],
 }
