@@ -72,6 +72,17 @@ def test_outputs_show_parameters_and_their_views_as_before_the_update() -> None:
         assert torch.equal(parameter.tensor, before - 1)
 
 
+@pytest.mark.parametrize("backend", ["torch", "native"])
+def test_parameters_that_swap_their_values(backend: str) -> None:
+    (p, first), (q, second) = leaf("p", values(2, 3)), leaf("q", values(2, 3, seed=1))
+    step = compile(Graph({}, (Update(first, q), Update(second, p))), backend=backend)
+    for run in (step, step.profile):
+        before = first.tensor.clone(), second.tensor.clone()
+        run()
+        assert torch.equal(first.tensor, before[1])
+        assert torch.equal(second.tensor, before[0])
+
+
 def test_a_parameter_from_its_own_view() -> None:
     p, parameter = leaf("p", values(3, 3))
     step = compile(Graph({}, (Update(parameter, ops.permute(p, (1, 0))),)))
