@@ -11,7 +11,7 @@ import numpy as np
 from graphs.noise2noise.inspection.clipping import clipped_shares
 from graphs.noise2noise.inspection.differences import NoiseOfPair, noise_of_pair
 from graphs.noise2noise.inspection.reference import AgainstReference, against_reference
-from graphs.noise2noise.inspection.registration import Shift, positions
+from graphs.noise2noise.inspection.registration import Shift, distance, misalignment, positions
 from graphs.noise2noise.inspection.scene import Scene, grey, middle
 from graphs.noise2noise.inspection.single import NoiseOfOne, noise_of_one
 
@@ -86,14 +86,13 @@ class Findings:
     @property
     def misalignment(self) -> float:
         """Pixels between the two shots furthest apart, among pairs whose distance is certain."""
-        certain = (_distance(a, b) for a, b in combinations(self.positions, 2) if _differ(a, b))
-        return max(certain, default=0.0)
+        return misalignment(self.positions)
 
     @property
     def agreeing(self) -> tuple[int, ...]:
         """The largest group of shots, as indices from 0, all within a pixel of one of them."""
         groups = (
-            tuple(i for i, p in enumerate(self.positions) if _distance(p, centre) <= AGREEING)
+            tuple(i for i, p in enumerate(self.positions) if distance(p, centre) <= AGREEING)
             for centre in self.positions
         )
         return max(groups, key=len, default=())
@@ -133,11 +132,3 @@ def _identical(shots: np.ndarray) -> Iterator[tuple[int, int]]:
     for i, j in combinations(range(len(shots)), 2):
         if np.array_equal(shots[i], shots[j]):
             yield i, j
-
-
-def _distance(a: Shift, b: Shift) -> float:
-    return float(np.hypot(a.rows - b.rows, a.columns - b.columns))
-
-
-def _differ(a: Shift, b: Shift) -> bool:
-    return _distance(a, b) > 3 * float(np.hypot(a.uncertainty, b.uncertainty))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,21 @@ def positions(shots: Sequence[np.ndarray]) -> tuple[Shift, ...]:
     share = (len(shots) - 1) / len(shots)
     shifts = (shift_between((total - shot) / (len(shots) - 1), shot) for shot in shots)
     return tuple(Shift._make(share * value for value in shift) for shift in shifts)
+
+
+def misalignment(found: Sequence[Shift]) -> float:
+    """Pixels between the two shots furthest apart, among pairs whose distance is certain."""
+    certain = (distance(a, b) for a, b in combinations(found, 2) if _differ(a, b))
+    return max(certain, default=0.0)
+
+
+def distance(a: Shift, b: Shift) -> float:
+    """Pixels between two positions."""
+    return float(np.hypot(a.rows - b.rows, a.columns - b.columns))
+
+
+def _differ(a: Shift, b: Shift) -> bool:
+    return distance(a, b) > 3 * float(np.hypot(a.uncertainty, b.uncertainty))
 
 
 def shift_between(first: np.ndarray, second: np.ndarray) -> Shift:

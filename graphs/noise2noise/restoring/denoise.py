@@ -16,6 +16,7 @@ from graphs.noise2noise.restoring.lessons import Lesson, lesson_on
 from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, choose
 from graphs.noise2noise.restoring.noise_level import NoiseLevel
 from graphs.noise2noise.restoring.options import Options
+from graphs.noise2noise.restoring.repeats import shifted
 from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.restoring.scales import as_read, as_seen, lies_far
 from graphs.noise2noise.restoring.scenes import Capture
@@ -122,6 +123,8 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
     lessons = [lesson_on(kind, method, seconds, job.options.seed) for kind in others]
     if method is None:
         _tell_of_unlike(job, tasks)
+    if job.options.average:
+        _tell_of_drift(job, tasks)
     if known:
         choice = Choice("model", f"{WEIGHTS}: they know such noise")
         files = job.files - sum(map(_count, others))
@@ -178,6 +181,8 @@ def _learned(job: Job, lesson: Lesson) -> _Work:
     part = _part(job, _count(lesson.tasks))
     first = lesson.tasks[0].scene.captures[0]
     _tell(job, lesson.choice, first, part and f"{part}, {lesson.kind}")
+    if lesson.choice.method == "repeats" and not job.options.average:
+        _tell_of_drift(job, lesson.tasks)
     if lesson.is_doubtful:
         job.say(
             "the pictures do not look like shots of one scene: if they are not, what is made "
@@ -211,11 +216,20 @@ def _tell_of_unlike(job: Job, tasks: Sequence[Task]) -> None:
     scenes = [task.scene for task in tasks]
     unlike = [scene for scene in scenes if len(scene.captures) > 1 and not scene.is_one]
     if unlike:
-        more = f", nor do those of {len(unlike) - 1} more" if unlike[1:] else ""
+        more = f", and so in {len(unlike) - 1} more scenes" if unlike[1:] else ""
         job.say(
-            f"{unlike[0].captures[0].path} and the other shots of its scene do not look alike"
+            f"{unlike[0].captures[0].path} and the other shots of its scene {unlike[0].difference}"
             f"{more}: they are taken for different pictures"
         )
+
+
+def _tell_of_drift(job: Job, tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        if told := shifted(task.scene.shots_of_stack):
+            job.say(
+                f"the frames of {task.scene.captures[0].name} {told}, which blurs what is made of "
+                "them: align them first"
+            )
 
 
 def _count(tasks: Sequence[Task]) -> int:

@@ -59,7 +59,7 @@ class Task:
         """
         if self.average and not self.scene.is_one:
             raise InputError(
-                f"{self._what} do not show one scene, so {self.targets[0]} cannot be their mean; "
+                f"{self._what} {self.scene.difference}, so {self.targets[0]} cannot be their mean; "
                 "name a folder for the results, and no --average"
             )
         if self.average and self.scene.is_repeated:

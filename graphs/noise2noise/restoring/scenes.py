@@ -9,10 +9,10 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
-from graphs.noise2noise.data.same_scene import show_one_scene
 from graphs.noise2noise.data.scenes import (
     bursts_in,
     files_in,
@@ -24,7 +24,10 @@ from graphs.noise2noise.data.scenes import (
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, are_equal, mean_of, read_raster
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
+from graphs.noise2noise.restoring.repeats import what_differs
 from graphs.noise2noise.restoring.shipped import Shown, shown
+
+DO_NOT_SHOW = "do not show one scene"
 
 DIFFERENT = "M"
 """The axis of pictures that are not shots of one scene: tifffile's letter for a mosaic."""
@@ -114,11 +117,24 @@ class Scene:
         return sum(raster.frames for raster in self.rasters)
 
     @cached_property
-    def is_one(self) -> bool:
-        """Whether its pictures can be shots of one scene: of one kind, and looking alike."""
+    def difference(self) -> str | None:
+        """Why its pictures cannot be shots of one scene, as a predicate; None if they can be."""
         if any(DIFFERENT in raster.axes for raster in self.rasters):
-            return False
-        return len(self.captures) == 1 or show_one_scene([r.first_frame() for r in self.rasters])
+            return DO_NOT_SHOW
+        return None if len(self.captures) == 1 else what_differs(self.rasters)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether its pictures can be shots of one scene: alike, and pixel upon pixel."""
+        return self.difference is None
+
+    @property
+    def shots_of_stack(self) -> list[np.ndarray]:
+        """The pictures (C, H, W) of its only file; none if it has several."""
+        if len(self.captures) > 1:
+            return []
+        (raster,) = self.rasters
+        return [raster.planes(frame) for frame in range(raster.frames)]
 
     def mean(self) -> Capture:
         """The mean of all its pictures, which must show one scene; it has less noise than each."""

@@ -288,7 +288,7 @@ def test_different_pictures_have_no_mean(options: tuple[str, ...], tmp_path: Pat
     out = tmp_path / "out.png"
     said = complaint("denoise", first, other, "-o", out, *options)
     assert said == (
-        f"the 2 files do not show one scene, so {out} cannot be their mean; "
+        f"the 2 files do not look alike, so {out} cannot be their mean; "
         "name a folder for the results, and no --average"
     )
     assert names(tmp_path) == ["a.png", "b.png"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,41 @@ def bursts(folder: Path, count: int = 3) -> Path:
         for i in range(count):
             save(folder / name / f"{i}.png", noisy(clean, seed=10 * seed + i))
     return folder
+
+
+def shifted_shots(folder: Path, pixels: int) -> list[Path]:
+    """Three noisy shots of a scene that moves by so many pixels from one to the next."""
+    scene = cat(160, 160)
+    return [
+        save(folder / f"{k}.png", noisy(scene.roll(pixels * k, 2)[:, :, 16:144], seed=k, sigma=10))
+        for k in range(3)
+    ]
+
+
+def test_shots_that_are_shifted_are_no_repeats(tmp_path: Path) -> None:
+    burst = shifted_shots(tmp_path / "burst" / "a", 4)
+    told = denoised(tmp_path / "burst", "-o", tmp_path / "out")
+    assert f"{burst[0]} and the other shots of its scene are shifted against one another by" in told
+    assert "repeats" not in told
+    said = complaint("denoise", *burst, "-o", tmp_path / "mean.png")
+    assert re.match(
+        r"the 3 files are shifted against one another by up to [78]\.\d pixels, so ", said
+    )
+    still = shifted_shots(tmp_path / "still" / "a", 0)
+    told = denoised(tmp_path / "still", "-o", tmp_path / "out-still")
+    assert "shifted" not in told
+    assert "method: repeats" in told
+    assert len(still) == 3
+
+
+def test_a_stack_that_drifts_is_told_of(tmp_path: Path) -> None:
+    shots = [load(path) for path in shifted_shots(tmp_path, 4)]
+    pages = np.stack([(255 * shot.mean(0)).byte().numpy() for shot in shots])
+    tifffile.imwrite(tmp_path / "s.tif", pages, photometric="minisblack", metadata={"axes": "TYX"})
+    for options in ((), ("--average",)):
+        out = tmp_path / f"out{len(options)}.tif"
+        told = denoised(tmp_path / "s.tif", "-o", out, *options)
+        assert told.count("the frames of s.tif are shifted against one another by") == 1
 
 
 @pytest.mark.usefixtures("_long_enough_to_learn")
@@ -162,7 +198,7 @@ def test_stacks_of_one_name_that_show_different_scenes(tmp_path: Path) -> None:
         truth = clean.mean(0).numpy()
         assert np.square(result - truth).mean() < np.square(before - truth).mean()
     said = complaint("denoise", *folders, "-o", tmp_path / "means", "--average")
-    assert said.startswith("the 2 files do not show one scene, so ")
+    assert said.startswith("the 2 files do not look alike, so ")
 
 
 @pytest.mark.parametrize("other", ["size", "channels", "numbers"])
@@ -173,7 +209,7 @@ def test_stacks_of_several_kinds_have_no_mean(other: str, tmp_path: Path) -> Non
     stack(tmp_path / "in" / "x" / "b.tif", clean, 9, "uint16" if other == "numbers" else "uint8")
     for options in ((), ("--method", "model"), ("--method", "neighbours")):
         said = complaint("denoise", tmp_path / "in", "-o", tmp_path / "out", "--average", *options)
-        assert said.startswith("the 2 files do not show one scene, so ")
+        assert said.startswith("the 2 files do not look alike, so ")
     denoised(tmp_path / "in", "-o", tmp_path / "out")
     assert files(tmp_path / "out") == ["x/a.tif", "x/b.tif"]
 
@@ -250,7 +286,7 @@ def test_names_in_common_that_show_different_scenes(tmp_path: Path) -> None:
     assert files(tmp_path / "out") == ["cat/1.png", "tac/1.png"]
     said = complaint("denoise", *folders, "-o", tmp_path / "means", "--average")
     assert said == (
-        f"the 2 files do not show one scene, so {tmp_path / 'means' / '1.png'} cannot be their "
+        f"the 2 files do not look alike, so {tmp_path / 'means' / '1.png'} cannot be their "
         "mean; name a folder for the results, and no --average"
     )
     save(tmp_path / "cat" / "2.png", noisy(SCENES["cat"]))
