@@ -16,7 +16,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 .PHONY: demo test check clean
 
 demo: $(VENV)/app.stamp
-	$(BIN)/blockwright demo $(ARGS)
+	$(BIN)/blockwright demo --overwrite $(ARGS)
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(ARGS)

@@ -19,7 +19,7 @@ from graphs.noise2noise.data.noise import Gaussian
 from graphs.noise2noise.data.photographs import HELD_OUT, TRAINING, load, pieces, scale_down
 from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import RepeatedShots
-from graphs.noise2noise.files import replacing, require_folder
+from graphs.noise2noise.files import replacing, require_free
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.quality.baselines import BASELINES
 from graphs.noise2noise.quality.metrics import Quality, psnr, quality
@@ -81,24 +81,28 @@ def run_demo(
     steps: int | None = None,
     seed: int = 0,
     console: Console,
+    overwrite: bool = False,
     training_names: Sequence[str] = TRAINING,
     held_out_names: Sequence[str] = HELD_OUT,
 ) -> Demo:
     """Train, measure on the held-out photographs, and write the figure and the weights.
 
     Args:
-        folder: where the files go; it is created if needed, and files of an earlier run are
-            replaced.
+        folder: where the files go; it is created if needed.
         seconds, steps: how long to train; see :class:`Plan`.
         seed: of the noise, the weights and the batches.
         console: where the progress is shown.
+        overwrite: whether files of an earlier run are replaced.
         training_names, held_out_names: photographs of :data:`photographs.PHOTOGRAPHS`.
 
     Raises:
-        InputError: the folder cannot be written to, or there is no time to train.
+        InputError: a file exists already, the folder cannot be written to, or there is no time to
+            train.
     """
     plan = Plan(seconds=seconds, steps=steps, batch=BATCH, lr=LR)
-    require_folder(folder)
+    figure, weights = folder / "demo.png", folder / "model.safetensors"
+    for path in (figure, weights):
+        require_free(path, overwrite)
     if steps is None:
         settle_threads(None)
     held_out = {name: load(name) for name in held_out_names}
@@ -118,7 +122,6 @@ def run_demo(
         _restore(name, clean, restore, NOISE(clean[None], generator).pixels[0])
         for name, clean in held_out.items()
     ]
-    figure, weights = folder / "demo.png", folder / "model.safetensors"
     with replacing(figure) as temporary:
         rows = [Row(r.name, r.clean, r.results["noisy"], r.results[OURS]) for r in restored]
         scores = [(step, score.psnr) for step, score in training.scores if score.psnr is not None]

@@ -21,7 +21,7 @@ from graphs.noise2noise.data.photographs import HELD_OUT, TRAINING
 from graphs.noise2noise.data.sources import RepeatedShots
 from graphs.noise2noise.networks import load_network
 from tests.noise2noise import small_demo
-from tests.noise2noise.scenes import blockwright, names
+from tests.noise2noise.scenes import blockwright, complaint, names
 
 ROOT = Path(__file__).parents[2]
 METHODS = ("noisy", "Blockwright", "wavelet", "total variation", "non-local means")
@@ -93,10 +93,15 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small", "undrawn")
-def test_a_later_demo_replaces_an_earlier(tmp_path: Path) -> None:
+def test_a_later_demo_replaces_an_earlier_if_it_is_asked_to(tmp_path: Path) -> None:
+    arguments = ("demo", "--steps", 2, "-o", tmp_path)
     for seed in (0, 0, 1):
         before = {path: path.read_bytes() for path in tmp_path.glob("*.safetensors")}
-        assert blockwright("demo", "--steps", 2, "-o", tmp_path, "--seed", seed).exit_code == 0
+        if before:
+            said = complaint(*arguments, "--seed", seed)
+            figure = tmp_path / "demo.png"
+            assert said == f"the output {figure} exists already; --overwrite replaces it"
+        assert blockwright(*arguments, "--seed", seed, "--overwrite").exit_code == 0
         same = all(path.read_bytes() == content for path, content in before.items())
         assert same == (seed == 0)
     assert names(tmp_path) == ["demo.png", "model.safetensors"]

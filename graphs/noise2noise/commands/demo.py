@@ -12,6 +12,7 @@ from rich.console import Console
 from graphs.noise2noise.commands.common import (
     Json,
     Minutes,
+    Overwrite,
     Seed,
     Steps,
     explaining,
@@ -30,14 +31,14 @@ def demo(
     minutes: Minutes = 1.75,
     steps: Steps = None,
     seed: Seed = 0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Watch a network learn to denoise from noisy photographs alone.
 
     A small U-Net trains on noisy pairs made from photographs that come with scikit-image, then
     cleans photographs that it was not trained on, and compares the results with those of classical
-    methods. Ctrl-C ends the training early and continues with what has been learned so far. Files
-    from an earlier demo are replaced.
+    methods. Ctrl-C ends the training early and continues with what has been learned so far.
 
     \b
     Examples:
@@ -48,7 +49,12 @@ def demo(
 
     with explaining():
         result = run_demo(
-            output, seconds=60 * minutes, steps=steps, seed=seed, console=progress_console()
+            output,
+            seconds=60 * minutes,
+            steps=steps,
+            seed=seed,
+            console=progress_console(),
+            overwrite=overwrite,
         )
         if not as_json:
             Console().print(quality_table(result.restored))
