@@ -72,23 +72,17 @@ def _taps_workspace(node: Node) -> list[Spec]:
     return [node.spec.with_shape((rows, columns, channels))]
 
 
-def _conv2d(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
-    x, y, (taps,) = channels_last(inputs[0]), channels_last(out), workspaces
+def _scaled(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
+    """The convolution, or its input gradient: the same taps, from results back to pixels."""
+    read, written, (taps,) = channels_last(inputs[0]), channels_last(out), workspaces
+    forward = node.operator.name == "conv2d"
+    overlaps = list(_overlaps(node, written if forward else read))
     runs: list[Run] = [partial(taps.copy_, inputs[1][:, 0].permute(1, 2, 0))]
-    for image, result in zip(x, y, strict=True):
-        runs.append(result.zero_)
-        for tap, results, pixels in _overlaps(node, y):
-            runs.append(partial(result[results].addcmul_, image[pixels], taps[tap]))
-    return in_sequence(runs)
-
-
-def _input_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
-    dy, dx, (taps,) = channels_last(inputs[0]), channels_last(out), workspaces
-    runs: list[Run] = [partial(taps.copy_, inputs[1][:, 0].permute(1, 2, 0))]
-    for slope, image in zip(dy, dx, strict=True):
-        runs.append(image.zero_)
-        for tap, results, pixels in _overlaps(node, dy):
-            runs.append(partial(image[pixels].addcmul_, slope[results], taps[tap]))
+    for source, target in zip(read, written, strict=True):
+        runs.append(target.zero_)
+        for tap, results, pixels in overlaps:
+            to, of = (results, pixels) if forward else (pixels, results)
+            runs.append(partial(target[to].addcmul_, source[of], taps[tap]))
     return in_sequence(runs)
 
 
@@ -102,8 +96,9 @@ def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces:
     dy, x = map(channels_last, inputs)
     products, added = workspaces
     runs: list[Run] = [out.zero_]
+    overlaps = list(_overlaps(node, dy))
     for slope, image in zip(dy, x, strict=True):
-        for tap, results, pixels in _overlaps(node, dy):
+        for tap, results, pixels in overlaps:
             part = slope[results]
             each = products[: part.shape[0] * part.shape[1]]
             runs += [
@@ -115,9 +110,9 @@ def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces:
 
 
 KERNELS: dict[str, list[Kernel]] = {
-    "conv2d": [Kernel("tap by tap", _conv2d, _taps_workspace, supports=is_depthwise)],
+    "conv2d": [Kernel("tap by tap", _scaled, _taps_workspace, supports=is_depthwise)],
     "conv2d_input_gradient": [
-        Kernel("tap by tap", _input_gradient, _taps_workspace, supports=is_depthwise)
+        Kernel("tap by tap", _scaled, _taps_workspace, supports=is_depthwise)
     ],
     "conv2d_weight_gradient": [
         Kernel("tap by tap", _weight_gradient, _weight_workspace, supports=is_depthwise)
