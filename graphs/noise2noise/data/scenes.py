@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from graphs.noise2noise.data.course import is_course
+from graphs.noise2noise.data.folders import bursts_in, files_in, holds_folders
 from graphs.noise2noise.data.same_scene import kind_of, show_one_scene
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import is_picture_name, list_pictures, read_raster
+from graphs.noise2noise.images import list_pictures, read_raster
 
 SCENE, SHOT = "{scene}", "{shot}"
 """The placeholders in patterns for the names of scenes and shots."""
@@ -130,37 +131,6 @@ def reference_of(scene: str, reference: Path) -> Path:
     return path
 
 
-def files_in(path: Path) -> list[Path]:
-    """The pictures in a folder, or the file itself.
-
-    Raises:
-        InputError: the folder has none.
-    """
-    return list(list_pictures(path).values()) if path.is_dir() else [path]
-
-
-def holds_folders(folder: Path) -> bool:
-    """Whether a path is a folder that contains folders and no pictures."""
-    if not folder.is_dir():
-        return False
-    return bool(_inner(folder)) and not any(is_picture_name(file) for file in folder.iterdir())
-
-
-def bursts_in(folder: Path) -> dict[str, list[Path]]:
-    """The pictures in each subfolder of a folder, by the subfolder's name.
-
-    Raises:
-        InputError: a subfolder has none.
-    """
-    return {part.name: files_in(part) for part in _inner(folder)}
-
-
-def share_names(folders: Sequence[Path]) -> bool:
-    """Whether a picture's name occurs in more than one of the folders."""
-    names = [file.name for folder in folders for file in folder.iterdir() if is_picture_name(file)]
-    return len(set(names)) < len(names)
-
-
 def _clean(paths: Sequence[Path], pattern: str | None) -> Scenes:
     if pattern is not None:
         files = [file for _, file in named_as(paths, pattern)]
@@ -260,9 +230,3 @@ def _of_files(files: Sequence[Path]) -> Scenes:
 
 def _show_one_scene(files: Sequence[Path]) -> bool:
     return len(files) > 1 and show_one_scene(map(read_raster, files))
-
-
-def _inner(folder: Path) -> list[Path]:
-    return sorted(
-        part for part in folder.iterdir() if part.is_dir() and not part.name.startswith(".")
-    )

@@ -13,27 +13,25 @@ from rich.console import Console
 from graphs.noise2noise.networks import Loaded, load_network
 from graphs.noise2noise.restoring.job import Job, Kind, Task
 from graphs.noise2noise.restoring.lessons import Lesson, lesson_on
-from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice, choose
+from graphs.noise2noise.restoring.methods import Choice, choose
 from graphs.noise2noise.restoring.noise_level import NoiseLevel
 from graphs.noise2noise.restoring.options import Options
-from graphs.noise2noise.restoring.repeats import shifted
 from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.restoring.scales import as_read, as_seen, lies_far
 from graphs.noise2noise.restoring.scenes import Capture
 from graphs.noise2noise.restoring.shipped import Shown, cleaner_for
+from graphs.noise2noise.restoring.telling import (
+    count_files,
+    part_of,
+    tell,
+    tell_of_drift,
+    tell_of_unlike,
+)
 from graphs.noise2noise.restoring.write import write_frames, write_mean
 from graphs.noise2noise.training.progress import watch
 from graphs.noise2noise.training.threads import settle_threads
 
 WEIGHTS = "the shipped weights"
-
-STAYS = "what neighbouring pixels share will stay; several shots of a scene would help"
-OR_BY_WEIGHTS = ", or '--method model', which takes fine texture for noise, too"
-
-MAY_BE_TEXTURE = (
-    "what may be fine texture is kept; if noise is left, '--method model' takes it away, and "
-    "texture like it"
-)
 
 TRAINING_SHARE = 0.9
 """The fraction of the time to train for; the rest is for cleaning and writing."""
@@ -93,14 +91,13 @@ class _Work:
 def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
     options = job.options
     loaded = load_network(options.model)
-    for task in job.tasks():
-        task.require_possible()
+    _require_possible(job, job.tasks())
     # The user's own weights were trained on values as read from files and on single shots.
     tasks = job.tasks() if options.model else (task.of_mean() for task in job.tasks())
     shown = as_read if options.model else as_seen
     choice = Choice("model", f"with {options.model}" if options.model else WEIGHTS)
     first = next(tasks)
-    _tell(job, choice, first.scene.captures[0])
+    tell(job, choice, first.scene.captures[0])
     if options.model and lies_far(job.first.raster, loaded.architecture):
         job.say(
             f"the numbers of {job.first.name} lie far beyond those that the network was "
@@ -112,8 +109,7 @@ def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
 def _by_what_fits(job: Job) -> Iterator[_Work]:
     """The shipped weights where they know the noise; networks learned from the other pictures."""
     tasks = list(job.tasks())
-    for task in tasks:
-        task.require_possible()
+    _require_possible(job, tasks)
     method = job.options.method
     assert method != "model", "which learns nothing"
     kinds = _by_kind(tasks, apart=method != "repeats")
@@ -122,16 +118,22 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
     seconds = TRAINING_SHARE * job.options.seconds / max(len(others), 1)
     lessons = [lesson_on(kind, method, seconds, job.options.seed) for kind in others]
     if method is None:
-        _tell_of_unlike(job, tasks)
-    if job.options.average:
-        _tell_of_drift(job, tasks)
+        tell_of_unlike(job, tasks)
     if known:
         choice = Choice("model", f"{WEIGHTS}: they know such noise")
-        files = job.files - sum(map(_count, others))
-        _tell(job, choice, known[0].scene.captures[0], _part(job, files))
+        files = job.files - sum(map(count_files, others))
+        tell(job, choice, known[0].scene.captures[0], part_of(job, files))
         yield _Work(choice, known, _restorer(job, load_network()), as_seen)
     for lesson in lessons:
         yield _learned(job, lesson)
+
+
+def _require_possible(job: Job, tasks: Iterable[Task]) -> None:
+    """Check every task before anything is done, and say which means will be blurred."""
+    for task in tasks:
+        task.require_possible()
+        if job.options.average:
+            tell_of_drift(job, [task])
 
 
 def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
@@ -178,11 +180,11 @@ def _is_known(task: Task, mean: Task) -> bool:
 
 
 def _learned(job: Job, lesson: Lesson) -> _Work:
-    part = _part(job, _count(lesson.tasks))
+    part = part_of(job, count_files(lesson.tasks))
     first = lesson.tasks[0].scene.captures[0]
-    _tell(job, lesson.choice, first, part and f"{part}, {lesson.kind}")
+    tell(job, lesson.choice, first, part and f"{part}, {lesson.kind}")
     if lesson.choice.method == "repeats" and not job.options.average:
-        _tell_of_drift(job, lesson.tasks)
+        tell_of_drift(job, lesson.tasks)
     if lesson.is_doubtful:
         job.say(
             "the pictures do not look like shots of one scene: if they are not, what is made "
@@ -210,49 +212,3 @@ def _write(job: Job, work: _Work) -> Iterator[tuple[Path, NoiseLevel | None]]:
             else:
                 write_frames(target, first.raster, cleaner, shown.scale, job.console)
             yield target, first.noise
-
-
-def _tell_of_unlike(job: Job, tasks: Sequence[Task]) -> None:
-    scenes = [task.scene for task in tasks]
-    unlike = [scene for scene in scenes if len(scene.captures) > 1 and not scene.is_one]
-    if unlike:
-        more = f", and so in {len(unlike) - 1} more scenes" if unlike[1:] else ""
-        job.say(
-            f"{unlike[0].captures[0].path} and the other shots of its scene {unlike[0].difference}"
-            f"{more}: they are taken for different pictures"
-        )
-
-
-def _tell_of_drift(job: Job, tasks: Sequence[Task]) -> None:
-    for task in tasks:
-        if told := shifted(task.scene.shots_of_stack):
-            job.say(
-                f"the frames of {task.scene.captures[0].name} {told}, which blurs what is made of "
-                "them: align them first"
-            )
-
-
-def _count(tasks: Sequence[Task]) -> int:
-    return sum(len(task.scene.captures) for task in tasks)
-
-
-def _part(job: Job, files: int) -> str:
-    """How many of the files these are, in words; empty if they are all."""
-    return f"{files} of {job.files} files" if files < job.files else ""
-
-
-def _tell(job: Job, choice: Choice, first: Capture, part: str = "") -> None:
-    """Say what is done and why and, if ``part`` is given, for which files."""
-    if part:
-        job.say(f"{part}:")
-    if first.noise is not None:
-        job.say(f"{first.name}: noise of {first.noise}")
-    job.say(f"method: {choice.method}, {choice.reason}")
-    if choice.method not in BY_PIXEL:
-        return
-    shown = None if job.options.model else first.shown
-    by_weights = shown is not None and choice.method == "model"
-    if first.noise is not None and first.noise.correlated and not by_weights:
-        job.say(STAYS + (OR_BY_WEIGHTS if shown else ""))
-    elif shown and not shown.is_sure and not by_weights:
-        job.say(MAY_BE_TEXTURE)

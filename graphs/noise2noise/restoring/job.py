@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from graphs.noise2noise.data.scenes import holds_folders
+from graphs.noise2noise.data.folders import holds_folders
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import require_fit
 from graphs.noise2noise.restoring.options import Options

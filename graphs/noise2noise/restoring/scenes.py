@@ -9,22 +9,15 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
-from graphs.noise2noise.data.scenes import (
-    bursts_in,
-    files_in,
-    find_scenes,
-    holds_folders,
-    name_of_scene,
-    share_names,
-)
+from graphs.noise2noise.data.folders import bursts_in, files_in, holds_folders, share_names
+from graphs.noise2noise.data.scenes import find_scenes, name_of_scene
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, are_equal, mean_of, read_raster
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
-from graphs.noise2noise.restoring.repeats import what_differs
+from graphs.noise2noise.restoring.repeats import shifted, what_differs
 from graphs.noise2noise.restoring.shipped import Shown, shown
 
 DO_NOT_SHOW = "do not show one scene"
@@ -128,14 +121,6 @@ class Scene:
         """Whether its pictures can be shots of one scene: alike, and pixel upon pixel."""
         return self.difference is None
 
-    @property
-    def shots_of_stack(self) -> list[np.ndarray]:
-        """The pictures (C, H, W) of its only file; none if it has several."""
-        if len(self.captures) > 1:
-            return []
-        (raster,) = self.rasters
-        return [raster.planes(frame) for frame in range(raster.frames)]
-
     def mean(self) -> Capture:
         """The mean of all its pictures, which must show one scene; it has less noise than each."""
         name = f"the mean of {self.shots} shots"
@@ -146,6 +131,14 @@ class Scene:
         """Whether its pictures are, as far as is known, several shots of one scene."""
         said = len(self.captures) > 1 or self.rasters[0].is_repeated
         return self.shots > 1 and said and self.is_one
+
+    @property
+    def drift(self) -> str | None:
+        """How far the shots of a stack are shifted, as a predicate; None if hardly at all."""
+        if len(self.captures) > 1 or not self.is_repeated:
+            return None
+        (raster,) = self.rasters
+        return shifted([raster.planes(frame) for frame in range(raster.frames)])
 
     def require_no_copies(self) -> None:
         """Check that its pictures are not copies of each other.

@@ -29,7 +29,7 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``step-XXXXXXXX.safetensors`` and delete all but the newest three checkpoints.
+    """Write ``step-<eight digits>.safetensors`` and delete all but the newest three checkpoints.
 
     Those of later steps are deleted too: a run resumes from the newest intact checkpoint, so any
     later one is damaged.

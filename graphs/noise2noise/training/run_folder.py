@@ -7,7 +7,7 @@
     metrics.csv        a row at the start, at regular intervals and at the end: step, seconds, lr,
                        loss (mean over the steps since the row before), validation_loss,
                        estimated_psnr; a cell is empty where there is no such number
-    checkpoints/step-XXXXXXXX.safetensors   the newest three, to resume from
+    checkpoints/step-00001000.safetensors   the newest three, to resume from
     best.safetensors   the weights of the best validation, with their architecture
     report.html        generated from the files above
 
