@@ -107,7 +107,7 @@ def train(
         validate=Validation(by_noisy, held_out, batch=BATCH, seed=1),
     )
     resume(training, folder, console.print)
-    if not watch(keep(training, architecture, folder), console):
+    if not watch(keep(training, architecture, folder), console, log=True):
         raise SystemExit("The same command goes on with it.")
     position = training.position
     return net, {

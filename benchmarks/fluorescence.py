@@ -163,7 +163,7 @@ def train(fields: Sequence[Field], options: argparse.Namespace, folder: Path) ->
     console = Console(stderr=True)
     run = RunFolder(folder)
     resume(training, run, console.print)
-    if not watch(keep(training, architecture, run), console):
+    if not watch(keep(training, architecture, run), console, log=True):
         raise SystemExit("The same command goes on with it.")
     return Restorer(load_network(run.best).network, channels=1)
 

@@ -104,7 +104,7 @@ def train(start: Path, minutes: float, folder: RunFolder, console: Console) -> N
         validate=Validation(objective, Contrasts(photos[-HELD_OUT:]), batch=BATCH, seed=1),
     )
     resume(training, folder, console.print)
-    if not watch(keep(training, loaded.architecture, folder), console):
+    if not watch(keep(training, loaded.architecture, folder), console, log=True):
         raise SystemExit("The same command goes on with it.")
     _ship(folder, loaded.architecture)
 

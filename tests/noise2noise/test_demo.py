@@ -69,12 +69,9 @@ def test_it_prints_a_table_and_writes_a_figure_and_weights(
     assert all(20.5 < psnr < 40 for psnr in classical)
     assert ours > 15
 
-    progress = result.stderr.splitlines()
-    assert f"{len(TRAINING)} photographs, two noisy shots of each" in progress[0]
-    assert any(re.search(r"\b0%  held-out \d+\.\d\d dB", line) for line in progress)
-    final = r"100%  loss 0\.\d{5}  held-out \d+\.\d\d dB  \d+ pairs/s  0 s left"
-    assert any(re.search(final, line) for line in progress)
-    assert "Traceback" not in result.stderr
+    told, *more = result.stderr.splitlines()
+    assert f"{len(TRAINING)} photographs, two noisy shots of each" in told
+    assert more == ["Cleaning the held-out photographs ..."]
 
     with Image.open(out / "demo.png") as figure:
         figure.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -35,44 +36,59 @@ def _interrupts_are_heard() -> Iterator[None]:
 
 
 def interrupted_while_training(*arguments: object) -> tuple[int, str, str]:
-    """Run the program, send it Ctrl-C once it trains; returns its status, stdout and stderr."""
+    """Run the program at a terminal, send it Ctrl-C once it trains.
+
+    Returns its status, its stdout, and what the terminal has shown.
+    """
     command = [sys.executable, "-m", *map(str, arguments)]
-    with _running(command) as process:
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if " 0%" in line:
+    with _at_a_terminal(command) as (process, shown):
+        said = b""
+        while received := _received(shown):
+            if b" 0%" not in said and b" 0%" in said + received:
                 process.send_signal(signal.SIGINT)
-                break
-        stdout, rest = process.communicate(timeout=180)
-        return process.returncode, stdout, "".join(said) + rest
+            said += received
+        stdout, _ = process.communicate(timeout=180)
+        return process.returncode, stdout, said.decode()
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def _at_a_terminal(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    ours, its = pty.openpty()
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=its,
         text=True,
         cwd=ROOT,
-        env=os.environ | {"COLUMNS": "120"},
+        env=os.environ | {"COLUMNS": "120", "TERM": "xterm"},
     )
+    os.close(its)
+    deadline = threading.Timer(180, process.kill)
+    deadline.start()
     try:
-        yield process
+        yield process, ours
     finally:
+        deadline.cancel()
         process.kill()
         process.communicate()
+        os.close(ours)
+
+
+def _received(terminal: int) -> bytes:
+    """What a terminal shows next; nothing once its program has ended."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux's way to say that the other end is closed
+        return b""
 
 
 def test_demo(tmp_path: Path) -> None:
-    status, stdout, stderr = interrupted_while_training(
+    status, stdout, shown = interrupted_while_training(
         "tests.noise2noise.small_demo", "demo", "--minutes", 60, "-o", tmp_path
     )
-    assert status == 0, stderr
-    assert STOPPED in stderr
-    assert "Traceback" not in stderr
+    assert status == 0, shown
+    assert STOPPED in shown
+    assert "Traceback" not in shown
     assert "Blockwright" in stdout
     assert names(tmp_path) == ["demo.png", "model.safetensors"]
     with Image.open(tmp_path / "demo.png") as figure:
@@ -84,12 +100,12 @@ def test_train(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     run = tmp_path / "run"
     options = ("--network", "report", "--minutes", 60)
-    status, stdout, stderr = interrupted_while_training(
+    status, stdout, shown = interrupted_while_training(
         "graphs.noise2noise.cli", "train", first, second, "-o", run, *options
     )
-    assert status == 0, stderr
-    assert STOPPED in stderr
-    assert "Traceback" not in stderr
+    assert status == 0, shown
+    assert STOPPED in shown
+    assert "Traceback" not in shown
     assert ", stopped early\n" in stdout
     assert len(safetensors.torch.load_file(run / "best.safetensors")) == 8
     # The latest step is kept, too.

@@ -132,6 +132,7 @@ def train(
     hashes of the data, metrics, checkpoints, best.safetensors for 'blockwright denoise -m', and
     report.html, which shows it all. Ctrl-C ends a run early, and --resume continues it: with
     --steps to exactly the weights of an uninterrupted run, with --minutes to about the same.
+    Progress is shown on a terminal only; elsewhere metrics.csv tells how far a run is.
 
     \b
     Examples:

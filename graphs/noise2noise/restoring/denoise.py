@@ -190,7 +190,7 @@ def _learned(job: Job, lesson: Lesson) -> _Work:
             "the pictures do not look like shots of one scene: if they are not, what is made "
             "of them is worth nothing"
         )
-    watch(lesson.training.run(), job.console if job.console.is_terminal else Console(quiet=True))
+    watch(lesson.training.run(), job.console)
     restore = Restorer(lesson.network, lesson.channels, max_bytes=job.options.max_bytes)
     return _Work(lesson.choice, lesson.tasks, restore, lesson.shown)
 

@@ -1,4 +1,4 @@
-"""Display of a running training: a live line on a terminal, plain lines elsewhere."""
+"""Display of a running training: a live line on a terminal, elsewhere nothing or plain lines."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ PLAIN_SECONDS = 10.0
 Show = Callable[[Progress], None]
 
 
-def watch(steps: Generator[Progress], console: Console) -> bool:
+def watch(steps: Generator[Progress], console: Console, *, log: bool = False) -> bool:
     """Run a training and show its progress; returns False if Ctrl-C ended it early.
 
     Args:
         steps: the training, as from :meth:`Training.run`; closed at the end.
-        console: where progress is shown.
+        console: where progress is shown: a live line on a terminal, nothing elsewhere.
+        log: print a line every ten seconds where no live line can be shown.
     """
     finished = False
-    with heeding_interrupts() as interrupted, _display(console) as show, closing(steps):
+    with heeding_interrupts() as interrupted, _display(console, log) as show, closing(steps):
         for state in steps:
             show(state)
             if state.warning is not None:
@@ -55,9 +56,9 @@ def describe(state: Progress) -> str:
 
 
 @contextmanager
-def _display(console: Console) -> Iterator[Show]:
+def _display(console: Console, log: bool) -> Iterator[Show]:
     if not console.is_terminal or console.is_dumb_terminal:
-        yield _plain_lines(console)
+        yield _plain_lines(console) if log or console.is_terminal else lambda state: None
         return
     columns = (
         bars.TextColumn("Training"),

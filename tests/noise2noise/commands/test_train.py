@@ -93,10 +93,8 @@ def test_weights_that_denoise(tmp_path: Path) -> None:
     assert psnr_ - 2 < low < psnr_ < high < psnr_ + 2
     assert weights == f"weights: {run / 'best.safetensors'}"
     assert report == f"report: {run / 'report.html'}"
-    lines = result.stderr.splitlines()
-    assert lines[0].startswith("4 scenes: 2 folders of shots, paired by file name. Network: unet")
-    assert "100%  loss 0." in lines[-1]
-    assert " dB  " in lines[-1]
+    (chosen,) = result.stderr.splitlines()  # no progress away from a terminal
+    assert chosen.startswith("4 scenes: 2 folders of shots, paired by file name. Network: unet")
     assert names(run) == FILES
     rows = read_metrics(run / "metrics.csv")
     assert [row["step"] for row in rows] == [0, 50, 100]
