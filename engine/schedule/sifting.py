@@ -70,6 +70,9 @@ class _Cut:
         self.position = [-1] * len(tasks.nodes)
         for i, task in enumerate(order):
             self.position[task] = i
+        # Found once: to meet them anew on the way from each root takes quadratic time in chains.
+        self.never_behind = _closure(order[at], tasks.inputs)
+        self.never_before = _closure(order[at], tasks.consumers) | set(tasks.last)
 
     def live(self) -> list[int]:
         """The roots that are in memory at the cut and read after it, largest first."""
@@ -83,7 +86,7 @@ class _Cut:
 
     def delayed(self, root: int) -> set[int]:
         """The tasks that must move behind the cut with a root; empty if that is impossible."""
-        if root < self.tasks.present:
+        if root < self.tasks.present or root in self.never_behind:
             return set()
         moved, pending = {root}, [root]
         while pending:
@@ -91,7 +94,7 @@ class _Cut:
                 if self.position[consumer] <= self.at and consumer not in moved:
                     moved.add(consumer)
                     pending.append(consumer)
-        return set() if self.order[self.at] in moved else moved
+        return moved
 
     def sources_of(self, moved: set[int]) -> set[int]:
         """The tasks before the cut that only serve the moved tasks, directly or indirectly."""
@@ -106,17 +109,16 @@ class _Cut:
 
     def advanced(self, root: int) -> set[int]:
         """The tasks that must move before the cut with a root's readers; empty if impossible."""
-        if root in self.tasks.kept:
+        readers = {r for r in self.tasks.readers[root] if self.position[r] > self.at}
+        if root in self.tasks.kept or not readers.isdisjoint(self.never_before):
             return set()
-        pending = [r for r in self.tasks.readers[root] if self.position[r] > self.at]
-        moved = set(pending)
+        moved, pending = readers, list(readers)
         while pending:
             for source in self.tasks.inputs[pending.pop()]:
                 if self.position[source] >= self.at and source not in moved:
                     moved.add(source)
                     pending.append(source)
-        barred = self.order[self.at] in moved or not moved.isdisjoint(self.tasks.last)
-        return set() if barred else moved
+        return moved
 
     def behind(self, moved: set[int]) -> list[int]:
         """The order with some tasks moved behind the cut."""
@@ -128,6 +130,16 @@ class _Cut:
         """The order with some tasks moved before the cut."""
         stay, go = _parted(self.order[self.at :], moved)
         return [*self.order[: self.at], *go, *stay]
+
+
+def _closure(task: int, neighbours: Sequence[Sequence[int]]) -> set[int]:
+    """A task and all that are reached from it."""
+    found, pending = {task}, [task]
+    while pending:
+        new = [n for n in neighbours[pending.pop()] if n not in found]
+        found.update(new)
+        pending += new
+    return found
 
 
 def _parted(order: list[int], moved: set[int]) -> tuple[list[int], list[int]]:

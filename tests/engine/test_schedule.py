@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 import statistics
+import time
 
 import pytest
 import torch
@@ -35,10 +36,7 @@ def random_tasks(count: int, dice: random.Random) -> Tasks:
         first = max(0, i - dice.choice([2, 4, count]))
         inputs.append(sorted({dice.randrange(first, i) for _ in range(dice.choice([0, 1, 2, 3]))}))
     nbytes = [64 * dice.choice([1, 1, 2, 4, 8, 16]) for _ in range(count)]
-    consumers: list[list[int]] = [[] for _ in range(count)]
-    for i, sources in enumerate(inputs):
-        for source in sources:
-            consumers[source].append(i)
+    consumers = consumers_of(inputs)
     in_place = [dice.random() < 0.5 for _ in range(count)]
     donors = [
         [j for j in sources if nbytes[j] == nbytes[i]] if in_place[i] else []
@@ -58,6 +56,34 @@ def random_tasks(count: int, dice: random.Random) -> Tasks:
         donors=donors,
         kept=frozenset(i for i in range(count) if not consumers[i] or dice.random() < 0.05),
         last=sorted(last),
+    )
+
+
+def consumers_of(inputs: list[list[int]]) -> list[list[int]]:
+    consumers: list[list[int]] = [[] for _ in inputs]
+    for i, sources in enumerate(inputs):
+        for source in sources:
+            consumers[source].append(i)
+    return consumers
+
+
+def there_and_back(length: int) -> Tasks:
+    """A chain, and one back that reads each of its values, as gradients do."""
+    forth = [[i - 1] for i in range(1, length + 1)]
+    back = [[2 * length - i, i - 1] for i in range(length + 1, 2 * length)]
+    inputs = [[], *forth, *back]
+    return Tasks(
+        nodes=[ops.full(value=float(i), shape=(), dtype=DOUBLE) for i in range(2 * length)],
+        present=0,
+        inputs=inputs,
+        consumers=consumers_of(inputs),
+        reads=inputs,
+        readers=consumers_of(inputs),
+        nbytes=[64] * (2 * length),
+        scratch=[0] * (2 * length),
+        donors=[[]] * (2 * length),
+        kept=frozenset([2 * length - 1]),
+        last=[],
     )
 
 
@@ -100,6 +126,19 @@ def test_the_profile_is_what_is_in_use(tasks: Tasks) -> None:
         in_place = any(end[donor] == step for donor in tasks.donors[task])
         own = tasks.nbytes[task] if in_place else 0
         assert used == sum(tasks.nbytes[i] for i in live) - own + tasks.scratch[task]
+
+
+def test_sifting_takes_proportionate_time() -> None:
+    """Also where hardly a value can move, so that few of the orders are ever tried."""
+
+    def seconds(length: int) -> float:
+        tasks = there_and_back(length)
+        start = time.process_time()
+        sift(tasks, range(2 * length))
+        return time.process_time() - start
+
+    short, long = (min(seconds(length) for _ in range(5)) for length in (2_000, 8_000))
+    assert long < 8 * short  # 4 times if in proportion, 16 times if quadratic
 
 
 def lowest_peak(tasks: Tasks) -> int:
