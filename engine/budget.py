@@ -8,7 +8,6 @@ from itertools import product
 
 from engine.cost import seconds
 from engine.footprint import footprints, is_leaf
-from engine.lowering import REFERENCE
 from engine.plan import Plan
 from engine.planner import plan_in_order
 from engine.recompute import DryRun, Repeated, Steps
@@ -168,5 +167,4 @@ def _steps(plan: Plan) -> Steps:
         order=[number[step.node] for step in stage.steps if step.kernel is not None],
         seconds=[seconds(n, kernels[n]) if n in kernels else 0.0 for n in tasks.nodes],
         constant=plan.constant_bytes,
-        once=frozenset(number[node] for node, kernel in kernels.items() if kernel is REFERENCE),
     )

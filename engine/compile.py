@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Protocol
 
 import torch
@@ -23,6 +24,9 @@ from engine.runtime import Runtime
 from ops import GraphError, Node
 from ops.provenance import updating
 
+DEVICES = ("cpu", "cuda")
+"""The kinds of devices that programs run on."""
+
 
 class Optimizer(Protocol):
     """What ``compile`` needs from an optimizer: parameter updates as nodes. See ``graphs.SGD``."""
@@ -34,6 +38,7 @@ class Optimizer(Protocol):
 
 def compile(
     graph: Graph,
+    /,
     *,
     outputs: Sequence[str] | None = None,
     minimize: str | None = None,
@@ -88,8 +93,12 @@ def compile(
     """
     if isinstance(outputs, str):
         raise GraphError(f"expected a list of outputs, as outputs=[{outputs!r}]")
+    if not isinstance(graph, Graph):
+        raise GraphError(f"expected a graph, as from GraphBuilder.build, got {graph!r}")
     if isinstance(optimizer, type):
         raise GraphError(f"expected an optimizer, as {optimizer.__name__}(lr=0.1), got the class")
+    if optimizer is not None and not hasattr(optimizer, "updates"):
+        raise GraphError(f"expected an optimizer, such as SGD(lr=0.1), got {optimizer!r}")
     if memory_budget is not None:
         require_budget(memory_budget)
     if (minimize is None) != (optimizer is None):
@@ -115,6 +124,7 @@ def compile(
 def compile_stages(
     graph: Graph,
     stages: Sequence[Sequence[str]],
+    /,
     *,
     device: str | torch.device = "cpu",
     compute: str = "float32",
@@ -179,6 +189,10 @@ def _runtime(
 
 def _bound(selected: Graph, whole: Graph, sizes: Mapping[str, int]) -> Graph:
     """Bind the selected part, ignoring sizes that only the rest of the graph uses."""
+    if taken := sorted(whole.dimensions & OPTIONS):
+        raise GraphError(
+            f"a dimension is called {taken[0]!r}, like an option of compile: rename it"
+        )
     elsewhere = whole.dimensions - selected.dimensions
     return selected.bind({name: size for name, size in sizes.items() if name not in elsewhere})
 
@@ -199,8 +213,10 @@ def _updates(graph: Graph, loss: str, optimizer: Optimizer) -> tuple[Update, ...
 def _device(device: str | torch.device) -> torch.device:
     try:
         chosen = torch.device(device)
-    except RuntimeError as error:
-        raise GraphError(f"unknown device {device!r}: {error}") from None
+    except (RuntimeError, TypeError):
+        chosen = None
+    if chosen is None or chosen.type not in DEVICES:
+        raise GraphError(f"unknown device {device!r}; expected {' or '.join(DEVICES)}")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise GraphError(f"device {device!r} was asked for, and torch finds no CUDA device")
     try:
@@ -209,3 +225,7 @@ def _device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise GraphError(f"torch cannot use the device {device!r}: {reason}") from None
+
+
+OPTIONS = frozenset(signature(compile).parameters)
+"""Names that keyword arguments of sizes cannot have."""

@@ -21,26 +21,30 @@ def require_feeds(inputs: Mapping[str, Spec], feeds: Mapping[str, Any]) -> None:
         _refuse_names(inputs, feeds)
     for name, spec in inputs.items():
         feed = feeds[name]
-        if not isinstance(feed, torch.Tensor):
-            raise FeedError(f"input {name!r}: expected a tensor, got {type(feed).__name__}")
+        _require_tensor(name, feed)
         if feed.shape != spec.shape or feed.dtype != spec.dtype:
-            given = Spec(tuple(feed.shape), feed.dtype)
-            raise FeedError(f"input {name!r}: expected {spec}, got {given}")
+            raise _misfit(name, spec, feed)
 
 
 def infer_sizes(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, int]:
     """Infer the sizes of the named dimensions from the feeds.
 
     Raises:
-        FeedError: two feeds disagree about a dimension.
+        FeedError: a feed is missing, unknown, no tensor, or has another number of axes, or two
+            feeds disagree about a dimension.
     """
+    inputs = {name: node.spec for name, node in graph.inputs.items()}
+    if inputs.keys() != feeds.keys():
+        _refuse_names(inputs, feeds)
     sizes: dict[str, int] = {}
-    for name, node in graph.inputs.items():
-        if not isinstance(feeds.get(name), torch.Tensor):  # refused by require_feeds
-            continue
-        for declared, actual in zip(node.shape, feeds[name].shape, strict=False):
+    dimensions = graph.dimensions
+    for name, spec in inputs.items():
+        _require_tensor(name, feeds[name])
+        if feeds[name].ndim != len(spec.shape):
+            raise _misfit(name, spec, feeds[name])
+        for declared, actual in zip(spec.shape, feeds[name].shape, strict=True):
             dimension = str(declared)
-            if not isinstance(declared, Dim) or dimension not in graph.dimensions:
+            if not isinstance(declared, Dim) or dimension not in dimensions:
                 continue
             if sizes.setdefault(dimension, actual) != actual:
                 raise FeedError(
@@ -48,6 +52,16 @@ def infer_sizes(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, in
                     f"{sizes[dimension]} elsewhere"
                 )
     return sizes
+
+
+def _require_tensor(name: str, feed: object) -> None:
+    if not isinstance(feed, torch.Tensor):
+        raise FeedError(f"input {name!r}: expected a tensor, got {type(feed).__name__}")
+
+
+def _misfit(name: str, spec: Spec, feed: torch.Tensor) -> FeedError:
+    given = Spec(tuple(feed.shape), feed.dtype)
+    return FeedError(f"input {name!r}: expected {spec}, got {given}")
 
 
 def _refuse_names(inputs: Mapping[str, Spec], feeds: Mapping[str, Any]) -> None:

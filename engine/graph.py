@@ -67,7 +67,7 @@ class Graph:
     @property
     def dimensions(self) -> frozenset[str]:
         """The names of the unbound dimensions."""
-        return frozenset[str]().union(*(node.spec.names for node in self.nodes))
+        return frozenset[str]().union(*map(_names, self.nodes))
 
     def select(self, outputs: Iterable[str]) -> Graph:
         """The part of the graph that the given outputs need, without updates.
@@ -213,6 +213,16 @@ def _require_fitting(updates: Iterable[Update]) -> None:
         if target in seen:
             raise GraphError(f"the parameter {target.name!r} is updated twice")
         seen.add(target)
+
+
+def _names(node: Node) -> frozenset[str]:
+    return node.spec.names.union(*map(_names_in_value, node.attributes.values()))
+
+
+def _names_in_value(value: Any) -> frozenset[str]:
+    if isinstance(value, tuple):
+        return frozenset[str]().union(*map(_names_in_value, value))
+    return value.names() if isinstance(value, Dim) else frozenset()
 
 
 def _require_sizes(dimensions: frozenset[str], sizes: Mapping[str, int]) -> None:

@@ -13,23 +13,33 @@ from ops import Node
 from ops.leaves import input
 
 
-def interpret(graph: Graph, feeds: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def interpret(
+    graph: Graph, feeds: Mapping[str, torch.Tensor], **sizes: int
+) -> dict[str, torch.Tensor]:
     """Evaluate every node by its operator's ``forward``, one after the other.
 
-    The feeds determine the sizes of named dimensions. Updates are not applied.
+    Updates are not applied.
 
     Args:
         graph: what to evaluate.
         feeds: a tensor for each input, all on one device.
+        **sizes: a size for each named dimension that is not simply the size of a feed's axis.
 
     Returns:
         A tensor for each output.
 
     Raises:
-        FeedError: a feed is missing, unknown, or of the wrong shape or dtype, or two feeds disagree
-            about a dimension.
+        FeedError: a feed is missing, unknown, or of the wrong shape or dtype, two feeds disagree
+            about a dimension, or a dimension has no size.
+        SpecError: with these sizes, an operator's inputs do not fit.
+
+    >>> from graphs import GraphBuilder
+    >>> g = GraphBuilder("doubling")
+    >>> graph = g.build(y=2 * g.input("x", ("N",)))
+    >>> interpret(graph, {"x": torch.tensor([1.0, 2.0])})
+    {'y': tensor([2., 4.])}
     """
-    graph = graph.bind(infer_sizes(graph, feeds))
+    graph = graph.bind({**infer_sizes(graph, feeds), **sizes})
     require_feeds({name: node.spec for name, node in graph.inputs.items()}, feeds)
     device = next((tensor.device for tensor in feeds.values()), torch.device("cpu"))
     values: dict[Node, torch.Tensor] = {}

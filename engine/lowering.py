@@ -32,13 +32,19 @@ def evaluate(node: Node, arguments: Sequence[torch.Tensor]) -> torch.Tensor:
     """The node's value by its operator's ``forward`` alone.
 
     Raises:
-        SpecError: ``forward`` returned another shape or dtype than ``infer`` predicted.
+        SpecError: ``forward`` returned no tensor, or another shape or dtype than ``infer``
+            predicted.
     """
     try:
         value = node.operator.forward(*arguments, **node.attributes)
     except Exception as error:
         error.add_note(f"in the forward of {node.operator.name!r}, used at {node.provenance}")
         raise
+    if not isinstance(value, torch.Tensor):
+        raise SpecError(
+            f"{node.operator.name}: its forward gives no tensor but {value!r}\n"
+            f"  at {node.provenance}"
+        )
     if value.shape != node.shape or value.dtype != node.dtype:
         given = Spec(tuple(value.shape), value.dtype)
         raise SpecError(

@@ -34,8 +34,10 @@ class Program:
 
     Calling it runs it: ``program(noisy=a, target=b)["loss"]``. The results belong to the caller.
     Several threads may call it, but calls are serialized because they share memory; to run in
-    parallel, give each thread a :meth:`replica`. A program that updates parameters has no replicas,
-    and while it runs, other programs may see its parameters half updated.
+    parallel, give each thread a :meth:`replica`. Native code for several threads
+    (``torch.set_num_threads``) uses one pool of them, so that its runs take turns nevertheless. A
+    program that updates parameters has no replicas, and while it runs, other programs may see its
+    parameters half updated.
 
     In steady state a run allocates nothing but the results it returns, and :meth:`borrow` not even
     those. An operator without a kernel, such as a user's own, allocates what its forward does.

@@ -73,6 +73,9 @@ class Runtime:
         results = transfers.new() if whole and owned else transfers.lent()
         if ready is not None:
             ready()
+        if is_last:
+            for target, _ in self.plan.graph.updates:
+                target.updates += 1
         if around is None:
             self._whole[stage]()
         else:
@@ -129,7 +132,10 @@ class Runtime:
 
         feeds = copied(stage.inputs, native.feeds[index])
         results = copied(stage.outputs, native.results[index])
-        return Transfers(feeds, results, native.outside, bool(native.source))
+        assert self._arena is not None
+        first = self._arena.data_ptr()
+        arena = range(first, first + self._arena.nbytes)
+        return Transfers(feeds, results, arena, native.outside, bool(native.source))
 
     def _runs(self, index: int, stage: Stage) -> list[Run]:
         """Everything in a stage that takes time; consecutive native steps form one run."""

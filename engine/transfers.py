@@ -29,6 +29,7 @@ class Transfers:
 
     Args:
         feeds, results: the values to copy in and out.
+        arena: addresses of the program's own memory.
         addresses: where native code finds the addresses of the caller's tensors, set before each
             run; it skips null entries.
         native: whether this program has native code.
@@ -38,6 +39,7 @@ class Transfers:
         self,
         feeds: Sequence[Copied],
         results: Sequence[Copied],
+        arena: range,
         addresses: ctypes.Array[ctypes.c_void_p],
         native: bool,
     ) -> None:
@@ -46,6 +48,7 @@ class Transfers:
         self._values = {result.name: result.value for result in results}
         self._slots = [result.slot for result in results if result.slot is not None]
         self._beside = [result for result in results if result.slot is None]
+        self._arena = arena
         self._addresses = addresses
         self._native = native
 
@@ -53,8 +56,11 @@ class Transfers:
         """Copy the feeds, leaving those to native code that it can read, if ``natively``."""
         by_torch = []
         for name, value, slot in self._feeds:
-            feed = feeds[name]
-            address = feed.data_ptr() if natively and slot is not None and _is_plain(feed) else 0
+            feed, address = feeds[name], feeds[name].data_ptr()
+            if address in self._arena:  # a lent result, which other feeds may overwrite
+                feed, address = feed.clone(), 0
+            elif not natively or slot is None or not _is_plain(feed):
+                address = 0
             if slot is not None:
                 self._addresses[slot] = address
             if not address:

@@ -20,11 +20,12 @@ from engine.kernels.kernel import Run
 from engine.layout import strides
 from engine.lowering import Choose
 from ops import Node, Spec
+from ops.fused import body_of
 
 Candidates = Callable[[Node], Sequence[Kernel]]
 
 ROUNDS = 5
-VERSION = 1
+VERSION = 2
 """Version of the file format; files with another version are ignored."""
 
 
@@ -84,9 +85,12 @@ class Remembered:
 
 
 def _key(node: Node, kernels: Sequence[str], machine: str) -> str:
-    attributes = sorted((name, repr(value)) for name, value in node.attributes.items())
+    steps = [
+        (step.operator.name, step.sources, sorted(step.attributes.items()), str(step.spec))
+        for step in body_of(node)
+    ]
     inputs = [(x.operator.name if x.inputs else "", str(x.spec)) for x in node.inputs]
-    described = f"{node.operator.name} {attributes} {inputs} {kernels} {machine}"
+    described = f"{steps} {inputs} {kernels} {machine}"
     return f"{node.operator.name} {hashlib.sha256(described.encode()).hexdigest()[:24]}"
 
 

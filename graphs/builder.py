@@ -71,9 +71,10 @@ class GraphBuilder:
                 give a tensor.
         """
         self._claim(name)
-        sizes = tuple(s for s in _sizes(f"parameter {name!r}", shape) if isinstance(s, int))
-        if len(sizes) != len(tuple(shape)):
-            raise SpecError(f"parameter {name!r}: expected known sizes, got {format_shape(shape)}")
+        given = _sizes(f"parameter {name!r}", shape)
+        sizes = tuple(size for size in given if isinstance(size, int))
+        if len(sizes) != len(given):
+            raise SpecError(f"parameter {name!r}: expected known sizes, got {format_shape(given)}")
         if not isinstance(init, torch.Tensor):
             init = _initialized(name, init or uniform_by_fan_in, sizes, self.dtype)
         if tuple(init.shape) != sizes:

@@ -18,7 +18,7 @@ from graphs.forward_backward import (
     Trainable,
     compile_forward_backward,
 )
-from graphs.scope import scope, scoped
+from graphs.scope import name_of, scope, scoped
 from ops import GraphError, Node, Parameter
 from ops.leaves import parameter as parameter_leaf
 
@@ -68,11 +68,18 @@ class Module:
             )
         if isinstance(value, Module):
             self.adopt(name, value)
+        else:
+            self._parts.pop(name, None)
+        self._edited()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._parts.pop(name, None)
         self._edited()
 
     def _forget(self) -> None:
         self._latest: Programs | None = None
-        self._versions: list[int] = []
+        self._versions: list[tuple[int, int]] = []
         self._remembered: Structure = ()
         self._remembered_at = -1
         self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
@@ -96,7 +103,8 @@ class Module:
 
         Args:
             inputs: nodes.
-            name: the prefix; by default the name under which another module has adopted this one.
+            name: the prefix; by default the name under which the module being built has adopted
+                this one, or else the last that did.
 
         Raises:
             GraphError: an input is not a node (for tensors, call :meth:`forward`), or there are too
@@ -109,7 +117,8 @@ class Module:
                     f"{type(self).__name__}: expected nodes of a graph, got "
                     f"{type(value).__name__}; for tensors call forward"
                 )
-        with scope(name or self._name):
+        parts = {module: name for name, module in self._parts.items()}
+        with scope(name or name_of(self) or self._name, parts):
             return self.build(*inputs)
 
     def forward(self, *input: torch.Tensor) -> torch.Tensor:
@@ -152,8 +161,8 @@ class Module:
                 f"{type(self).__name__}.backward: a parameter has changed since forward, so its "
                 "gradient cannot be computed; call forward again"
             )
-        latest, self._latest = self._latest, None
-        results = tuple(latest.backward(**_named("gradient", gradwrtoutput)).values())
+        results = tuple(self._latest.backward(**_named("gradient", gradwrtoutput)).values())
+        self._latest = None
         return results[0] if len(results) == 1 else results
 
     def param(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -253,9 +262,10 @@ class Module:
     def _list_trainable(self, structure: Structure) -> tuple[Trainable, ...]:
         return tuple(dict.fromkeys(self._named(structure).values()))
 
-    def _parameter_versions(self) -> list[int]:
-        """torch's count of in-place writes to each parameter."""
-        return [value.tensor._version for value, _ in self._unique(self._structure())]
+    def _parameter_versions(self) -> list[tuple[int, int]]:
+        """How often each parameter was written to by torch, and by programs."""
+        values = [value for value, _ in self._unique(self._structure())]
+        return [(value.tensor._version, value.updates) for value in values]
 
     def _require_count(self, inputs: Sequence[object]) -> None:
         if len(inputs) != self.takes:
@@ -267,7 +277,7 @@ class Module:
         self, inputs: tuple[InputSpec, ...], device: torch.device, structure: Structure
     ) -> Programs:
         return compile_forward_backward(
-            self.build, inputs, self.trainable(), device, self.loss_input_only
+            self, inputs, self.trainable(), device, self.loss_input_only
         )
 
 

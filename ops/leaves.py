@@ -19,6 +19,11 @@ class Parameter:
     All programs compiled from graphs with this parameter share its storage, so when one program
     trains it, all others see the new values. Four-axis parameters are stored channels-last (see
     ``engine.layout``); shape and indexing are unaffected.
+
+    Attributes:
+        name: for messages.
+        updates: how many runs of programs have updated it; torch's own count of writes to a tensor
+            misses those of native code.
     """
 
     moves: ClassVar[int] = 0
@@ -26,6 +31,7 @@ class Parameter:
 
     def __init__(self, name: str, tensor: torch.Tensor) -> None:
         self.name = name
+        self.updates = 0
         self._tensor = _as_stored(tensor.detach().clone())
 
     @property

@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -53,7 +54,8 @@ class Operator:
     def __call__(self, *arguments: Node | Scalar | torch.Tensor, **attributes: Any) -> Node:
         """Add a node. Numbers and tensors among the inputs become constants.
 
-        Attributes may follow the inputs positionally, in the order of their declaration.
+        Attributes may follow the inputs positionally, in the order of their declaration, and inputs
+        may be given by name.
         """
         try:
             values, bound = self._bind(arguments, attributes)
@@ -83,6 +85,10 @@ class Operator:
     def _bind(
         self, arguments: tuple[Any, ...], attributes: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        named = dict(attributes)
+        if not self.variadic:
+            following = takewhile(named.__contains__, self.inputs[len(arguments) :])
+            arguments += tuple(map(named.pop, following))
         count = len(arguments) if self.variadic else len(self.inputs)
         if len(arguments) < count or (self.variadic and not arguments):
             missing = ", ".join(self.inputs[len(arguments) :])
@@ -93,7 +99,10 @@ class Operator:
                 f"expected at most {count} inputs and {len(self.attributes)} attributes, "
                 f"got {len(arguments)} arguments"
             )
-        given = dict(zip(self.attributes, extra, strict=False)) | attributes
+        given = dict(zip(self.attributes, extra, strict=False))
+        if twice := {*self.inputs, *given} & set(named):
+            raise SpecError(f"{', '.join(sorted(twice))} given twice")
+        given |= named
         if unknown := set(given) - set(self.attributes):
             known = ", ".join(self.attributes) or "none"
             raise SpecError(f"unknown attribute {', '.join(sorted(unknown))} (it has: {known})")
@@ -119,7 +128,9 @@ def operator(
         infer: ``(*specs, **attributes) -> Spec``; raises :class:`ops.SpecError` on input that
             ``forward`` cannot take.
         forward: ``(*tensors, *, **attributes) -> tensor``, its meaning in plain tensor calls. Its
-            positional parameters are the inputs, its keyword-only parameters the attributes.
+            positional parameters are the inputs, its keyword-only parameters the attributes. For
+            the same arguments it must return the same values: the engine computes equal nodes once,
+            those of constants ahead of time, and may compute a node twice.
         vjp: ``(gradient, output, *inputs, **attributes) -> gradients``, the derivative rule,
             written in operators: one gradient per input (a bare node if there is one input). It may
             return a gradient of the output's broadcast shape; the engine sums it to the input's

@@ -15,7 +15,7 @@ from engine.native.library import load
 from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
 from engine.native.source import Code, StepSource, program_source
-from engine.native.thread_pool import runner
+from engine.native.thread_pool import runner, thread_pool
 from engine.native.transfer import can_transfer, deliver, fetch
 from engine.plan import Owner, Plan, Stage, Step
 from ops import Node, Parameter, Spec
@@ -61,7 +61,9 @@ class NativeSteps:
         self.source = program_source(everything) if everything else ""
         self._library = None
         if self._sources:
-            self._library = load(self.source, self._machine.target, steps=len(everything))
+            target, threads = self._machine.target, self._machine.threads
+            self._library = load(self.source, target, steps=len(everything))
+            thread_pool(target, threads)  # now, when torch's kernels can still take over
 
     def _write(self, stage: Stage) -> None:
         native = [step for step in stage.steps if isinstance(step.kernel, NativeKernel)]

@@ -13,6 +13,8 @@ from functools import lru_cache
 
 import torch
 
+from ops import BlockwrightError
+
 FLAGS = (
     *("-std=gnu11", "-O2", "-fPIC", "-shared", "-pthread", "-Wno-psabi"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
@@ -26,7 +28,7 @@ CALLED_AS_WRITTEN = ("-fno-ipa-pure-const", "-fno-ipa-modref")
 a vector have no effect, and drops the calls."""
 
 
-class NativeError(Exception):
+class NativeError(BlockwrightError):
     """Native code is not available here; the engine then computes with torch's kernels."""
 
 

@@ -1,11 +1,11 @@
-/* A pool of threads that sleep between programs. One program runs at a time. */
+/* A pool of threads that sleep between programs. One program runs at a time, unless the pool has
+   one thread only: then each caller runs its own. */
 
 #define _GNU_SOURCE /* for the functions that set which processors a thread may run on */
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "prelude.h"
 
@@ -19,16 +19,20 @@ typedef struct {
     char *const *outside;
 } Steps;
 
-typedef struct {
+typedef struct ThreadPool ThreadPool;
+
+struct ThreadPool {
     Team team;
     pthread_mutex_t one_program;
     atomic_int job, idle; /* the latest job's number, and how many workers sleep until the next */
     int hired; /* workers started: none before the first job, then one fewer than threads */
     pthread_t *workers;
     int avoided; /* the processor that the workers were last kept off */
-    pid_t process;
     Steps steps; /* of the latest job */
-} ThreadPool;
+    ThreadPool *next; /* of the list of all pools */
+};
+
+static ThreadPool *all_pools;
 
 typedef struct {
     ThreadPool *pool;
@@ -73,16 +77,26 @@ static void keep_off_my_processor(ThreadPool *pool)
 #endif
 }
 
+/* As if no job had run yet. */
+static void start_afresh(ThreadPool *pool)
+{
+    pthread_mutex_init(&pool->one_program, NULL);
+    pool->hired = 0;
+    pool->avoided = -1;
+    atomic_store(&pool->team.arrived, 0);
+    atomic_store(&pool->team.sleepers, 0);
+    atomic_store(&pool->idle, 0);
+}
+
+/* A forked process has none of its parent's threads, also not the one that holds a mutex. */
+static void in_forked_process(void)
+{
+    for (ThreadPool *pool = all_pools; pool; pool = pool->next)
+        start_afresh(pool);
+}
+
 static int hire(ThreadPool *pool)
 {
-    if (pool->process != getpid()) { /* a forked process has none of its parent's threads */
-        pool->process = getpid();
-        pool->hired = 0;
-        pool->avoided = -1;
-        atomic_store(&pool->team.arrived, 0);
-        atomic_store(&pool->team.sleepers, 0);
-        atomic_store(&pool->idle, 0);
-    }
     while (pool->hired < pool->team.threads - 1) {
         Worker *who = malloc(sizeof *who);
         if (!who)
@@ -103,13 +117,21 @@ ThreadPool *new_pool(int threads)
     if (!pool || !(pool->workers = calloc(threads, sizeof *pool->workers)))
         return NULL;
     pool->team.threads = threads;
-    pthread_mutex_init(&pool->one_program, NULL);
+    start_afresh(pool);
+    if (!all_pools && pthread_atfork(NULL, NULL, in_forked_process))
+        return NULL;
+    pool->next = all_pools;
+    all_pools = pool;
     return pool;
 }
 
 /* Returns -1 if threads could not be started, else 0. */
 int run_steps(ThreadPool *pool, const Steps *steps)
 {
+    if (pool->team.threads == 1) {
+        steps->run(&pool->team, 0, steps->first, steps->last, steps->arena, steps->outside);
+        return 0;
+    }
     pthread_mutex_lock(&pool->one_program);
     int failed = hire(pool);
     if (!failed) {

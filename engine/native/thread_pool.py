@@ -37,7 +37,7 @@ def runner(
         arena: address of the program's memory.
         outside: addresses of tensors elsewhere. Runs keep this array alive, but not the tensors.
     """
-    call, pool = _pool(target, threads)
+    call, pool = thread_pool(target, threads)
     run = ctypes.cast(library.run, ctypes.c_void_p)
 
     def steps(first: int, last: int) -> Callable[[], None]:
@@ -50,11 +50,16 @@ def runner(
 def _checked(run: Callable[[], int], threads: int, outside: object) -> None:
     """Run; ``outside`` is an argument only to keep alive the array whose address the steps have."""
     if run():
-        raise RuntimeError(f"{threads} threads could not be started")
+        raise NativeError(f"{threads} threads could not be started")
 
 
 @lru_cache
-def _pool(target: Target, threads: int) -> tuple[Callable[..., int], ctypes.c_void_p]:
+def thread_pool(target: Target, threads: int) -> tuple[Callable[..., int], ctypes.c_void_p]:
+    """The function that runs steps on a pool, and the pool, which has started no thread yet.
+
+    Raises:
+        NativeError: it cannot be compiled, or there is no memory for it.
+    """
     library = load((HERE / "thread_pool.c").read_text(), target)
     library.new_pool.restype = ctypes.c_void_p
     pool = library.new_pool(threads)

@@ -32,14 +32,12 @@ class Steps:
         order: the tasks in execution order.
         seconds: the estimated time of each task.
         constant: bytes that are always in use.
-        once: tasks that must not run twice, since they may return a different value each time.
     """
 
     tasks: Tasks
     order: Sequence[int]
     seconds: Sequence[float]
     constant: int
-    once: frozenset[int]
 
     @property
     def least_bytes(self) -> int:
@@ -229,7 +227,7 @@ def _given(steps: Steps) -> list[frozenset[int]]:
     """For each value, those it would be recomputed from that cannot themselves be recomputed."""
     given: list[frozenset[int]] = []
     for number, reads in enumerate(steps.tasks.reads):
-        if number < steps.tasks.present or number in steps.once:
+        if number < steps.tasks.present:
             given.append(frozenset([number]))
         else:
             given.append(frozenset[int]().union(*(given[root] for root in reads)))

@@ -1,8 +1,9 @@
 """Rewrites: transformations of a graph into an equivalent, cheaper one.
 
-Each file holds one rewrite, a function of a bound graph, whose docstring states the identity that
-it relies on. To add one, list it in :data:`REWRITES`. Dead nodes need no removal: a graph only
-contains what its outputs and updates depend on.
+A rewrite is a function of a bound graph, whose docstring states the identity that it relies on.
+Those in :data:`REWRITES` are applied by default. The others are applied later by ``compile``
+(``frozen``, ``copies`` and the folding of weights) or by backends (``fusion``, ``strided_phases``).
+Dead nodes need no removal: a graph only contains what its outputs and updates depend on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.identities import simplify_identities
 from engine.rewrites.joined_slices import join_slices
 from engine.rewrites.upsampled_convolution import convolve_before_upsampling
+from ops import GraphError
 from ops.provenance import rewriting
 
 Rewrite = Callable[[Graph], Graph]
@@ -32,7 +34,13 @@ REWRITES: tuple[Rewrite, ...] = (
 
 
 def rewrite(graph: Graph, rewrites: Iterable[Rewrite] = REWRITES) -> Graph:
-    """Apply rewrites to a bound graph in order, checking the graph after each change."""
+    """Apply rewrites to a bound graph in order, checking the graph after each change.
+
+    Raises:
+        GraphError: the graph is not bound.
+    """
+    if graph.dimensions:
+        raise GraphError(f"bind the graph first: {', '.join(sorted(graph.dimensions))} is unknown")
     for apply in rewrites:
         with rewriting(getattr(apply, "__name__", str(apply))):
             rewritten = apply(graph)

@@ -20,7 +20,8 @@ class Optimizer:
     """Base class of optimizers: keeps state, and steps the parameters of a model if it has one.
 
     Args:
-        lr: learning rate, positive; may be changed at any time.
+        lr: learning rate, positive; may be changed at any time. Other settings may be changed for
+            :meth:`step`; programs that were compiled with this optimizer keep theirs.
         model: the module that :meth:`step` updates. None for use with
             ``engine.compile(optimizer=...)``.
 
@@ -36,6 +37,12 @@ class Optimizer:
         self._rates: dict[torch.dtype, Parameter] = {}
         self._state: dict[tuple[Parameter, str], Parameter] = {}
         self._forget()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        is_setting = not name.startswith("_") and name not in vars(Optimizer)
+        if is_setting:
+            self._forget()
 
     def _forget(self) -> None:
         self._program = lru_cache(PROGRAMS_KEPT)(self._compile)

@@ -17,7 +17,7 @@ from engine.recompute import DryRun, Steps
 from engine.schedule.smoothing import smooth
 from graphs import SGD, Adam, GraphBuilder
 from graphs.architectures import UNet
-from ops import REGISTRY, GraphError, Node
+from ops import GraphError
 from ops.provenance import RECOMPUTATION
 from tests.engine.random_graphs import RandomGraph, random_graphs
 from tests.engine.test_schedule import TASKS, Tasks, require_legal
@@ -187,36 +187,6 @@ def test_many_steps_take_proportionate_time() -> None:
     assert compile(deep(1000), memory_budget=whole.peak_bytes // 4, **options).peak_bytes
 
 
-def test_a_users_operator_runs_once() -> None:
-    """Its value might differ each time, for instance if it draws random numbers."""
-    calls = []
-
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        calls.append(None)
-        return x * len(calls)
-
-    own = ops.operator(
-        "counted", infer=ops.same_as_input, forward=forward, vjp=lambda gradient, y, x: gradient * y
-    )
-    try:
-        g = GraphBuilder("own")
-        y, w = g.input("x", (50, 50)), g.parameter("w", (50, 50))
-        layers: list[Node] = []
-        for i in range(8):
-            y = own(y @ w) if i % 4 == 1 else ops.tanh(y @ w)
-            layers.append(y)
-        graph = g.build(loss=ops.mean(y))
-        options = {"minimize": "loss", "optimizer": SGD(lr=0.1)}
-        budget = smallest_budget(graph, **options)
-        small = compile(graph, memory_budget=budget, **options)
-        assert budget < compile(graph, **options).peak_bytes
-        calls.clear()
-        small(x=values(50, 50).float())
-        assert len(calls) == 2
-    finally:
-        del REGISTRY["counted"]
-
-
 def steps_of(tasks: Tasks) -> Steps:
     order = [i for i in range(len(tasks.nodes)) if i not in tasks.last] + list(tasks.last)
     return Steps(
@@ -224,7 +194,6 @@ def steps_of(tasks: Tasks) -> Steps:
         order=order,
         seconds=[1.0 + i % 3 for i in range(len(tasks.nodes))],
         constant=64,
-        once=frozenset(i for i in range(len(tasks.nodes)) if i % 7 == 5),
     )
 
 
@@ -243,7 +212,6 @@ def test_a_dry_run_keeps_what_it_promises(tasks: Tasks, share: float, patience: 
     assert run.order[len(run.order) - len(tasks.last) :] == list(tasks.last)
     extra = sum(steps.seconds[task] for task in run.order) - sum(map(float, steps.seconds))
     assert abs(run.extra - extra) < 1e-9
-    assert all(run.order.count(task) == 1 for task in steps.once)
     assert run.peak == 64 + peak_of(tasks, run.order)
 
 

@@ -8,7 +8,7 @@ import torch
 import ops
 from engine import Graph, compile, gradient, interpret
 from graphs import GraphBuilder
-from ops import FeedError, SpecError
+from ops import Dim, FeedError, SpecError
 from tests.support import DOUBLE, assert_near, line_number, values
 
 
@@ -47,6 +47,28 @@ def test_sizes_that_cannot_fit_are_refused(height: int) -> None:
     assert f"[1, 1, {height + 1}, 4]" in message
     assert f"[1, 1, {height}, 4]" in message
     assert f"{__file__}:{line}" in message
+
+
+def test_a_dimension_that_only_an_attribute_has() -> None:
+    g = GraphBuilder("scaled")
+    graph = g.build(y=g.input("x", (2,)) * Dim.named("K"))
+    assert graph.dimensions == {"K"}
+    with pytest.raises(FeedError, match="without a size: K"):
+        compile(graph)
+    x = torch.tensor([1.0, 2.0])
+    for y in (compile(graph, K=4)(x=x)["y"], interpret(graph, {"x": x}, K=4)["y"]):
+        assert y.tolist() == [4, 8]
+
+
+def test_sizes_that_no_feed_tells() -> None:
+    g = GraphBuilder("even")
+    half = Dim.named("N")
+    graph = g.build(y=g.input("x", (2 * half,)) * 2)
+    assert interpret(graph, {"x": torch.ones(4)}, N=2)["y"].tolist() == [2] * 4
+    with pytest.raises(FeedError, match="without a size: N"):
+        interpret(graph, {"x": torch.ones(4)})
+    with pytest.raises(FeedError, match=r"expected float32\[6\], got float32\[4\]"):
+        interpret(graph, {"x": torch.ones(4)}, N=3)
 
 
 def test_missing_unknown_and_bad_sizes() -> None:

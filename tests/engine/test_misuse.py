@@ -38,9 +38,41 @@ def test_a_gradient_is_by_a_list_of_nodes() -> None:
         gradient(loss, [x, 1.0])  # type: ignore[list-item]
 
 
-def test_a_missing_feed_of_named_sizes() -> None:
-    with pytest.raises(FeedError, match="dimensions without a size: N"):
-        interpret(_graph()[0], {})
+def test_feeds_of_named_sizes_that_do_not_fit() -> None:
+    graph, _ = _graph()
+    with pytest.raises(FeedError, match=r"no value for input x \(float32\[N, 3\]\)"):
+        interpret(graph, {})
+    with pytest.raises(FeedError, match=r"'x': expected float32\[N, 3\], got float32\[3\]"):
+        interpret(graph, {"x": torch.zeros(3)})
+    with pytest.raises(FeedError, match="'x': expected a tensor, got float"):
+        interpret(graph, {"x": 1.0})  # type: ignore[dict-item]
+
+
+def test_what_is_compiled_is_a_graph() -> None:
+    with pytest.raises(GraphError, match=r"expected a graph, .* got <x float32"):
+        compile(_graph()[1])  # type: ignore[arg-type]
+
+
+def test_an_optimizer_has_updates() -> None:
+    with pytest.raises(GraphError, match=r"expected an optimizer, such as SGD.* got 0\.1"):
+        compile(_graph()[0], minimize="loss", optimizer=0.1, N=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", ["device", "tune", "graph"])
+def test_a_dimension_with_the_name_of_an_option(option: str) -> None:
+    g = GraphBuilder("misuse")
+    with pytest.raises(GraphError, match=f"called '{option}', like an option of compile"):
+        compile(g.build(y=g.input("x", (option,)) * 2), **{option: 3})
+
+
+def test_rewriting_before_binding() -> None:
+    with pytest.raises(GraphError, match="bind the graph first: N is unknown"):
+        rewrite(_graph()[0])
+
+
+def test_a_shape_that_can_be_read_once_only() -> None:
+    node = GraphBuilder("misuse").parameter("w", (size for size in (2, 3)))
+    assert node.shape == (2, 3)
 
 
 def test_a_dimension_needs_a_size() -> None:

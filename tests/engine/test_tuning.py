@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
+import ops
 from engine import cache, compile, interpret, tuning
+from engine.backends import Request
 from engine.kernels import Kernel
 from engine.lowering import candidates
 from graphs import GraphBuilder
 from graphs.architectures import report_network
 from ops import GraphError, Node
+from ops.fused import fuse
 from ops.leaves import input
 from tests.support import assert_near, values
 
@@ -51,6 +54,18 @@ def test_the_fastest_is_chosen_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     tuning.tuned(candidates, "another machine")(gradient_node())
     tuning.tuned(candidates, "machine")(gradient_node(5))
     assert len(measured) == 2 * len(candidates(gradient_node())) + len(candidates(gradient_node(5)))
+
+
+def test_fused_nodes_are_told_apart() -> None:
+    """By what each operator inside is given, too."""
+    keys = set()
+    for stride, padding, slope in ((1, 1, 0.1), (1, 1, 0.3), (2, 1, 0.1), (2, 2, 0.1)):
+        x = input(name="x", shape=(1, 4, 8, 8), dtype=torch.float32)
+        w = input(name="w", shape=(4, 4, 3, 3), dtype=torch.float32)
+        convolution = ops.conv2d(x, w, stride=stride, padding=padding)
+        node = fuse([convolution, ops.leaky_relu(convolution, slope)])
+        keys.add(tuning._key(node, ["a kernel"], "machine"))
+    assert len(keys) == 4
 
 
 def test_one_candidate_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +116,5 @@ def test_tuned_programs(backend: str) -> None:
 
 
 def test_only_the_cpu_is_tuned_for() -> None:
-    g = GraphBuilder("tuned")
-    graph = g.build(clean=report_network(4)(g.input("noisy", (2, 3, 8, 8))))
-    with pytest.raises(GraphError, match="kernels are tuned on the CPU, not on meta"):
-        compile(graph, device="meta", tune=True)
+    with pytest.raises(GraphError, match="kernels are tuned on the CPU, not on cuda"):
+        Request("auto", torch.device("cuda"), "float32", tune=True)

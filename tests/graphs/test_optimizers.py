@@ -105,6 +105,20 @@ def test_a_new_learning_rate_takes_effect_at_the_next_step() -> None:
     assert_near(parameter_of(graph, "w").tensor, torch.full((3,), -1.5, dtype=DOUBLE))
 
 
+def test_a_new_momentum_takes_effect_at_the_next_step() -> None:
+    net = Sequential(Conv2d(1, 1, 1, bias=False))
+    theirs = nn.Parameter(net.param()[0][0].clone())
+    optimizer = SGD(lr=1.0, model=net)
+    torch_optimizer = torch.optim.SGD([theirs], lr=1.0)
+    net.param()[0][1].fill_(1.0)
+    theirs.grad = torch.ones_like(theirs)
+    for momentum in (0.0, 0.9, 0.9, 0.5):
+        optimizer.momentum = torch_optimizer.param_groups[0]["momentum"] = momentum
+        optimizer.step()
+        torch_optimizer.step()
+    assert_near(net.param()[0][0], theirs)
+
+
 def test_state_is_shared_among_the_programs_of_one_optimizer() -> None:
     def trained(programs: int) -> torch.Tensor:
         g = GraphBuilder("momentum", DOUBLE)

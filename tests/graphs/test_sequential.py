@@ -22,11 +22,12 @@ from graphs import (
     Sigmoid,
     Upsampling,
 )
-from ops import GraphError
+from ops import FeedError, GraphError, Node
 from tests.graphs.twins import Twins, equal_weights, random_twins
 from tests.support import DOUBLE, assert_near, values
 
 SHAPE = (2, 4, 7, 6)
+PARTS = ("weight", "bias")
 
 
 def small() -> Twins:
@@ -114,6 +115,66 @@ def test_backward_needs_a_forward_each_time() -> None:
     net.backward(y)
     with pytest.raises(GraphError, match="call forward before each backward"):
         net.backward(y)
+
+
+def test_after_a_wrong_gradient_the_right_one_is_taken() -> None:
+    net, _ = small()
+    y = net.forward(values(*SHAPE))
+    with pytest.raises(FeedError, match="gradient0"):
+        net.backward(y[:, :, 1:])
+    net.backward(y)
+
+
+@pytest.mark.parametrize("channels", [8, 256])
+def test_a_step_between_forward_and_backward_is_noticed(channels: int) -> None:
+    """Also where the optimizer's program is native code, whose writes torch does not count."""
+    net = Sequential(Conv2d(64, channels, 3, padding=1), Conv2d(channels, 64, 3, padding=1))
+    optimizer = SGD(lr=0.1, model=net)
+    y = net.forward(values(1, 64, 8, 8).float())
+    optimizer.step()
+    with pytest.raises(GraphError, match="a parameter has changed since forward"):
+        net.backward(y)
+
+
+def test_a_part_of_two_modules_has_a_name_in_each() -> None:
+    class Chain(Module):
+        def __init__(self, **parts: Module) -> None:
+            super().__init__()
+            for name, part in parts.items():
+                setattr(self, name, part)
+
+        def build(self, *inputs: Node) -> Node:
+            (value,) = inputs
+            for part in self._parts.values():
+                value = part(value)
+            return value
+
+    shared = Conv2d(3, 3, 1)
+    first = Chain(encode=shared, decode=Conv2d(3, 3, 1))
+    x = values(1, 3, 4, 4).float()
+    expected = first.forward(x)
+    second = Chain(decode=shared)
+    assert torch.equal(second.forward(x), shared.forward(x))
+    assert torch.equal(first.forward(x[:, :, :3]), expected[:, :, :3])
+    assert list(first.state()) == [f"{n}.{p}" for n in ("encode", "decode") for p in PARTS]
+
+
+def test_parts_that_are_replaced_or_removed_are_gone() -> None:
+    class Pair(Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = Conv2d(3, 3, 1), Conv2d(3, 3, 1)
+
+    assert list(Pair().state()) == [f"{n}.{p}" for n in "ab" for p in PARTS]
+    pair = Pair()
+    pair.a = None
+    assert list(pair.state()) == [f"b.{p}" for p in PARTS]
+    pair = Pair()
+    del pair.b
+    assert len(pair.param()) == 2
+    pair = Pair()
+    pair.a = Conv2d(1, 1, 1)
+    assert list(pair.state()) == [f"{n}.{p}" for n in "ab" for p in PARTS]
 
 
 def test_forward_takes_tensors() -> None:

@@ -88,6 +88,14 @@ REFUSED: list[tuple[str, str, Callable[[], Any]]] = [
     ("max_pool2d", "at most half the window", lambda: ops.max_pool2d(_x(*IMAGES), 2, padding=2)),
     ("avg_pool2d", "other than 0", lambda: ops.avg_pool2d(_x(*IMAGES), 2, divisor_override=0)),
     ("sum_pool2d", "missing attribute", lambda: ops.sum_pool2d(_x(*IMAGES))),
+    ("relu", "missing input", ops.relu),
+    ("add", "other given twice", lambda: ops.add(_x(2), _x(2), other=_x(2))),
+    ("add", "missing input, other", lambda: ops.add(other=_x(2))),
+    (
+        "leaky_relu",
+        "negative_slope given twice",
+        lambda: ops.leaky_relu(_x(2), 0.1, negative_slope=0.2),
+    ),
     ("unfold", "kernel_size of at least 1", lambda: ops.unfold(_x(*IMAGES), 0)),
     ("fold", "expected columns", lambda: ops.fold(_x(1, 9, 5), (4, 4), 3)),
     ("upsample_nearest", "at least 1", lambda: ops.upsample_nearest(_x(*IMAGES), 0)),
@@ -135,6 +143,13 @@ def test_a_refusal_names_shapes_names_and_the_line() -> None:
     assert given in message
     assert "stride=2" in message
     assert f"at {__file__}:{line}" in message
+
+
+def test_inputs_by_name() -> None:
+    x, y = _x(2), _x(2)
+    assert ops.relu(input=x).inputs == (x,)
+    assert ops.sub(x, other=y).inputs == ops.sub(input=x, other=y).inputs == (x, y)
+    assert ops.leaky_relu(input=x, negative_slope=0.5).attributes["negative_slope"] == 0.5
 
 
 def test_a_refused_binding_names_the_line() -> None:

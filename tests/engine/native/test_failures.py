@@ -36,7 +36,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def forget() -> None:
     for remembered in (
         _native, warn_once, target.find_target, library._load, cache.cache_folder,
-        thread_pool._pool,
+        thread_pool.thread_pool,
     ):  # fmt: skip
         remembered.cache_clear()
 
@@ -54,6 +54,12 @@ def kernel(compiled: Program) -> str:
 
 def cached() -> list[Path]:
     return sorted(Path(os.environ["BLOCKWRIGHT_CACHE"]).glob("*.so"))
+
+
+def test_a_cache_that_vanishes_after_compiling() -> None:
+    compiled = program()
+    shutil.rmtree(os.environ["BLOCKWRIGHT_CACHE"])
+    assert kernel(compiled).startswith("C: ")
 
 
 @pytest.mark.parametrize("processors", [None, 1, 3, 100])

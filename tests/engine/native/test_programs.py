@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -136,6 +140,54 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         alike = torch.equal(program.borrow(**feeds)["clean"], expected)
         os._exit(0 if alike else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_process_forked_during_a_run_can_run() -> None:
+    """The thread that holds the pool's lock does not exist in the new process."""
+    long, short = convolving(512, threads=2), convolving(64, threads=2)
+    expected = short().clone()
+    with running(long) as thread:
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            os._exit(0 if torch.equal(short(), expected) else 1)
+        assert thread.is_alive()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_on_one_thread_each_programs_run_at_the_same_time() -> None:
+    long, short = convolving(512, threads=1), convolving(64, threads=1)
+    with running(long) as thread:
+        for _ in range(20):
+            short()
+        assert thread.is_alive()
+
+
+def convolving(side: int, threads: int) -> Callable[[], torch.Tensor]:
+    """The run of a native program, warm; with 512 pixels it takes a good part of a second."""
+    g = GraphBuilder("convolving")
+    x, w = g.input("x", (4, 64, side, side)), g.parameter("w", (64, 64, 3, 3))
+    graph = g.build(y=relu(conv2d(x, w, padding=1)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        program = compile(graph, backend="native")
+    finally:
+        torch.set_num_threads(before)
+    feed = torch.rand(4, 64, side, side)
+    program.borrow(x=feed)
+    return lambda: program.borrow(x=feed)["y"]
+
+
+@contextmanager
+def running(work: Callable[[], object]) -> Iterator[threading.Thread]:
+    """While a thread is in the middle of some work."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.05)
+    yield thread
+    thread.join()
 
 
 def test_moved_parameters_are_followed() -> None:
