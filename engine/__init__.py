@@ -1,7 +1,20 @@
 """The engine: compiles a graph into a program.
 
 ``compile`` chains small functions, each of which takes and returns a printable value:
-bind -> rewrite -> gradient -> rewrite -> plan (schedule, kernels, memory) -> Program.
+bind -> rewrite -> gradient -> rewrite -> plan (schedule, kernels, memory) -> Program. Its parts, in
+the order in which a graph meets them:
+
+- graphs: ``graph`` (what is compiled), ``order`` (its nodes, sorted), ``interpret`` (what it means)
+- from graph to graph: ``compile`` (the chain), ``rewrites/``, ``gradient``
+- which code computes a node: ``backends`` (the choice among them), ``lowering`` (by the cost rule:
+  ``work``, ``cost``) or ``tuning`` (by measuring); then ``kernels/`` (torch), ``native/`` (C) or
+  ``cuda/`` (Triton)
+- the plan: ``planner`` makes a ``plan``: ``schedule/`` (the order of steps), ``footprint`` (what
+  each takes), ``layout`` (how values lie), ``memory`` and ``packing`` (where), ``budget`` and
+  ``recompute/`` (with less)
+- the run: ``program`` (what users call), ``runtime`` (arena and steps), ``feeds`` and ``transfers``
+  (in and out), ``threads``, ``numerics``; ``report`` and ``trace`` tell about it
+- ``testing/``: the laws of operators
 """
 
 from engine.budget import BudgetError

@@ -90,6 +90,19 @@ def compile(
         FeedError: a dimension has no size.
         SpecError: with these sizes, an operator's inputs do not fit.
         GradientError: an operator between a parameter and the loss has no derivative rule.
+
+    >>> from graphs import SGD, GraphBuilder
+    >>> from ops import mse
+    >>> g = GraphBuilder("line")
+    >>> x, y = g.input("x", ("N",)), g.input("y", ("N",))
+    >>> w = g.parameter("w", (), init=torch.tensor(1.0))
+    >>> graph = g.build(loss=mse(w * x, y))
+    >>> step = compile(graph, minimize="loss", optimizer=SGD(lr=0.1), N=2)
+    >>> step.peak_bytes  # before anything has run
+    384
+    >>> points = {"x": torch.tensor([1.0, 2.0]), "y": torch.tensor([3.0, 6.0])}
+    >>> [round(step(**points)["loss"].item(), 4) for _ in range(3)]
+    [10.0, 2.5, 0.625]
     """
     if isinstance(outputs, str):
         raise GraphError(f"expected a list of outputs, as outputs=[{outputs!r}]")
@@ -147,6 +160,18 @@ def compile_stages(
 
     Raises:
         The same errors as :func:`compile`.
+
+    >>> from graphs import GraphBuilder
+    >>> from ops import exp, sum
+    >>> g = GraphBuilder("two stages")
+    >>> x = g.input("x", (2,))
+    >>> y = exp(x)
+    >>> graph = g.build(y=y, total=sum(y) * g.input("factor", ()))
+    >>> first, second = compile_stages(graph, [["y"], ["total"]])
+    >>> first(x=torch.zeros(2))
+    {'y': tensor([1., 1.])}
+    >>> second(factor=torch.tensor(3.0))
+    {'total': tensor(6.)}
     """
     names = [name for stage in stages for name in stage]
     bound = _bound(Graph(graph.select(names).outputs, graph.updates), graph, sizes)

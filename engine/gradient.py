@@ -28,6 +28,16 @@ def gradient(output: Node, wrt: Sequence[Node], seed: Node | None = None) -> tup
     Raises:
         GradientError: the output is not a scalar and there is no seed, a value is not floating
             point, or an operator on the way has no derivative rule.
+
+    >>> import torch
+    >>> from engine import interpret
+    >>> from graphs import GraphBuilder
+    >>> g = GraphBuilder("cube")
+    >>> x = g.input("x", ())
+    >>> (slope,) = gradient(x * x * x, [x])
+    >>> (curvature,) = gradient(slope, [x])
+    >>> interpret(g.build(slope=slope, curvature=curvature), {"x": torch.tensor(2.0)})
+    {'slope': tensor(12.), 'curvature': tensor(12.)}
     """
     _require_nodes(output, wrt, seed)
     _require_differentiable(output, wrt, seed)

@@ -36,6 +36,20 @@ class Graph:
     Raises:
         GraphError: two inputs or two parameters share a name, or a parameter is updated twice or
             with a value of another shape or dtype.
+
+    >>> from graphs import GraphBuilder
+    >>> from ops import mean, relu
+    >>> g = GraphBuilder("layer")
+    >>> x, w = g.input("x", ("N", 3)), g.parameter("w", (3, 2))
+    >>> y = relu(x @ w)
+    >>> print(g.build(y=y, level=mean(y)))
+    x: float32[N, 3] = input(shape=(N, 3), dtype=torch.float32)
+    w: float32[3, 2] = parameter()
+    %2: float32[N, 2] = matmul(x, w)
+    %3: float32[N, 2] = relu(%2)
+    %4: float32[] = mean(%3, dim=(0, 1), keepdim=False)
+    return y = %3
+    return level = %4
     """
 
     outputs: Mapping[str, Node]

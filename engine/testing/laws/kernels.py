@@ -20,7 +20,7 @@ from engine.testing.subject import Law, Subject
 
 
 def _kernels_equal_forward(subject: Subject, case: Case) -> None:
-    """Every kernel and the compiled program give what forward gives, and write all of it."""
+    """torch's kernels and the compiled program give what forward gives, and write all of it."""
     for kernel in KERNELS.get(subject.operator.name) or [REFERENCE]:
         require_kernel(subject, case, kernel)
     if without_gradient(subject) is None:
