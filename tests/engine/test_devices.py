@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -15,6 +16,11 @@ from tests.engine.test_allocation import OPTIMIZERS, feeds, network
 from tests.support import assert_near
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+@pytest.fixture(autouse=True)
+def _meta_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["engine.compile"], "DEVICES", ("cpu", "cuda", "meta"))
 
 
 class OnlyOn(TorchDispatchMode):

@@ -15,6 +15,8 @@ from graphs.noise2noise.inspection.scene import middle
 FINE, COARSE = 2.0, 24.0
 STEPS_A_PIXEL = 20
 MOST_ROWS = 1024
+ROUNDS = 3
+"""How often two shots are registered, less being left to find each time."""
 
 
 class Shift(NamedTuple):
@@ -78,17 +80,59 @@ def shift_between(first: np.ndarray, second: np.ndarray) -> Shift:
     return Shift(rows, columns, 1.48 * float(np.median(differences)) / 2)
 
 
+def whole_shifts(shots: Sequence[np.ndarray]) -> np.ndarray:
+    """How many whole pixels each shot (H, W) lies further down and to the right than the first.
+
+    Each is registered to the first one and then, cut to what all show, to the sum of the others,
+    which has less noise. Returns (k, 2) integers.
+    """
+    shots = [middle(shot, MOST_ROWS) for shot in shots]
+    found = np.array([_from_first(shots[0], shot) for shot in shots])
+    first = 0 if len(shots) > 2 else 1  # if both of two moved, they would pass each other
+    parts = common_parts(shots, found)
+    total = np.sum(parts, axis=0)
+    found[first:] += [_whole_shift(total - part, part) for part in parts[first:]]
+    return found - found[0]
+
+
+def _from_first(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Registered again and again, cut to what both show: faded edges make shifts seem smaller."""
+    found = np.zeros((2, 2), int)
+    for _ in range(ROUNDS):
+        left = _whole_shift(*common_parts((first, second), found))
+        if not left.any():
+            break
+        found[1] += left
+    return found[1]
+
+
+def common_parts(shots: Sequence[np.ndarray], shifts: np.ndarray) -> list[np.ndarray]:
+    """What all shots (..., H, W) show, given their shifts in whole pixels (k, 2)."""
+    corners = shifts - shifts.min(0)
+    height, width = np.array(shots[0].shape[-2:]) - corners.max(0)
+    return [
+        shot[..., top : top + height, left : left + width]
+        for shot, (top, left) in zip(shots, corners, strict=True)
+    ]
+
+
+def _whole_shift(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return _register(first, second, 1).round().astype(int)
+
+
 def _is_plain(picture: np.ndarray) -> bool:
     """Whether a picture has nothing to register by."""
     return picture.size == 0 or bool(np.ptp(picture) == 0)
 
 
-def _register(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _register(
+    first: np.ndarray, second: np.ndarray, steps_a_pixel: int = STEPS_A_PIXEL
+) -> np.ndarray:
     # Not normalised: frequencies that contain only noise would count as much as the others.
     shift, _, _ = phase_cross_correlation(
         _prepared(second),
         _prepared(first),
-        upsample_factor=STEPS_A_PIXEL,
+        upsample_factor=steps_a_pixel,
         normalization=None,
     )
     return np.asarray(shift)

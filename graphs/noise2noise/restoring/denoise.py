@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from graphs.noise2noise.networks import Loaded, load_network
+from graphs.noise2noise.restoring.examples import series_in
 from graphs.noise2noise.restoring.job import Job, Kind, Task
 from graphs.noise2noise.restoring.lessons import Lesson, lesson_on
 from graphs.noise2noise.restoring.methods import Choice, choose
@@ -133,7 +134,7 @@ def _require_possible(job: Job, tasks: Iterable[Task]) -> None:
     for task in tasks:
         task.require_possible()
         if job.options.average:
-            tell_of_drift(job, [task])
+            tell_of_drift(job, task.scene)
 
 
 def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
@@ -152,8 +153,8 @@ def _known_and_others(kinds: Sequence[Sequence[Task]]) -> tuple[list[Task], list
     """The tasks for the shipped weights and, grouped by kind, those to learn from.
 
     If the noise is white, the shipped weights clean the mean of shots better than a network learned
-    from the shots cleans each of them. If each shot is to be cleaned, though, the other shots tell
-    more than the weights.
+    from the shots cleans each of them. If each shot is to be cleaned, though, the other shots may
+    tell more than the weights.
     """
     known: list[Task] = []
     others: list[list[Task]] = []
@@ -161,14 +162,23 @@ def _known_and_others(kinds: Sequence[Sequence[Task]]) -> tuple[list[Task], list
         seen = [(task, task.of_mean()) for task in kind]
         # Checked only where some are known, because it looks at all pixels.
         may = any(_is_known(*both) for both in seen)
-        may = may and (kind[0].average or not _are_repeats(kind))
+        may = may and (kind[0].average or not _tell_more(kind))
         known += [mean for task, mean in seen if may and _is_known(task, mean)]
         others.append([task for task, mean in seen if not (may and _is_known(task, mean))])
     return known, [kind for kind in others if kind]
 
 
-def _are_repeats(tasks: Sequence[Task]) -> bool:
-    return choose([task.scene for task in tasks])[0] == "repeats"
+def _tell_more(tasks: Sequence[Task]) -> bool:
+    """Whether they are repeats from which more can be learned than the weights know.
+
+    Shifted ones are aligned to whole pixels only, so they tell more where the weights do less well.
+    """
+    scenes = [task.scene for task in tasks]
+    if choose(scenes)[0] != "repeats":
+        return False
+    shown = [capture.shown for scene in scenes for capture in scene.captures]
+    share_noise = any(seen and seen.shared for seen in shown)
+    return share_noise or not any(series.shift for series in series_in(scenes))
 
 
 def _is_known(task: Task, mean: Task) -> bool:
@@ -183,8 +193,8 @@ def _learned(job: Job, lesson: Lesson) -> _Work:
     part = part_of(job, count_files(lesson.tasks))
     first = lesson.tasks[0].scene.captures[0]
     tell(job, lesson.choice, first, part and f"{part}, {lesson.kind}")
-    if lesson.choice.method == "repeats" and not job.options.average:
-        tell_of_drift(job, lesson.tasks)
+    if lesson.drift:
+        job.say(f"the shots {lesson.drift}: what is learned from them is aligned first")
     if lesson.is_doubtful:
         job.say(
             "the pictures do not look like shots of one scene: if they are not, what is made "

@@ -8,8 +8,9 @@ import torch
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Scale
+from graphs.noise2noise.restoring.aligning import aligned
 from graphs.noise2noise.restoring.methods import Learned
-from graphs.noise2noise.restoring.scenes import Capture, Scene
+from graphs.noise2noise.restoring.scenes import Capture, Scene, joined
 
 LEAST_SIDE = 16
 """The smallest side of pictures to learn from, in pixels."""
@@ -18,8 +19,7 @@ LEAST_SIDE = 16
 def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[torch.Tensor]:
     """The pictures that a network learns from, (k, C, H, W) each.
 
-    For ``repeats``, they are the shots of each repeated scene. If none seems to be repeated, they
-    are those of each scene with several shots or, failing that, all pictures as shots of one scene.
+    For ``repeats``, they are the shots of each of :func:`series_in`, aligned if they are shifted.
 
     Args:
         scenes: with pictures of one kind: the same number of channels and dtype.
@@ -35,13 +35,16 @@ def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[
         _require_enough(capture)
     if method != "repeats":
         return [capture.pictures(scale) for capture in captures]
+    return [_shots(series, scale) for series in series_in(scenes)]
+
+
+def series_in(scenes: Sequence[Scene]) -> list[Scene]:
+    """The repeated scenes, whose shots are targets for each other.
+
+    If none seems to be repeated, those with several shots or, failing that, all pictures as one.
+    """
     repeated = [scene for scene in scenes if scene.is_repeated]
-    repeated = (
-        repeated
-        or [scene for scene in scenes if scene.shots > 1]
-        or [Scene(captures, is_told=False)]
-    )
-    return [_shots(scene, scale) for scene in repeated]
+    return repeated or [scene for scene in scenes if scene.shots > 1] or [joined(scenes)]
 
 
 def _shots(scene: Scene, scale: Scale) -> torch.Tensor:
@@ -51,7 +54,8 @@ def _shots(scene: Scene, scale: Scale) -> torch.Tensor:
     if scene.shots < 2:
         raise InputError(f"{first.path} is a single shot; repeats are two or more")
     scene.require_no_copies()
-    return torch.cat([capture.pictures(scale) for capture in scene.captures])
+    shots = torch.cat([capture.pictures(scale) for capture in scene.captures])
+    return aligned(shots) if scene.shift else shots
 
 
 def _require_enough(capture: Capture) -> None:

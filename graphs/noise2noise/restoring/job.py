@@ -57,9 +57,11 @@ class Task:
         Raises:
             InputError: they do not, or they cannot.
         """
-        if self.average and not self.scene.is_one:
+        files = len(self.scene.captures)
+        difference = self.scene.difference or (self.scene.drift if files > 1 else None)
+        if self.average and difference:
             raise InputError(
-                f"{self._what} {self.scene.difference}, so {self.targets[0]} cannot be their mean; "
+                f"{self._what} {difference}, so {self.targets[0]} cannot be their mean; "
                 "name a folder for the results, and no --average"
             )
         if self.average and self.scene.is_repeated:

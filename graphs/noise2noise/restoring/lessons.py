@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphs.module import Module
 from graphs.noise2noise.images import Scale
-from graphs.noise2noise.restoring.examples import examples_of
+from graphs.noise2noise.restoring.examples import examples_of, series_in
 from graphs.noise2noise.restoring.job import Task
 from graphs.noise2noise.restoring.learning import training_on
 from graphs.noise2noise.restoring.methods import Choice, Learned, choose
@@ -25,6 +25,7 @@ class Lesson:
         tasks: with the pictures.
         choice: the method, and why it was chosen.
         is_doubtful: whether the method takes the pictures for repeats, but they do not look it.
+        drift: how far repeats are shifted, as a predicate; None if hardly at all.
         scale: to the values that the network takes.
         network, training: the network, and its training, which has not begun.
     """
@@ -32,6 +33,7 @@ class Lesson:
     tasks: Sequence[Task]
     choice: Choice
     is_doubtful: bool
+    drift: str | None
     scale: Scale
     network: Module
     training: Training
@@ -72,5 +74,7 @@ def lesson_on(tasks: Sequence[Task], asked: Learned | None, seconds: float, seed
     examples = examples_of(scenes, scale, method)
     network, training = training_on(method, examples, seconds, seed=seed)
     is_doubtful = method == "repeats" != fitting
+    drifts = [series.drift for series in series_in(scenes)] if method == "repeats" else []
+    drift = next(filter(None, drifts), None)
     choice = Choice(method, reason if asked is None else "as asked for")
-    return Lesson(tasks, choice, is_doubtful, scale, network, training)
+    return Lesson(tasks, choice, is_doubtful, drift, scale, network, training)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from graphs.noise2noise.restoring.repeats import what_differs
-from graphs.noise2noise.restoring.scenes import Scene
+from graphs.noise2noise.restoring.scenes import Scene, joined
 
 Learned = Literal["zero-shot", "repeats", "neighbours"]
 Method = Literal["model", "zero-shot", "repeats", "neighbours"]
@@ -35,7 +34,7 @@ def choose(scenes: Sequence[Scene]) -> tuple[Learned, str]:
         of = "one scene" if len(repeated) == 1 else f"{len(repeated)} scenes"
         return "repeats", f"{shots} shots of {of}: each is a target for the others of its scene"
     is_open = len(scenes) > 1 and not any(scene.is_told for scene in scenes)
-    if is_open and what_differs(rasters) is None:
+    if is_open and joined(scenes).is_one:
         return "repeats", f"{shots} shots of one scene: each is a target for the others"
     if shots == 1:
         return "zero-shot", "a single picture: all there is to learn from are its own pixels"

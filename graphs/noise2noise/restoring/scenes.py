@@ -13,14 +13,18 @@ import torch
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
 from graphs.noise2noise.data.folders import bursts_in, files_in, holds_folders, share_names
+from graphs.noise2noise.data.same_scene import show_one_scene
 from graphs.noise2noise.data.scenes import find_scenes, name_of_scene
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, are_equal, mean_of, read_raster
+from graphs.noise2noise.restoring.aligning import shift_of
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
-from graphs.noise2noise.restoring.repeats import shifted, what_differs
 from graphs.noise2noise.restoring.shipped import Shown, shown
 
 DO_NOT_SHOW = "do not show one scene"
+
+REGISTERED = 4
+"""How many shots, spread over a series, are registered to tell whether they are shifted."""
 
 DIFFERENT = "M"
 """The axis of pictures that are not shots of one scene: tifffile's letter for a mosaic."""
@@ -114,12 +118,26 @@ class Scene:
         """Why its pictures cannot be shots of one scene, as a predicate; None if they can be."""
         if any(DIFFERENT in raster.axes for raster in self.rasters):
             return DO_NOT_SHOW
-        return None if len(self.captures) == 1 else what_differs(self.rasters)
+        alike = show_one_scene(raster.first_frame() for raster in self.rasters)
+        return None if alike else "do not look alike"
 
     @property
     def is_one(self) -> bool:
-        """Whether its pictures can be shots of one scene: alike, and pixel upon pixel."""
+        """Whether its pictures can be shots of one scene, perhaps shifted."""
         return self.difference is None
+
+    @cached_property
+    def shift(self) -> float:
+        """Pixels between its pictures, by a few of them; 0 if they are hardly shifted."""
+        frames = [(raster, i) for raster in self.rasters for i in range(raster.frames)]
+        every = -(-len(frames) // REGISTERED)
+        return shift_of([raster.planes(i) for raster, i in frames[::every]])
+
+    @property
+    def drift(self) -> str | None:
+        """How far its pictures are shifted, as a predicate; None if hardly at all."""
+        shifted = f"are shifted against one another by up to {self.shift:.1f} pixels"
+        return shifted if self.shift else None
 
     def mean(self) -> Capture:
         """The mean of all its pictures, which must show one scene; it has less noise than each."""
@@ -131,14 +149,6 @@ class Scene:
         """Whether its pictures are, as far as is known, several shots of one scene."""
         said = len(self.captures) > 1 or self.rasters[0].is_repeated
         return self.shots > 1 and said and self.is_one
-
-    @property
-    def drift(self) -> str | None:
-        """How far the shots of a stack are shifted, as a predicate; None if hardly at all."""
-        if len(self.captures) > 1 or not self.is_repeated:
-            return None
-        (raster,) = self.rasters
-        return shifted([raster.planes(frame) for frame in range(raster.frames)])
 
     def require_no_copies(self) -> None:
         """Check that its pictures are not copies of each other.
@@ -156,6 +166,11 @@ class Scene:
                 raise InputError(
                     f"{first} and {second} are equal in every pixel: copies, not shots of their own"
                 )
+
+
+def joined(scenes: Sequence[Scene]) -> Scene:
+    """The pictures of several scenes as shots of one."""
+    return Scene([capture for scene in scenes for capture in scene.captures], is_told=False)
 
 
 def groups_of(paths: Sequence[Path], pattern: str | None = None) -> list[Group]:

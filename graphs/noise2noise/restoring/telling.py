@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from graphs.noise2noise.restoring.job import Job, Task
 from graphs.noise2noise.restoring.methods import BY_PIXEL, Choice
-from graphs.noise2noise.restoring.scenes import Capture
+from graphs.noise2noise.restoring.scenes import Capture, Scene
 
 STAYS = "what neighbouring pixels share will stay; several shots of a scene would help"
 OR_BY_WEIGHTS = ", or '--method model', which takes fine texture for noise, too"
@@ -29,14 +29,13 @@ def tell_of_unlike(job: Job, tasks: Sequence[Task]) -> None:
         )
 
 
-def tell_of_drift(job: Job, tasks: Sequence[Task]) -> None:
-    """Say which stacks drift: what is learned from them, and their mean, is blurred."""
-    for scene in (task.scene for task in tasks):
-        if drift := scene.drift:
-            job.say(
-                f"the frames of {scene.captures[0].name} {drift}, which blurs what is made of "
-                "them: align them first"
-            )
+def tell_of_drift(job: Job, scene: Scene) -> None:
+    """Say that a stack drifts, so that the mean of its frames is blurred."""
+    if scene.is_repeated and scene.drift:
+        job.say(
+            f"the frames of {scene.captures[0].name} {scene.drift}, which blurs their mean: align "
+            "them first"
+        )
 
 
 def count_files(tasks: Sequence[Task]) -> int:

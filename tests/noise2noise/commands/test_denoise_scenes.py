@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from PIL import Image
+from PIL.ExifTags import IFD, Base
+from scipy.ndimage import gaussian_filter
 
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.quality.metrics import psnr
@@ -67,39 +70,92 @@ def bursts(folder: Path, count: int = 3) -> Path:
     return folder
 
 
-def shifted_shots(folder: Path, pixels: int) -> list[Path]:
-    """Three noisy shots of a scene that moves by so many pixels from one to the next."""
+def shifted_scenes(pixels: int) -> list[torch.Tensor]:
+    """A scene that moves by so many pixels from one shot to the next."""
     scene = cat(160, 160)
+    return [scene.roll(pixels * k, 2)[:, :, 16:144] for k in range(3)]
+
+
+def shifted_shots(folder: Path, pixels: int) -> list[Path]:
+    """Three noisy shots of such a scene."""
     return [
-        save(folder / f"{k}.png", noisy(scene.roll(pixels * k, 2)[:, :, 16:144], seed=k, sigma=10))
-        for k in range(3)
+        save(folder / f"{k}.png", noisy(clean, seed=k))
+        for k, clean in enumerate(shifted_scenes(pixels))
     ]
 
 
-def test_shots_that_are_shifted_are_no_repeats(tmp_path: Path) -> None:
-    burst = shifted_shots(tmp_path / "burst" / "a", 4)
-    told = denoised(tmp_path / "burst", "-o", tmp_path / "out")
-    assert f"{burst[0]} and the other shots of its scene are shifted against one another by" in told
-    assert "repeats" not in told
+def test_shots_that_are_shifted_have_no_mean(tmp_path: Path) -> None:
+    burst = shifted_shots(tmp_path, 4)
     said = complaint("denoise", *burst, "-o", tmp_path / "mean.png")
     assert re.match(
         r"the 3 files are shifted against one another by up to [78]\.\d pixels, so ", said
     )
-    still = shifted_shots(tmp_path / "still" / "a", 0)
-    told = denoised(tmp_path / "still", "-o", tmp_path / "out-still")
-    assert "shifted" not in told
+    said = complaint("denoise", tmp_path, "-o", tmp_path / "out", "--average")
+    assert "cannot be their mean" in said
+
+
+def test_by_the_weights_shifted_shots_are_cleaned_each(tmp_path: Path) -> None:
+    shifted_shots(tmp_path / "burst" / "a", 4)
+    told = denoised(tmp_path / "burst", "-o", tmp_path / "out")
+    assert "method: model" in told
+    shifted_shots(tmp_path / "still" / "a", 0)
+    assert "method: repeats" in denoised(tmp_path / "still", "-o", tmp_path / "out-still")
+
+
+def test_shifted_shots_that_share_noise_are_learned_from(tmp_path: Path) -> None:
+    """The weights know such noise, but know it less well."""
+    exif = Image.Exif()
+    exif.get_ifd(IFD.Exif)[Base.ISOSpeedRatings] = 3200
+    rng = np.random.default_rng(0)
+    for k, clean in enumerate(shifted_scenes(4)):
+        white = rng.standard_normal((160, 128, 3))
+        noise = 40 * gaussian_filter(white, (0.8, 0.8, 0))
+        pixels = 255 * clean.permute(1, 2, 0).numpy() + noise
+        shot = Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+        shot.save(tmp_path / f"{k}.png", exif=exif)
+    alone = denoised(tmp_path / "0.png", "-o", tmp_path / "alone.png")
+    assert "method: model, the shipped weights: they know such noise" in alone
+    told = denoised(*(tmp_path / f"{k}.png" for k in range(3)), "-o", tmp_path / "out")
+    assert re.search("method: repeats, .*\nthe shots are shifted against one another", told)
+
+
+@pytest.mark.usefixtures("_long_enough_to_learn", "_without_weights")
+@pytest.mark.parametrize("is_told", [True, False])
+def test_shifted_shots_are_aligned_to_learn_from(tmp_path: Path, is_told: bool) -> None:
+    burst, still = (shifted_shots(tmp_path / name / "a", by) for name, by in (("b", 4), ("s", 0)))
+    sources = [tmp_path / "b"] if is_told else burst
+    told = denoised(*sources, "-o", tmp_path / "out")
     assert "method: repeats" in told
+    assert re.search(
+        r"the shots are shifted against one another by up to [78]\.\d pixels: what is learned "
+        "from them is aligned first",
+        told,
+    )
+    assert "shifted" not in denoised(tmp_path / "s", "-o", tmp_path / "out-still")
+    folder = tmp_path / "out" / "a" if is_told else tmp_path / "out"
+    for k, clean in enumerate(shifted_scenes(4)):
+        shifted = psnr(load(folder / f"{k}.png"), clean)
+        unshifted = psnr(load(tmp_path / "out-still" / "a" / f"{k}.png"), shifted_scenes(0)[k])
+        assert shifted > psnr(load(burst[k]), clean) + 1
+        assert shifted > unshifted - 0.5
     assert len(still) == 3
 
 
-def test_a_stack_that_drifts_is_told_of(tmp_path: Path) -> None:
-    shots = [load(path) for path in shifted_shots(tmp_path, 4)]
+def drifting_stack(folder: Path, pixels: int) -> Path:
+    shots = [load(path) for path in shifted_shots(folder, pixels)]
     pages = np.stack([(255 * shot.mean(0)).byte().numpy() for shot in shots])
-    tifffile.imwrite(tmp_path / "s.tif", pages, photometric="minisblack", metadata={"axes": "TYX"})
-    for options in ((), ("--average",)):
-        out = tmp_path / f"out{len(options)}.tif"
-        told = denoised(tmp_path / "s.tif", "-o", out, *options)
-        assert told.count("the frames of s.tif are shifted against one another by") == 1
+    path = folder / "s.tif"
+    tifffile.imwrite(path, pages, photometric="minisblack", metadata={"axes": "TYX"})
+    return path
+
+
+@pytest.mark.usefixtures("_without_weights")
+def test_a_stack_that_drifts(tmp_path: Path) -> None:
+    stack = drifting_stack(tmp_path, 4)
+    told = denoised(stack, "-o", tmp_path / "out.tif")
+    assert re.search(r"the shots are shifted .* aligned first", told)
+    told = denoised(stack, "-o", tmp_path / "mean.tif", "--average")
+    assert re.search(r"the frames of s\.tif are shifted .* which blurs their mean", told)
 
 
 @pytest.mark.usefixtures("_long_enough_to_learn")

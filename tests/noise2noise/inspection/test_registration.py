@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from graphs.noise2noise.inspection.registration import Shift, positions, shift_between
+from graphs.noise2noise.inspection.registration import Shift, positions, shift_between, whole_shifts
 from tests.noise2noise.inspection.made import blurred, photograph, white
 
 
@@ -57,3 +57,10 @@ def test_small_and_plain_pictures() -> None:
     dark = np.zeros((64, 64))
     dark[:32, :32] = rng.random((32, 32))
     assert shift_between(dark, dark).uncertainty > 10
+
+
+def test_whole_shifts_of_noisy_shots() -> None:
+    rng = np.random.default_rng(0)
+    places = [(0, 0), (3, -7), (-4, 2), (8, 1)]
+    shots = [rng.normal(moved(*place), 0.15) for place in places]
+    assert whole_shifts(shots).tolist() == [list(place) for place in places]
