@@ -8,7 +8,7 @@ import torch
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Scale
-from graphs.noise2noise.restoring.aligning import aligned
+from graphs.noise2noise.inspection.aligning import aligned
 from graphs.noise2noise.restoring.methods import Learned
 from graphs.noise2noise.restoring.scenes import Capture, Scene, joined
 

@@ -17,7 +17,7 @@ from graphs.noise2noise.data.same_scene import show_one_scene
 from graphs.noise2noise.data.scenes import find_scenes, name_of_scene
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, are_equal, mean_of, read_raster
-from graphs.noise2noise.restoring.aligning import shift_of
+from graphs.noise2noise.inspection.aligning import shift_of
 from graphs.noise2noise.restoring.noise_level import NoiseLevel, noise_level
 from graphs.noise2noise.restoring.shipped import Shown, shown
 

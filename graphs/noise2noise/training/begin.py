@@ -72,6 +72,13 @@ def begin(
     for path, text in {folder.config: settings, **descriptions}.items():
         write_text(path, text)
     _tell_of_copies(session, files, console)
+    if session.shift:
+        console.print(
+            f"Shots of one scene are shifted by up to {session.shift:.1f} pixels, which teaches "
+            "blur: align them first. `blockwright inspect` finds all such scenes; `blockwright "
+            "denoise` aligns what it learns from.",
+            soft_wrap=True,
+        )
     return _run(session, folder, console)
 
 

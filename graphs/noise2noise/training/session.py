@@ -21,6 +21,7 @@ from graphs.noise2noise.data.sources import (
     SyntheticShots,
 )
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.inspection.aligning import shift_of
 from graphs.noise2noise.networks import Architecture, start_from_mean
 from graphs.noise2noise.training.configuration import Configuration, Settled
 from graphs.noise2noise.training.memory import require_memory
@@ -36,6 +37,7 @@ from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Validation
 
 SCENES_FOR_MEAN = 64
+SCENES_FOR_SHIFT, SHOTS_FOR_SHIFT = 3, 3
 NARROW = 512
 """Up to this width the weights fit in any memory; counting them would take a second or two."""
 
@@ -48,6 +50,7 @@ class Session:
         configuration: with nothing left open.
         scenes: the files, and how they were interpreted.
         count: how many scenes there are, including held-out ones.
+        shift: pixels between the shots of a scene, judged by a few; 0 if they are hardly shifted.
         is_validated: whether pictures are held out for validation.
         architecture, net: what is trained.
         training: not yet started.
@@ -56,6 +59,7 @@ class Session:
     configuration: Settled
     scenes: Scenes
     count: int
+    shift: float
     is_validated: bool
     architecture: Architecture
     net: Module
@@ -111,8 +115,16 @@ def prepare(configuration: Configuration) -> Session:
         validate=validate,
         seed=c.seed,
     )
-    is_validated = validate is not None
-    return Session(c, found, len(readings.scenes), is_validated, architecture, net, training)
+    return Session(
+        c,
+        found,
+        len(readings.scenes),
+        _shift(readings.scenes) if found.kind == "shots" else 0.0,
+        validate is not None,
+        architecture,
+        net,
+        training,
+    )
 
 
 def least_side(kind: Kind, crop: int) -> int:
@@ -147,6 +159,12 @@ def _require_room(architecture: Architecture) -> None:
     with torch.device("meta"):
         net = architecture.build()
     require_memory(sum(t.value.tensor.nbytes for t in net.trainable()))
+
+
+def _shift(scenes: Sequence[torch.Tensor]) -> float:
+    """Pixels between the shots of the worst of a few scenes."""
+    some = scenes[:: -(-len(scenes) // SCENES_FOR_SHIFT)]
+    return max(shift_of(list(s[:: -(-len(s) // SHOTS_FOR_SHIFT)].numpy())) for s in some)
 
 
 def _plan(c: Settled) -> Plan:

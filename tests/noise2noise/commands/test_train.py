@@ -76,6 +76,19 @@ def test_shots_that_are_one_file_are_told_of(tmp_path: Path) -> None:
     assert f"{first}/1.png and {second}/1.png are the same, byte for byte" in result.stderr
 
 
+@pytest.mark.parametrize("pixels", [0, 4])
+def test_shots_that_are_shifted_are_told_of(tmp_path: Path, pixels: int) -> None:
+    scene = cat(128, 160)
+    folders = [tmp_path / shot for shot in "ab"]
+    for k, folder in enumerate(folders):
+        shot = noisy(scene.roll(pixels * k, 2)[:, :, 16:144], seed=k, sigma=10)
+        save(folder / "cat.png", shot)
+    result = blockwright("train", *folders, "-o", tmp_path / "run", *SMALL)
+    assert result.exit_code == 0, result.output
+    told = re.search(r"one scene are shifted by up to (4|3\.[5-9])", result.stderr)
+    assert bool(told) == bool(pixels)
+
+
 def test_weights_that_denoise(tmp_path: Path) -> None:
     first, second = shots(tmp_path, count=4, height=64, width=64)
     run = tmp_path / "new" / "run"

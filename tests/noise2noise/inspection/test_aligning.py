@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphs.noise2noise.restoring.aligning import aligned, shift_of
+from graphs.noise2noise.inspection.aligning import aligned, shift_of
 from tests.noise2noise.scenes import cat
 
 PLACES = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=2, max_size=4)
