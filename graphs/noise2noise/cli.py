@@ -6,6 +6,7 @@ sentence, with exit status 2.
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any, NoReturn
 
@@ -62,6 +63,8 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
+    # As an exception, so that nothing half written is left behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if "" in sys.argv[1:]:  # which would be taken for the current folder
         typer.echo("blockwright: an argument is empty; is a shell variable not set?", err=True)
         raise SystemExit(2)

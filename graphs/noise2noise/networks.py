@@ -170,6 +170,8 @@ def load_network(path: Path | None = None) -> Loaded:
             else "the report's network of 32 channels, and it names no other"
         )
         raise InputError(f"the weights in {file} do not fit {what}") from None
+    if not all(bool(values.isfinite().all()) for values in state.values()):
+        raise InputError(f"the weights in {file} are not all finite numbers: nothing can use them")
     if (architecture.offset, architecture.scale) != (0.0, 1.0):
         network = Rescaled(network, architecture.offset, architecture.scale)
     return Loaded(network, architecture)

@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 from PIL import Image
 
 from graphs.noise2noise.demo import ARCHITECTURE
+from graphs.noise2noise.files import LEFTOVERS
 from graphs.noise2noise.interrupt import heeding_interrupts
 from graphs.noise2noise.networks import load_network
 from graphs.noise2noise.training.begin import counted
@@ -112,6 +115,21 @@ def test_train(tmp_path: Path) -> None:
     latest = list_checkpoints(run / "checkpoints")[-1].stem.removeprefix("step-")
     assert stdout.startswith(f"trained on 2 scenes, {counted(int(latest), 'step')}, stopped early")
     assert names(tmp_path) == ["a", "b", "run"]
+
+
+def test_a_program_told_to_end_leaves_no_temporary_file(tmp_path: Path) -> None:
+    noisy = np.random.default_rng(0).integers(0, 256, (2000, 2000), np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
+    paths = tmp_path / "noisy.png", "-o", tmp_path / "clean.tif"
+    command = [sys.executable, "-m", "graphs.noise2noise.cli", "denoise", *map(str, paths)]
+    process = subprocess.Popen([*command, "--method", "model"], cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(LEFTOVERS)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(tmp_path.glob(LEFTOVERS))
+    process.terminate()
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert names(tmp_path) == ["noisy.png"]
 
 
 def test_the_first_is_a_wish_and_the_second_interrupts() -> None:

@@ -70,6 +70,15 @@ def test_the_first_weights_depend_on_the_seed_alone() -> None:
         assert not all(map(torch.equal, first.values(), other.values()))
 
 
+def test_weights_of_a_training_that_diverged(tmp_path: Path) -> None:
+    architecture = Architecture(width=4)
+    net = architecture.build()
+    net.param()[-1][0][0] = float("nan")
+    save_network(tmp_path / "w.safetensors", net, architecture)
+    with pytest.raises(InputError, match=r"weights in .*w\.safetensors are not all finite"):
+        load_network(tmp_path / "w.safetensors")
+
+
 def test_files_that_hold_no_network(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
 

@@ -39,7 +39,7 @@ def denoise(
         Literal["auto", "model", "zero-shot", "repeats", "neighbours"],
         typer.Option(help="How to denoise; by default what fits the pictures."),
     ] = "auto",
-    minutes: Annotated[float, typer.Option(help="How long it may take, roughly.")] = 2.0,
+    minutes: Annotated[float, typer.Option(help="How long it may take to learn, roughly.")] = 2.0,
     average: Annotated[
         bool, typer.Option("--average", help="Make one picture of all shots of a scene.")
     ] = False,

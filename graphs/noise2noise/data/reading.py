@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from graphs.noise2noise.data.course import read_course_pickle
-from graphs.noise2noise.data.scenes import Scenes
+from graphs.noise2noise.data.scenes import Scenes, read_shots
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Raster, Scale, read_raster
 
@@ -68,24 +68,15 @@ def _read_scene(files: Sequence[Path], repeated: bool, size: int) -> torch.Tenso
     """The frames from all files of a scene, (k, C, H, W)."""
     frames: list[torch.Tensor] = []
     for file in files:
-        raster = read_raster(file)
-        if repeated and len(files) == 1:
-            raster = _as_stack(raster, file)
+        is_stack = repeated and len(files) == 1
+        raster = read_shots(file) if is_stack else read_raster(file)
+        if is_stack and raster.frames < 2:
+            raise InputError(f"{file} holds one picture; expected a stack of two or more shots")
         for number in range(raster.frames):
             frame = _values(raster, number)
             _require_fit(file, frame, files[0], frames, size)
             frames.append(frame)
     return torch.stack(frames)
-
-
-def _as_stack(raster: Raster, file: Path) -> Raster:
-    """Interpret a file as a whole scene, whose frames are the shots."""
-    if raster.frames == 1 and raster.axes == "CYX" and file.suffix.lower() == ".npy":
-        # An array of a few pictures looks like one picture with a few channels.
-        return Raster(raster.pixels, "IYX")
-    if raster.frames < 2:
-        raise InputError(f"{file} holds one picture; expected a stack of two or more shots")
-    return raster
 
 
 def _values(raster: Raster, frame: int) -> torch.Tensor:

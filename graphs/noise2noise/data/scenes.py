@@ -12,7 +12,7 @@ from graphs.noise2noise.data.course import is_course
 from graphs.noise2noise.data.folders import bursts_in, files_in, holds_folders
 from graphs.noise2noise.data.same_scene import kind_of, show_one_scene
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import list_pictures, read_raster
+from graphs.noise2noise.images import Raster, list_pictures, read_raster
 
 SCENE, SHOT = "{scene}", "{shot}"
 """The placeholders in patterns for the names of scenes and shots."""
@@ -202,7 +202,7 @@ def _in_folder(folder: Path) -> Scenes:
                 raise InputError(f"{first} is the only shot in its folder; expected two or more")
         return Scenes("shots", groups, "a folder of bursts, one in each folder inside")
     files = files_in(folder)
-    stacked = [file for file in files if read_raster(file).frames > 1]
+    stacked = [file for file in files if read_shots(file).frames > 1]
     if not stacked:
         why = "a folder of single noisy pictures"
         if _show_one_scene(files):
@@ -212,6 +212,19 @@ def _in_folder(folder: Path) -> Scenes:
         single = next(file for file in files if file not in stacked)
         raise InputError(f"{stacked[0]} is a stack of shots and {single} is not: train on one kind")
     return Scenes("shots", [[file] for file in files], "a folder of stacks of repeated shots")
+
+
+def read_shots(file: Path) -> Raster:
+    """Read a file that may be a whole scene: an array of three axes is a stack in any case.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    raster = read_raster(file)
+    if raster.frames == 1 and raster.axes == "CYX" and file.suffix.lower() == ".npy":
+        # An array of a few pictures looks like one picture with a few channels.
+        return Raster(raster.pixels, "IYX")
+    return raster
 
 
 def _of_files(files: Sequence[Path]) -> Scenes:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from graphs.noise2noise.data.course import is_course, read_course_pickle
-from graphs.noise2noise.data.scenes import SCENE, find_scenes, name_of_scene, reference_of
+from graphs.noise2noise.data.scenes import (
+    SCENE,
+    find_scenes,
+    name_of_scene,
+    read_shots,
+    reference_of,
+)
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images import read_raster
+from graphs.noise2noise.images import Raster, read_raster
 from graphs.noise2noise.inspection.scene import Scene
 
 MOST_SHOTS = 32
@@ -26,6 +32,7 @@ class SceneFiles:
 
     name: str
     files: Sequence[Path]
+    may_be_stack: bool
     reference: Path | None = None
 
 
@@ -43,8 +50,11 @@ def find_scene_files(
     Raises:
         InputError: the files do not form scenes, or a scene has no reference.
     """
-    groups = find_scenes(paths, pattern).groups
-    found = [SceneFiles(name_of_scene(group, pattern), group) for group in groups]
+    scenes = find_scenes(paths, pattern)
+    found = [
+        SceneFiles(name_of_scene(group, pattern), group, scenes.kind == "shots" and len(group) == 1)
+        for group in scenes.groups
+    ]
     if reference is None:
         return found
     if is_course(paths):
@@ -54,9 +64,7 @@ def find_scene_files(
             f"{reference} is one reference for {len(found)} scenes; expected a folder, or a path "
             f"with {SCENE} in it"
         )
-    return [
-        SceneFiles(scene.name, scene.files, reference_of(scene.name, reference)) for scene in found
-    ]
+    return [replace(scene, reference=reference_of(scene.name, reference)) for scene in found]
 
 
 def read_scene(found: SceneFiles) -> Scene:
@@ -69,14 +77,15 @@ def read_scene(found: SceneFiles) -> Scene:
     """
     if is_course(found.files):
         return Scene(found.name, _side_by_side(found.files))
-    frames = [(file, frame) for file in found.files for frame in range(read_raster(file).frames)]
+    read = read_shots if found.may_be_stack else read_raster
+    frames = [(file, frame) for file in found.files for frame in range(read(file).frames)]
     every = -(-len(frames) // MOST_SHOTS)
-    shots = [_planes(file, frame) for file, frame in frames[::every]]
+    shots = [_planes(file, read(file), frame) for file, frame in frames[::every]]
     for (file, _), shot in zip(frames[::every], shots, strict=True):
         _require_alike(file, shot, found.files[0], shots[0])
     reference = None
     if found.reference is not None:
-        reference = _planes(found.reference, 0)
+        reference = _planes(found.reference, read_raster(found.reference), 0)
         _require_alike(found.reference, reference, found.files[0], shots[0])
     iso = read_raster(found.files[0]).metadata.iso
     return Scene(found.name, np.stack(shots), reference, iso)
@@ -96,8 +105,7 @@ def _side_by_side(pickles: Sequence[Path]) -> np.ndarray:
     return grid.transpose(0, 3, 1, 4, 2, 5).reshape(2, channels, side * height, side * width)
 
 
-def _planes(file: Path, frame: int) -> np.ndarray:
-    raster = read_raster(file)
+def _planes(file: Path, raster: Raster, frame: int) -> np.ndarray:
     planes = np.asarray(raster.planes(frame))
     _require_side(file, planes)
     return planes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,9 @@ from graphs.noise2noise.inspection.scene import middle
 FINE, COARSE = 2.0, 24.0
 STEPS_A_PIXEL = 20
 MOST_ROWS = 1024
+SURE = 3.0
+"""Standard errors by which two positions must differ to be different for certain."""
+
 ROUNDS = 3
 """How often two shots are registered, less being left to find each time."""
 
@@ -49,13 +52,18 @@ def misalignment(found: Sequence[Shift]) -> float:
     return max(certain, default=0.0)
 
 
+def largest_uncertain(found: Sequence[Shift]) -> float:
+    """Pixels that two shots may lie apart without a certain sign of it."""
+    return max(SURE * float(np.hypot(a.uncertainty, b.uncertainty)) for a, b in pairwise(found))
+
+
 def distance(a: Shift, b: Shift) -> float:
     """Pixels between two positions."""
     return float(np.hypot(a.rows - b.rows, a.columns - b.columns))
 
 
 def _differ(a: Shift, b: Shift) -> bool:
-    return distance(a, b) > 3 * float(np.hypot(a.uncertainty, b.uncertainty))
+    return distance(a, b) > SURE * float(np.hypot(a.uncertainty, b.uncertainty))
 
 
 def shift_between(first: np.ndarray, second: np.ndarray) -> Shift:

@@ -10,6 +10,7 @@ from rich.table import Table
 from graphs.noise2noise.inspection.advice import Advice
 from graphs.noise2noise.inspection.differences import NoiseOfPair
 from graphs.noise2noise.inspection.findings import Findings
+from graphs.noise2noise.inspection.registration import largest_uncertain
 from graphs.noise2noise.inspection.single import NoiseOfOne
 
 NAMED = 3
@@ -27,6 +28,10 @@ COLUMNS = (
     ("brightness\nstrays", "right"),
     ("clipped", "right"),
 )
+
+
+FAR = 10.0
+"""Pixels beyond which a bound on a shift says nothing."""
 
 
 def findings_table(findings: Sequence[Findings]) -> Table:
@@ -50,6 +55,14 @@ def advice_text(advice: Sequence[Advice], scenes: int, width: int = 88) -> str:
     return "\n".join(paragraphs)
 
 
+def _shift(scene: Findings) -> str:
+    """Pixels between the shots furthest apart or, if that is not certain, the most it may be."""
+    if scene.misalignment:
+        return f"{scene.misalignment:.1f}"
+    most = largest_uncertain(scene.positions)
+    return f"<{most:.1f}" if most < FAR else "?"
+
+
 def _cells(scene: Findings) -> tuple[str, ...]:
     noise = scene.noise
     sigma = "" if noise is None else _listed(noise.sigma)
@@ -62,7 +75,7 @@ def _cells(scene: Findings) -> tuple[str, ...]:
         lags = " ".join(f"{max(pair, key=abs):.2f}" for pair in pairs)
         shared = f"<{max(min(pair.noise.shared_at_most for pair in scene.pairs), 0.01):.2f}"
     if scene.shots > 1:
-        shift = f"{scene.misalignment:.1f}"
+        shift = _shift(scene)
         straying = f"{scene.straying:.1%}"
     size = f"{scene.width}x{scene.height}" + (f"x{scene.channels}" if scene.channels > 1 else "")
     clipped = f"{sum(scene.clipped):.2%}"

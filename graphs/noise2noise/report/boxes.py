@@ -71,7 +71,7 @@ def _box(nodes: list[Node]) -> Box:
     head, *followers = nodes
     parameters = list(dict.fromkeys(p for node in nodes for p in _parameters(node)))
     lines = [_title(node) for node in followers if not _is_bias(node)]
-    hints = [f"{node.operator.name} at {node.provenance}" for node in nodes if node.inputs]
+    hints = [f"{node.operator.name}: {node.spec}" for node in nodes if node.inputs]
     hints += [f"{parameter.name}: {list(parameter.tensor.shape)}" for parameter in parameters]
     kind = "weights" if parameters else "plain"
     return Box(

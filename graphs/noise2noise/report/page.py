@@ -65,7 +65,7 @@ def render(report: RunReport) -> str:
         pictures=[_shown(comparison) for comparison in report.comparisons],
         gain=f"{RESIDUAL_GAIN:g}",
         losses=_chart(report.losses, "loss"),
-        qualities=_chart(report.qualities, "estimated PSNR, dB"),
+        qualities=_chart(report.qualities, "estimated PSNR of all held-out crops as one, dB"),
         drawing=draw_graph(report.graph),
         memory=_memory(work) if work else "",
         peak=bytes_text(work.peak_bytes) if work else "",

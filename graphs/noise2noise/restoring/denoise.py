@@ -6,20 +6,23 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import prod
 from pathlib import Path
 
 from rich.console import Console
 
-from graphs.noise2noise.networks import Loaded, load_network
-from graphs.noise2noise.restoring.examples import series_in
-from graphs.noise2noise.restoring.job import Job, Kind, Task
+from graphs.module import Module
+from graphs.noise2noise.networks import load_network
+from graphs.noise2noise.restoring.cleaner import Shape
+from graphs.noise2noise.restoring.job import Job, Task
 from graphs.noise2noise.restoring.lessons import Lesson, lesson_on
-from graphs.noise2noise.restoring.methods import Choice, choose
+from graphs.noise2noise.restoring.methods import Choice
 from graphs.noise2noise.restoring.noise_level import NoiseLevel
 from graphs.noise2noise.restoring.options import Options
 from graphs.noise2noise.restoring.restorer import Restorer
 from graphs.noise2noise.restoring.scales import as_read, as_seen, lies_far
 from graphs.noise2noise.restoring.scenes import Capture
+from graphs.noise2noise.restoring.sharing_out import by_kind, known_and_others
 from graphs.noise2noise.restoring.shipped import Shown, cleaner_for
 from graphs.noise2noise.restoring.telling import (
     count_files,
@@ -92,7 +95,8 @@ class _Work:
 def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
     options = job.options
     loaded = load_network(options.model)
-    _require_possible(job, job.tasks())
+    restore = _restorer(job, loaded.network, loaded.architecture.channels)
+    _require_memory(restore, _require_possible(job, job.tasks()))
     # The user's own weights were trained on values as read from files and on single shots.
     tasks = job.tasks() if options.model else (task.of_mean() for task in job.tasks())
     shown = as_read if options.model else as_seen
@@ -104,7 +108,7 @@ def _by_weights_asked_for(job: Job) -> Iterator[_Work]:
             f"the numbers of {job.first.name} lie far beyond those that the network was "
             "trained on: what it makes of them may be worth nothing"
         )
-    yield _Work(choice, chain([first], tasks), _restorer(job, loaded), shown)
+    yield _Work(choice, chain([first], tasks), restore, shown)
 
 
 def _by_what_fits(job: Job) -> Iterator[_Work]:
@@ -113,83 +117,55 @@ def _by_what_fits(job: Job) -> Iterator[_Work]:
     _require_possible(job, tasks)
     method = job.options.method
     assert method != "model", "which learns nothing"
-    kinds = _by_kind(tasks, apart=method != "repeats")
-    known, others = _known_and_others(kinds) if method is None else ([], kinds)
+    kinds = by_kind(tasks, apart=method != "repeats")
+    known, others = known_and_others(kinds) if method is None else ([], kinds)
     # Before writing anything: if a picture cannot be learned from, no file is written.
     seconds = TRAINING_SHARE * job.options.seconds / max(len(others), 1)
     lessons = [lesson_on(kind, method, seconds, job.options.seed) for kind in others]
+    restorers = [_restorer(job, lesson.network, lesson.channels) for lesson in lessons]
+    for kind, restore in zip(others, restorers, strict=True):
+        _require_memory(restore, _shapes(kind))
     if method is None:
         tell_of_unlike(job, tasks)
     if known:
+        loaded = load_network()
+        restore = _restorer(job, loaded.network, loaded.architecture.channels)
+        _require_memory(restore, _shapes(known))
         choice = Choice("model", f"{WEIGHTS}: they know such noise")
         files = job.files - sum(map(count_files, others))
         tell(job, choice, known[0].scene.captures[0], part_of(job, files))
-        yield _Work(choice, known, _restorer(job, load_network()), as_seen)
-    for lesson in lessons:
-        yield _learned(job, lesson)
+        yield _Work(choice, known, restore, as_seen)
+    for lesson, restore in zip(lessons, restorers, strict=True):
+        yield _learned(job, lesson, restore)
 
 
-def _require_possible(job: Job, tasks: Iterable[Task]) -> None:
-    """Check every task before anything is done, and say which means will be blurred."""
+def _require_possible(job: Job, tasks: Iterable[Task]) -> list[Shape]:
+    """Check every task before anything is done, and say which means will be blurred.
+
+    Returns the pictures' shapes.
+    """
+    shapes = []
     for task in tasks:
         task.require_possible()
+        shapes += _shapes([task])
         if job.options.average:
             tell_of_drift(job, task.scene)
+    return shapes
 
 
-def _by_kind(tasks: Sequence[Task], *, apart: bool) -> list[list[Task]]:
-    """Groups of tasks from which one network can learn.
-
-    If ``apart``, a scene whose shots do not look alike is split into its files.
-    """
-    kinds: dict[Kind, list[Task]] = {}
-    for task in tasks:
-        for kind, part in task.parts(apart=apart and not task.scene.is_one):
-            kinds.setdefault(kind, []).append(part)
-    return list(kinds.values())
+def _shapes(tasks: Sequence[Task]) -> list[Shape]:
+    rasters = (raster for task in tasks for raster in task.scene.rasters)
+    return [(1, raster.channels, *raster.size) for raster in rasters]
 
 
-def _known_and_others(kinds: Sequence[Sequence[Task]]) -> tuple[list[Task], list[list[Task]]]:
-    """The tasks for the shipped weights and, grouped by kind, those to learn from.
-
-    If the noise is white, the shipped weights clean the mean of shots better than a network learned
-    from the shots cleans each of them. If each shot is to be cleaned, though, the other shots may
-    tell more than the weights.
-    """
-    known: list[Task] = []
-    others: list[list[Task]] = []
-    for kind in kinds:
-        seen = [(task, task.of_mean()) for task in kind]
-        # Checked only where some are known, because it looks at all pixels.
-        may = any(_is_known(*both) for both in seen)
-        may = may and (kind[0].average or not _tell_more(kind))
-        known += [mean for task, mean in seen if may and _is_known(task, mean)]
-        others.append([task for task, mean in seen if not (may and _is_known(task, mean))])
-    return known, [kind for kind in others if kind]
+def _require_memory(restore: Restorer, shapes: Iterable[Shape]) -> None:
+    """Check that the largest picture of each number of channels can be cleaned."""
+    largest = {shape[1]: shape for shape in sorted(shapes, key=prod)}
+    for shape in largest.values():
+        restore.require_memory(shape)
 
 
-def _tell_more(tasks: Sequence[Task]) -> bool:
-    """Whether they are repeats from which more can be learned than the weights know.
-
-    Shifted ones are aligned to whole pixels only, so they tell more where the weights do less well.
-    """
-    scenes = [task.scene for task in tasks]
-    if choose(scenes)[0] != "repeats":
-        return False
-    shown = [capture.shown for scene in scenes for capture in scene.captures]
-    share_noise = any(seen and seen.shared for seen in shown)
-    return share_noise or not any(series.shift for series in series_in(scenes))
-
-
-def _is_known(task: Task, mean: Task) -> bool:
-    """Whether the shipped weights are sure to know the noise of a task, or that of its mean."""
-    seen = [capture.shown for capture in mean.scene.captures]
-    if mean is not task and any(shown and shown.shared for shown in seen):
-        return False
-    return all(shown and shown.is_sure for shown in seen)
-
-
-def _learned(job: Job, lesson: Lesson) -> _Work:
+def _learned(job: Job, lesson: Lesson, restore: Restorer) -> _Work:
     part = part_of(job, count_files(lesson.tasks))
     first = lesson.tasks[0].scene.captures[0]
     tell(job, lesson.choice, first, part and f"{part}, {lesson.kind}")
@@ -201,13 +177,11 @@ def _learned(job: Job, lesson: Lesson) -> _Work:
             "of them is worth nothing"
         )
     watch(lesson.training.run(), job.console)
-    restore = Restorer(lesson.network, lesson.channels, max_bytes=job.options.max_bytes)
     return _Work(lesson.choice, lesson.tasks, restore, lesson.shown)
 
 
-def _restorer(job: Job, loaded: Loaded) -> Restorer:
-    channels = loaded.architecture.channels
-    return Restorer(loaded.network, channels, max_bytes=job.options.max_bytes)
+def _restorer(job: Job, network: Module, channels: int) -> Restorer:
+    return Restorer(network, channels, max_bytes=job.options.max_bytes)
 
 
 def _write(job: Job, work: _Work) -> Iterator[tuple[Path, NoiseLevel | None]]:

@@ -76,15 +76,11 @@ class Restorer(Cleaner):
         Raises:
             InputError: not even the smallest tile fits in the memory allowed.
         """
-        count, channels, height, width = shape
-        padded = (
-            up_to_multiple(height, self.field.rows.multiple),
-            up_to_multiple(width, self.field.columns.multiple),
-        )
-        several = count if channels == self._channels else count * channels
-        side = self.tile(several, *padded)
-        tiles = list(cover(*padded, *side, self.field))
-        program = self._program_for(tiles, several, *side)
+        count, height, width = self._seen(shape)
+        side = self.tile(count, height, width)
+        tiles = list(cover(height, width, *side, self.field))
+        program = self._program_for(tiles, count, *side)
+        height, width = shape[2:]
         done = 0
         for tile in tiles:
             clean = self._through(program, _extended(read, tile, height, width))
@@ -96,6 +92,23 @@ class Restorer(Cleaner):
             )
             done += (rows.keep_stop - rows.keep_start) * (columns.keep_stop - columns.keep_start)
             advance(done / (height * width))
+
+    def require_memory(self, shape: Shape) -> None:
+        """Check that pictures (N, C, H, W) can be cleaned in the memory allowed.
+
+        Raises:
+            InputError: not even the smallest tile fits.
+        """
+        self.tile(*self._seen(shape))
+
+    def _seen(self, shape: Shape) -> tuple[int, int, int]:
+        """Number, height and width of the pictures that the network is given for some pictures."""
+        count, channels, height, width = shape
+        return (
+            count if channels == self._channels else count * channels,
+            up_to_multiple(height, self.field.rows.multiple),
+            up_to_multiple(width, self.field.columns.multiple),
+        )
 
     def _through(self, program: Program, noisy: torch.Tensor) -> torch.Tensor:
         count, channels = noisy.shape[:2]

@@ -428,3 +428,16 @@ def test_too_little_memory(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].endswith("pixels; allowed are 1,000")
     assert names(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("method", ["model", "neighbours"])
+def test_too_little_memory_for_one_of_several(tmp_path: Path, method: str) -> None:
+    """Nothing is written if one of the pictures cannot be."""
+    small, large = (noisy(cat(side, side)) for side in (16, 260))
+    pictures = save(tmp_path / "a.png", small), save(tmp_path / "b.png", large.repeat(1, 2, 2))
+    memory = {"model": "20M", "neighbours": "500K"}[method]
+    options = ("--method", method, "--max-memory", memory)
+    result = blockwright("denoise", *pictures, "-o", tmp_path / "out", *options)
+    assert result.exit_code == 2, result.output
+    assert "bytes for its smallest tile" in result.stderr
+    assert names(tmp_path) == ["a.png", "b.png"]

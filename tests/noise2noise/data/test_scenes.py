@@ -13,6 +13,7 @@ from graphs.noise2noise.data.holding_out import hold_out
 from graphs.noise2noise.data.reading import Readings, read_scenes
 from graphs.noise2noise.data.scenes import find_scenes
 from graphs.noise2noise.errors import InputError
+from graphs.noise2noise.inspection.loading import find_scene_files, read_scene
 from tests.noise2noise.scenes import bytes_of, cat, noisy, save, shots
 
 
@@ -117,15 +118,22 @@ def test_a_folder_of_stacks_of_bursts_or_of_single_pictures(tmp_path: Path) -> N
     (tmp_path / "stacks").mkdir()
     for name in "xy":
         tifffile.imwrite(tmp_path / "stacks" / f"{name}.tif", pages, photometric="minisblack")
+    (tmp_path / "arrays").mkdir()
+    for name in "xy":  # of three frames, which would pass for three channels
+        np.save(tmp_path / "arrays" / f"{name}.npy", pages[:3])
     for burst in "pq":
         for k in range(3):
             save(tmp_path / "bursts" / burst / f"{k}.png", grey(k))
     for k in range(3):
         save(tmp_path / "single" / f"{k}.png", grey(k))
-    kinds = {name: find_scenes([tmp_path / name]) for name in ("stacks", "bursts", "single")}
-    assert [found.kind for found in kinds.values()] == ["shots", "shots", "single"]
+    names = ("stacks", "arrays", "bursts", "single")
+    kinds = {name: find_scenes([tmp_path / name]) for name in names}
+    assert [found.kind for found in kinds.values()] == ["shots", "shots", "shots", "single"]
     shapes = {name: [len(s) for s in read_scenes(f, 32).scenes] for name, f in kinds.items()}
-    assert shapes == {"stacks": [5, 5], "bursts": [3, 3], "single": [1, 1, 1]}
+    assert shapes == {"stacks": [5, 5], "arrays": [3, 3], "bursts": [3, 3], "single": [1, 1, 1]}
+    for name, count in (("stacks", 5), ("arrays", 3)):
+        inspected = [read_scene(files) for files in find_scene_files([tmp_path / name])]
+        assert [scene.shots.shape for scene in inspected] == [(count, 1, *pages.shape[1:])] * 2
 
 
 def test_files_of_one_scene_and_of_several(tmp_path: Path) -> None:

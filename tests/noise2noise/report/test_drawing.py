@@ -33,7 +33,7 @@ def test_a_convolution_its_bias_and_its_activation_are_one_box() -> None:
     assert convolution.kind == "weights"
     assert "w: [4, 3, 3, 3]" in convolution.hint
     assert "b: [4]" in convolution.hint
-    assert "test_drawing.py" in convolution.hint
+    assert "relu: float32[N, 4, 4, 4]" in convolution.hint
 
 
 def test_what_is_read_twice_or_changes_shape_begins_a_box() -> None:
