@@ -116,8 +116,7 @@ def _neighbours(scene: Findings) -> Remark | None:
         "noise correlated between neighbours",
         f"the noise of neighbouring pixels correlates {noise.correlation:.2f}. Noise2Noise does "
         "not mind, for shots are independent still; what takes pixels for independent does: "
-        "zero-shot, Neighbor2Neighbor and the shipped weights keep much of the noise, and "
-        "so do the classical filters",
+        "zero-shot, Neighbor2Neighbor and the classical filters keep much of the noise",
         noise.correlation,
     )
 
