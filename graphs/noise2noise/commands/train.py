@@ -162,6 +162,8 @@ def train(
         report = _report(outcome, console)
         summary, text = _results(outcome, report)
         print_result(summary, text, as_json=as_json)
+        if report is None:
+            raise typer.Exit(2)
 
 
 def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,3 +112,19 @@ def test_the_command(tmp_path: Path) -> None:
     assert "report.html" not in names(run)
     said = complaint("report", tmp_path / "none")
     assert said == f"there is no run in {tmp_path / 'none'}: it has no config.toml"
+
+
+def test_a_disk_that_is_full_when_the_page_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training counts, but the command says that something is missing."""
+
+    def full(folder: RunFolder) -> RunReport:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("graphs.noise2noise.report.run_report.write_run_report", full)
+    run = tmp_path / "run"
+    result = blockwright("train", *shots(tmp_path), "-o", run, *SMALL, *BRIEF)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "No report: [Errno 28] No space left on device"
+    assert f"weights: {run / 'best.safetensors'}" in result.stdout
