@@ -21,7 +21,8 @@ class TiffLayout:
         byteorder: ``<`` or ``>``.
         resolution: horizontal and vertical, as fractions, in ``resolutionunit``.
         tags: those that do not concern the layout: descriptions, colour profile, ...
-        descriptions: of every page, if a page other than the first has one.
+        page_texts: descriptions and times of all pages, by the tag's number, if a page other than
+            the first has one.
     """
 
     byteorder: Literal["<", ">"]
@@ -33,7 +34,7 @@ class TiffLayout:
     resolution: tuple[tuple[int, int], tuple[int, int]] | None
     resolutionunit: int
     tags: tuple[Tag, ...]
-    descriptions: tuple[bytes, ...]
+    page_texts: Mapping[int, tuple[bytes, ...]]
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,8 @@ from graphs.noise2noise.images.metadata import Metadata, Tag, TiffLayout
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import IN_MEMORY, reserve, spooled
 from graphs.noise2noise.images.tiff_damage import complaints, require_whole
-from graphs.noise2noise.images.tiff_descriptions import (
-    DESCRIPTION,
-    PLACEHOLDER,
-    describe,
-    descriptions_of,
-)
 from graphs.noise2noise.images.tiff_exif import add_directories, directories_in
+from graphs.noise2noise.images.tiff_page_texts import placeholder, texts_of_pages, write_texts
 
 _COLORMAP = 320
 _CARRIED = frozenset(
@@ -118,8 +113,8 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
 
 def _add_metadata(path: Path, metadata: Metadata) -> None:
     """Add the metadata that tifffile does not write."""
-    if metadata.tiff and metadata.tiff.descriptions:
-        describe(path, metadata.tiff.descriptions)
+    if metadata.tiff and metadata.tiff.page_texts:
+        write_texts(path, metadata.tiff.page_texts)
     add_directories(path, directories_of(metadata.info.get("exif", b"")))
 
 
@@ -182,7 +177,7 @@ def _layout(file: tifffile.TiffFile, page: tifffile.TiffPage) -> TiffLayout:
         resolution=resolution,
         resolutionunit=page.resolutionunit,
         tags=tuple(_packed(tag) for tag in page.tags if tag.code in _CARRIED),
-        descriptions=descriptions_of(file),
+        page_texts=texts_of_pages(file),
     )
 
 
@@ -209,9 +204,10 @@ def _info(page: tifffile.TiffPage) -> dict[str, Any]:
 
 def _options_from(layout: TiffLayout) -> dict[str, Any]:
     """Options with which tifffile writes a file in the layout of another."""
-    tags = layout.tags
-    if layout.descriptions:
-        tags = (PLACEHOLDER, *(tag for tag in tags if tag[0] != DESCRIPTION))
+    tags = (
+        *map(placeholder, layout.page_texts),
+        *(tag for tag in layout.tags if tag[0] not in layout.page_texts),
+    )
     return {
         "byteorder": layout.byteorder,
         "photometric": layout.photometric,

@@ -248,13 +248,15 @@ def test_photoshop_and_iptc_in_jpeg(tmp_path: Path) -> None:
 @pytest.mark.parametrize("texts", [["first", "the second", ""], ["", "second", "3"]])
 def test_every_page_of_a_tiff(texts: list[str], compression: str | None, tmp_path: Path) -> None:
     pixels = numbers((3, 9, 8), "uint16")
+    times = [f"2026:11:29 12:00:0{second}" for second in range(3)]
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
-        for frame, text in zip(pixels, texts, strict=True):
+        for frame, text, time in zip(pixels, texts, times, strict=True):
             file.write(
                 frame,
                 contiguous=False,
                 metadata=None,
                 description=text or None,
+                datetime=time,
                 compression=compression,
                 extratags=[(ORIENTATION, "H", 1, 6, True)],
             )
@@ -264,6 +266,7 @@ def test_every_page_of_a_tiff(texts: list[str], compression: str | None, tmp_pat
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         pages = [page.aspage() for page in file.pages]
         assert [page.description for page in pages] == texts
+        assert [page.tags.valueof("DateTime") for page in pages] == times
         assert [page.tags.valueof(ORIENTATION) for page in pages] == [6, 6, 6]
     np.testing.assert_array_equal(read_raster(tmp_path / "b.tif").pixels, pixels)
 
