@@ -145,7 +145,7 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 def test_a_process_forked_during_a_run_can_run() -> None:
     """The thread that holds the pool's lock does not exist in the new process."""
-    long, short = convolving(512, threads=2), convolving(64, threads=2)
+    long, short = convolving(512, threads=2), convolving(32, threads=2)
     expected = short().clone()
     with running(long) as thread:
         child = os.fork()
@@ -157,9 +157,9 @@ def test_a_process_forked_during_a_run_can_run() -> None:
 
 
 def test_on_one_thread_each_programs_run_at_the_same_time() -> None:
-    long, short = convolving(512, threads=1), convolving(64, threads=1)
+    long, short = convolving(512, threads=1), convolving(32, threads=1)
     with running(long) as thread:
-        for _ in range(20):
+        for _ in range(5):
             short()
         assert thread.is_alive()
 
@@ -185,7 +185,7 @@ def running(work: Callable[[], object]) -> Iterator[threading.Thread]:
     """While a thread is in the middle of some work."""
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(0.05)
+    time.sleep(0.02)
     yield thread
     thread.join()
 
