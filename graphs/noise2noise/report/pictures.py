@@ -64,8 +64,9 @@ def run_pictures(c: Settled, restore: Restore) -> RunPictures:
     readings = read_scenes(found, needed)
     scenes = [_values(scene, readings) for scene in readings.scenes]
     held_out = hold_out(scenes, c.validation, needed, c.seed)[1] if c.validation else []
-    if found.kind in ("shots", "course") and c.loss == "l2" and held_out:
-        pairs = list(islice(_pairs(held_out, restore), ESTIMATED))
+    if found.kind != "single" and c.loss == "l2" and held_out:
+        shots = held_out if c.noise is None else _noisy_shots(held_out, c.noise, c.seed)
+        pairs = list(islice(_pairs(shots, restore), ESTIMATED))
         noisy = [HeldOutPair(p.first, p.second, p.first, p.second) for p in pairs]
         shown = _shown(found, scenes, held_out, c, restore)
         return RunPictures(found.kind, shown, estimate_quality(pairs), estimate_quality(noisy))
@@ -77,6 +78,15 @@ def _values(scene: torch.Tensor, readings: Readings) -> torch.Tensor:
     if not scene.is_floating_point():
         return scene.float() / 255
     return scene * readings.scale + readings.offset
+
+
+def _noisy_shots(clean: Sequence[torch.Tensor], noise: str, seed: int) -> list[torch.Tensor]:
+    """Two shots of each clean picture (1, C, H, W)."""
+    add = parse_noise(noise)
+    return [
+        add(picture.expand(2, -1, -1, -1), generator_for(seed, number, 4)).pixels
+        for number, picture in enumerate(clean)
+    ]
 
 
 def _pairs(scenes: Sequence[torch.Tensor], restore: Restore) -> Iterator[HeldOutPair]:
