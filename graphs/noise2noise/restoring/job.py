@@ -57,9 +57,7 @@ class Task:
         Raises:
             InputError: they do not, or they cannot.
         """
-        files = len(self.scene.captures)
-        difference = self.scene.difference or (self.scene.drift if files > 1 else None)
-        if self.average and difference:
+        if self.average and (difference := self._difference()):
             raise InputError(
                 f"{self._what} {difference}, so {self.targets[0]} cannot be their mean; "
                 "name a folder for the results, and no --average"
@@ -69,6 +67,11 @@ class Task:
         for target, (capture, *_) in self.results():
             raster = capture.raster
             require_fit(target, raster.first_frame() if self.average else raster)
+
+    def _difference(self) -> str | None:
+        """Why its pictures have no mean, as a predicate; a stack may drift."""
+        is_stack = len(self.scene.captures) == 1
+        return self.scene.difference or (None if is_stack else self.scene.drift)
 
     @property
     def _what(self) -> str:
