@@ -119,26 +119,32 @@ def test_shifted_shots_that_share_noise_are_learned_from(tmp_path: Path) -> None
     assert re.search("method: repeats, .*\nthe shots are shifted against one another", told)
 
 
+ALIGNED = (
+    r"the shots are shifted against one another by up to [78]\.\d pixels: "
+    "what is learned from them is aligned first"
+)
+
+
 @pytest.mark.usefixtures("_long_enough_to_learn", "_without_weights")
-@pytest.mark.parametrize("is_told", [True, False])
-def test_shifted_shots_are_aligned_to_learn_from(tmp_path: Path, is_told: bool) -> None:
-    burst, still = (shifted_shots(tmp_path / name / "a", by) for name, by in (("b", 4), ("s", 0)))
-    sources = [tmp_path / "b"] if is_told else burst
-    told = denoised(*sources, "-o", tmp_path / "out")
+def test_shifted_shots_are_aligned_to_learn_from(tmp_path: Path) -> None:
+    burst = shifted_shots(tmp_path / "b" / "a", 4)
+    shifted_shots(tmp_path / "s" / "a", 0)
+    told = denoised(tmp_path / "b", "-o", tmp_path / "out")
     assert "method: repeats" in told
-    assert re.search(
-        r"the shots are shifted against one another by up to [78]\.\d pixels: what is learned "
-        "from them is aligned first",
-        told,
-    )
-    assert "shifted" not in denoised(tmp_path / "s", "-o", tmp_path / "out-still")
-    folder = tmp_path / "out" / "a" if is_told else tmp_path / "out"
-    for k, clean in enumerate(shifted_scenes(4)):
-        shifted = psnr(load(folder / f"{k}.png"), clean)
-        unshifted = psnr(load(tmp_path / "out-still" / "a" / f"{k}.png"), shifted_scenes(0)[k])
-        assert shifted > psnr(load(burst[k]), clean) + 1
-        assert shifted > unshifted - 0.5
-    assert len(still) == 3
+    assert re.search(ALIGNED, told)
+    assert "shifted" not in denoised(tmp_path / "s", "-o", tmp_path / "still")
+    scenes = zip(shifted_scenes(4), shifted_scenes(0), strict=True)
+    for k, (clean, unmoved) in enumerate(scenes):
+        found = psnr(load(tmp_path / "out" / "a" / f"{k}.png"), clean)
+        assert found > psnr(load(burst[k]), clean) + 1
+        assert found > psnr(load(tmp_path / "still" / "a" / f"{k}.png"), unmoved) - 0.5
+
+
+@pytest.mark.usefixtures("_without_weights")
+def test_shots_that_nothing_names_are_aligned_too(tmp_path: Path) -> None:
+    told = denoised(*shifted_shots(tmp_path, 4), "-o", tmp_path / "out")
+    assert "method: repeats, 3 shots of one scene" in told
+    assert re.search(ALIGNED, told)
 
 
 def drifting_stack(folder: Path, pixels: int) -> Path:
