@@ -59,9 +59,9 @@ class Tasks:
         return replace(
             self,
             inputs=inputs,
-            consumers=_reversed(inputs),
+            consumers=reversed_links(inputs),
             reads=reads,
-            readers=_reversed(reads),
+            readers=reversed_links(reads),
         )
 
 
@@ -137,9 +137,9 @@ def tasks_of(
         nodes=numbered,
         present=len(present),
         inputs=inputs,
-        consumers=_reversed(inputs),
+        consumers=reversed_links(inputs),
         reads=reads,
-        readers=_reversed(reads),
+        readers=reversed_links(reads),
         nbytes=[own_bytes(node) for node in numbered],
         scratch=[sum(aligned(s.nbytes) for s in footprints[n].workspace) for n in numbered],
         donors=[numbers(footprints[node].donors) for node in numbered],
@@ -148,7 +148,8 @@ def tasks_of(
     )
 
 
-def _reversed(links: Sequence[Sequence[int]]) -> list[list[int]]:
+def reversed_links(links: Sequence[Sequence[int]]) -> list[list[int]]:
+    """For each number, those whose links lead to it."""
     result: list[list[int]] = [[] for _ in links]
     for i, targets in enumerate(links):
         for target in targets:

@@ -45,17 +45,17 @@ def test_feeds_of_named_sizes_that_do_not_fit() -> None:
     with pytest.raises(FeedError, match=r"'x': expected float32\[N, 3\], got float32\[3\]"):
         interpret(graph, {"x": torch.zeros(3)})
     with pytest.raises(FeedError, match="'x': expected a tensor, got float"):
-        interpret(graph, {"x": 1.0})  # type: ignore[dict-item]
+        interpret(graph, {"x": 1.0})
 
 
 def test_what_is_compiled_is_a_graph() -> None:
     with pytest.raises(GraphError, match=r"expected a graph, .* got <x float32"):
-        compile(_graph()[1])  # type: ignore[arg-type]
+        compile(_graph()[1])
 
 
 def test_an_optimizer_has_updates() -> None:
     with pytest.raises(GraphError, match=r"expected an optimizer, such as SGD.* got 0\.1"):
-        compile(_graph()[0], minimize="loss", optimizer=0.1, N=1)  # type: ignore[arg-type]
+        compile(_graph()[0], minimize="loss", optimizer=0.1, N=1)
 
 
 @pytest.mark.parametrize("option", ["device", "tune", "graph"])

@@ -22,7 +22,7 @@ from engine.schedule import by_creation, of_low_peak, tasks_by_stage
 from engine.schedule.bound import least_bytes
 from engine.schedule.greedy import from_the_end, from_the_start
 from engine.schedule.sifting import sift
-from engine.schedule.tasks import Tasks
+from engine.schedule.tasks import Tasks, reversed_links
 from graphs import SGD, GraphBuilder
 from ops import REGISTRY
 from tests.engine.random_graphs import RandomGraph, random_graphs
@@ -36,7 +36,7 @@ def random_tasks(count: int, dice: random.Random) -> Tasks:
         first = max(0, i - dice.choice([2, 4, count]))
         inputs.append(sorted({dice.randrange(first, i) for _ in range(dice.choice([0, 1, 2, 3]))}))
     nbytes = [64 * dice.choice([1, 1, 2, 4, 8, 16]) for _ in range(count)]
-    consumers = consumers_of(inputs)
+    consumers = reversed_links(inputs)
     in_place = [dice.random() < 0.5 for _ in range(count)]
     donors = [
         [j for j in sources if nbytes[j] == nbytes[i]] if in_place[i] else []
@@ -59,26 +59,19 @@ def random_tasks(count: int, dice: random.Random) -> Tasks:
     )
 
 
-def consumers_of(inputs: list[list[int]]) -> list[list[int]]:
-    consumers: list[list[int]] = [[] for _ in inputs]
-    for i, sources in enumerate(inputs):
-        for source in sources:
-            consumers[source].append(i)
-    return consumers
-
-
 def there_and_back(length: int) -> Tasks:
     """A chain, and one back that reads each of its values, as gradients do."""
     forth = [[i - 1] for i in range(1, length + 1)]
     back = [[2 * length - i, i - 1] for i in range(length + 1, 2 * length)]
     inputs = [[], *forth, *back]
+    consumers = reversed_links(inputs)
     return Tasks(
         nodes=[ops.full(value=float(i), shape=(), dtype=DOUBLE) for i in range(2 * length)],
         present=0,
         inputs=inputs,
-        consumers=consumers_of(inputs),
+        consumers=consumers,
         reads=inputs,
-        readers=consumers_of(inputs),
+        readers=consumers,
         nbytes=[64] * (2 * length),
         scratch=[0] * (2 * length),
         donors=[[]] * (2 * length),
