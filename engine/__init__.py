@@ -5,7 +5,7 @@ bind -> rewrite -> gradient -> rewrite -> plan (schedule, kernels, memory) -> Pr
 the order in which a graph meets them:
 
 - graphs: ``graph`` (what is compiled), ``order`` (its nodes, sorted), ``interpret`` (what it means)
-- from graph to graph: ``compile`` (the chain), ``rewrites/``, ``gradient``
+- from graph to graph: ``compile`` (the chain), ``binding``, ``rewrites/``, ``gradient``
 - which code computes a node: ``backends`` (the choice among them), ``lowering`` (by the cost rule:
   ``work``, ``cost``) or ``tuning`` (by measuring); then ``kernels/`` (torch), ``native/`` (C) or
   ``cuda/`` (Triton)

@@ -11,6 +11,7 @@ import torch
 
 from engine.backends import Backend, Request, fall_back, find_backend
 from engine.budget import fit, require_budget
+from engine.device import find_device
 from engine.gradient import gradient
 from engine.graph import Graph, Update
 from engine.native.target import NativeError
@@ -23,9 +24,6 @@ from engine.rewrites.frozen import freeze_parameters
 from engine.runtime import Runtime
 from ops import GraphError, Node
 from ops.provenance import updating
-
-DEVICES = ("cpu", "cuda")
-"""The kinds of devices that programs run on."""
 
 
 class Optimizer(Protocol):
@@ -130,7 +128,7 @@ def compile(
     if minimize is not None and optimizer is not None:
         updates += _updates(bound, minimize, optimizer)
     chosen = Graph(bound.select(shown).outputs, updates)
-    request = Request(backend, _device(device), compute, tune)
+    request = Request(backend, find_device(device), compute, tune)
     return _compile(chosen, [shown], request, check_numerics, rewrites, memory_budget)[0]
 
 
@@ -176,7 +174,11 @@ def compile_stages(
     names = [name for stage in stages for name in stage]
     bound = _bound(Graph(graph.select(names).outputs, graph.updates), graph, sizes)
     return _compile(
-        bound, stages, Request(backend, _device(device), compute, tune), check_numerics, rewrites
+        bound,
+        stages,
+        Request(backend, find_device(device), compute, tune),
+        check_numerics,
+        rewrites,
     )
 
 
@@ -233,23 +235,6 @@ def _updates(graph: Graph, loss: str, optimizer: Optimizer) -> tuple[Update, ...
             for node, slope in zip(parameters, gradients, strict=True)
             for update in optimizer.updates(node, slope)
         )
-
-
-def _device(device: str | torch.device) -> torch.device:
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError):
-        chosen = None
-    if chosen is None or chosen.type not in DEVICES:
-        raise GraphError(f"unknown device {device!r}; expected {' or '.join(DEVICES)}")
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise GraphError(f"device {device!r} was asked for, and torch finds no CUDA device")
-    try:
-        # Resolves "cuda" to a device with an index, like that of tensors on it.
-        return torch.empty(0, device=chosen).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise GraphError(f"torch cannot use the device {device!r}: {reason}") from None
 
 
 OPTIONS = frozenset(signature(compile).parameters)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import networkx
 import torch
 
+from engine.binding import bind_node, names_in_node, require_sizes
 from engine.order import topological
-from ops import Dim, FeedError, GraphError, Node, Parameter, Spec, SpecError
-from ops.dimension import bind_size, surely_differ
+from ops import GraphError, Node, Parameter, Spec
+from ops.dimension import surely_differ
 from ops.leaves import input, parameter
 from ops.operator import Operator
 
@@ -81,7 +82,7 @@ class Graph:
     @property
     def dimensions(self) -> frozenset[str]:
         """The names of the unbound dimensions."""
-        return frozenset[str]().union(*map(_names, self.nodes))
+        return frozenset[str]().union(*map(names_in_node, self.nodes))
 
     def select(self, outputs: Iterable[str]) -> Graph:
         """The part of the graph that the given outputs need, without updates.
@@ -107,11 +108,11 @@ class Graph:
             SpecError: with these sizes, an operator's inputs do not fit, or two dimensions that
                 broadcasting assumed to be equal are not.
         """
-        _require_sizes(self.dimensions, sizes)
+        require_sizes(self.dimensions, sizes)
         leaves: dict[object, Node] = {}
 
         def bound(node: Node) -> Node:
-            result = _infer_again(node, sizes)
+            result = bind_node(node, sizes)
             if node.name is None:
                 return result
             # A parameter that is shared under several names becomes one node.
@@ -227,49 +228,3 @@ def _require_fitting(updates: Iterable[Update]) -> None:
         if target in seen:
             raise GraphError(f"the parameter {target.name!r} is updated twice")
         seen.add(target)
-
-
-def _names(node: Node) -> frozenset[str]:
-    return node.spec.names.union(*map(_names_in_value, node.attributes.values()))
-
-
-def _names_in_value(value: Any) -> frozenset[str]:
-    if isinstance(value, tuple):
-        return frozenset[str]().union(*map(_names_in_value, value))
-    return value.names() if isinstance(value, Dim) else frozenset()
-
-
-def _require_sizes(dimensions: frozenset[str], sizes: Mapping[str, int]) -> None:
-    if missing := sorted(dimensions - set(sizes)):
-        example = ", ".join(f"{name}=32" for name in missing)
-        raise FeedError(f"dimensions without a size: {', '.join(missing)}; give them, as {example}")
-    if unknown := sorted(set(sizes) - dimensions):
-        known = ", ".join(sorted(dimensions)) or "none"
-        raise FeedError(f"the graph has no dimension {', '.join(unknown)} (it has: {known})")
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise FeedError(f"expected a size of at least 0 for dimension {name!r}, got {size!r}")
-
-
-def _infer_again(node: Node, sizes: Mapping[str, int]) -> Node:
-    attributes = {key: _bind_value(value, sizes) for key, value in node.attributes.items()}
-    expected = node.spec.bind(sizes)
-    try:
-        spec = node.operator.infer(*(source.spec for source in node.inputs), **attributes)
-        if spec != expected:
-            raise SpecError(f"expected {node.spec}, that is {expected}, got {spec}")
-    except SpecError as error:
-        given = ", ".join(str(source.spec) for source in node.inputs)
-        raise SpecError(
-            f"{node.operator.name}: {error.reason}\n  given: {given}\n  at {node.provenance}",
-            error.reason,
-        ) from None
-    return replace(node, attributes=MappingProxyType(attributes), spec=spec)
-
-
-def _bind_value(value: Any, sizes: Mapping[str, int]) -> Any:
-    if isinstance(value, Dim):
-        return bind_size(value, sizes)
-    if isinstance(value, tuple):
-        return tuple(_bind_value(item, sizes) for item in value)
-    return value
