@@ -19,23 +19,20 @@ LEAST_SIDE = 16
 def examples_of(scenes: Sequence[Scene], scale: Scale, method: Learned) -> list[torch.Tensor]:
     """The pictures that a network learns from, (k, C, H, W) each.
 
-    For ``repeats``, they are the shots of each of :func:`series_in`, aligned if they are shifted.
+    For ``repeats``, they are the shots of each scene, aligned if they are shifted.
 
     Args:
-        scenes: with pictures of one kind: the same number of channels and dtype.
+        scenes: with pictures of one kind: the same number of channels and dtype. For ``repeats``,
+            those of :func:`series_in`.
         scale: to the values that the network takes.
         method: by which the network learns.
 
     Raises:
-        InputError: a picture is too small, or repeats are a single shot, differ in size or are
-            copies.
+        InputError: repeats are a single shot, differ in size or are copies.
     """
-    captures = [capture for scene in scenes for capture in scene.captures]
-    for capture in captures:
-        _require_enough(capture)
-    if method != "repeats":
-        return [capture.pictures(scale) for capture in captures]
-    return [_shots(series, scale) for series in series_in(scenes)]
+    if method == "repeats":
+        return [_shots(scene, scale) for scene in scenes]
+    return [capture.pictures(scale) for scene in scenes for capture in scene.captures]
 
 
 def series_in(scenes: Sequence[Scene]) -> list[Scene]:
@@ -58,7 +55,8 @@ def _shots(scene: Scene, scale: Scale) -> torch.Tensor:
     return aligned(shots) if scene.shift else shots
 
 
-def _require_enough(capture: Capture) -> None:
+def require_enough(capture: Capture) -> None:
+    """Refuse a picture that is too small to learn from; raises InputError."""
     side = min(capture.raster.size)
     if side < LEAST_SIDE:
         pixels = "1 pixel" if side == 1 else f"{side} pixels"

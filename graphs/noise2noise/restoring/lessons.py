@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphs.module import Module
 from graphs.noise2noise.images import Scale
-from graphs.noise2noise.restoring.examples import examples_of, series_in
+from graphs.noise2noise.restoring.examples import examples_of, require_enough, series_in
 from graphs.noise2noise.restoring.job import Task
 from graphs.noise2noise.restoring.learning import training_on
 from graphs.noise2noise.restoring.methods import Choice, Learned, choose
@@ -65,16 +65,19 @@ def lesson_on(tasks: Sequence[Task], asked: Learned | None, seconds: float, seed
         seed: of the training.
 
     Raises:
-        InputError: see :func:`examples_of`.
+        InputError: a picture is too small; or see :func:`examples_of`.
     """
     scenes = [task.scene for task in tasks]
     fitting, reason = choose(scenes)
     method = asked or fitting
     scale = common_scale([raster for scene in scenes for raster in scene.rasters])
-    examples = examples_of(scenes, scale, method)
+    for capture in (capture for scene in scenes for capture in scene.captures):
+        require_enough(capture)
+    taught = series_in(scenes) if method == "repeats" else scenes
+    examples = examples_of(taught, scale, method)
     network, training = training_on(method, examples, seconds, seed=seed)
     is_doubtful = method == "repeats" != fitting
-    drifts = [series.drift for series in series_in(scenes)] if method == "repeats" else []
+    drifts = (scene.drift for scene in taught) if method == "repeats" else ()
     drift = next(filter(None, drifts), None)
     choice = Choice(method, reason if asked is None else "as asked for")
     return Lesson(tasks, choice, is_doubtful, drift, scale, network, training)
