@@ -73,8 +73,10 @@ def multiply_adds(machine: Machine) -> tuple[Callable[[], None], float]:
     text("const vf a = splat_f(0.5f), b = splat_f(me + 1);")
     with text.block(f"for (long i = 0; i < {TURNS}; i++)"):
         text(*(f"{name} = {name} * a + b;" for name in sums))
-    text(f"store_f((float *)P[0] + me * LANES_f, {' + '.join(sums)});")
-    library = load(program_source([StepSource("multiply-adds", Code(text))]), target)
+    text(f"store_f((float *)O[0] + me * LANES_f, {' + '.join(sums)});")
+    library = load(
+        program_source([StepSource("multiply-adds", Code(text), ("OUTSIDE(0)",))]), target
+    )
     lanes = target.lanes(torch.float32)
     out = torch.empty(machine.threads, lanes)
     outside = (ctypes.c_void_p * 1)(out.data_ptr())

@@ -76,7 +76,7 @@ def compiling(results: Results) -> str:
         for name, points in results["graphs"].items()
         for nodes, seconds in points
     ]
-    header = ["graph", "steps", "to compile", "per step"]
+    header = ["graph", "nodes", "to compile", "per node"]
     return "\n\n".join(
         [
             markdown_table(["report's network", "to the first result"], network),

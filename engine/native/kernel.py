@@ -90,15 +90,15 @@ def _alone(
     """Compile one step by itself, with all of its operands outside of any arena."""
     tensors = [out, *inputs, *workspaces]
     # Addresses are those of whole storages: the operands hold the offsets of views.
-    operands = [Operand.of(f"P[{i}]", tensor) for i, tensor in enumerate(tensors)]
+    operands = [Operand.of(f"O[{i}]", tensor) for i, tensor in enumerate(tensors)]
     inside = Operands(
         operands[0], tuple(operands[1 : len(inputs) + 1]), tuple(operands[len(inputs) + 1 :])
     )
-    step = StepSource(emitter.name, emitter.emit(node, inside, machine))
+    outside = (ctypes.c_void_p * len(tensors))(*(t.untyped_storage().data_ptr() for t in tensors))
+    addresses = tuple(f"OUTSIDE({i})" for i in range(len(tensors)))
+    step = StepSource(emitter.name, emitter.emit(node, inside, machine), addresses)
     steps = [*step.once, step]
-    addresses = [tensor.untyped_storage().data_ptr() for tensor in tensors]
-    outside = (ctypes.c_void_p * len(addresses))(*addresses)
-    library = load(program_source(steps), machine.target, len(steps))
+    library = load(program_source(steps), machine.target)
     run = runner(library, machine.target, machine.threads, 0, outside)(0, len(steps))
     # The code has only the tensors' addresses: keep them alive for as long as it can run.
     return partial(_run_beside, tensors, run)

@@ -12,33 +12,34 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.cache import cache_folder
+from engine.native.source import Source
 from engine.native.target import NativeError, Target, run_compiler
 
 HERE = Path(__file__).parent
 
 
-STEPS_OF_A_PART = 4
-"""Fewest steps in a part: enough to take longer to compile than the compiler takes to start."""
+KERNELS_OF_A_PART = 4
+"""Fewest kernels in a part: enough to take longer to compile than the compiler takes to start."""
 
 
-def load(source: str, target: Target, steps: int = 1) -> ctypes.CDLL:
+def load(source: Source, target: Target) -> ctypes.CDLL:
     """Load the library of a C source, compiling it unless it is cached.
 
-    A source of many steps is compiled in parts, in parallel. A library's file name holds a hash of
-    what it was compiled from and one of its content; if the content does not match, the file is
+    A source of many kernels is compiled in parts, in parallel. A library's file name holds a hash
+    of what it was compiled from and one of its content; if the content does not match, the file is
     damaged and is compiled again.
 
     Raises:
         NativeError: the compiler fails, or the compiled library cannot be loaded.
     """
-    key = hashlib.sha256(f"{target.identity}\n{prelude()}\n{source}".encode()).hexdigest()[:32]
-    return _load(key, source, target, steps)
+    key = hashlib.sha256(f"{target.identity}\n{prelude()}\n{source.text}".encode()).hexdigest()[:32]
+    return _load(key, source, target)
 
 
 @cache
-def _load(key: str, source: str, target: Target, steps: int) -> ctypes.CDLL:
+def _load(key: str, source: Source, target: Target) -> ctypes.CDLL:
     folder = cache_folder()
-    path = next(_sound(folder, key), None) or _compiled(folder, key, source, target, steps)
+    path = next(_sound(folder, key), None) or _compiled(folder, key, source, target)
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
@@ -62,11 +63,11 @@ def _sound(folder: Path, key: str) -> Iterator[Path]:
             continue
 
 
-def _compiled(folder: Path, key: str, source: str, target: Target, steps: int) -> Path:
+def _compiled(folder: Path, key: str, source: Source, target: Target) -> Path:
     try:
         with TemporaryDirectory(prefix=f".{key}-", dir=folder) as place:
             made = Path(place, "library.so")
-            objects = _objects(Path(place), source, target, steps)
+            objects = _objects(Path(place), source, target)
             run_compiler((*target.command, "-o", str(made), *map(str, objects), "-lm"))
             path = folder / f"{key}-{_digest(made)}.so"
             os.replace(made, path)
@@ -75,15 +76,15 @@ def _compiled(folder: Path, key: str, source: str, target: Target, steps: int) -
     return path
 
 
-def _objects(folder: Path, source: str, target: Target, steps: int) -> list[Path]:
+def _objects(folder: Path, source: Source, target: Target) -> list[Path]:
     """Compile a source to object files, in parallel: in at most one part per processor."""
     processors = os.cpu_count() or 1
-    parts = max(1, min(processors, steps // STEPS_OF_A_PART))
+    parts = max(1, min(processors, source.kernels // KERNELS_OF_A_PART))
     objects = [folder / f"{part}.o" for part in range(parts)]
 
     def compile_part(part: int) -> None:
         which = (f"-DPARTS={parts}", f"-DPART={part}", "-c", "-o", str(objects[part]))
-        run_compiler((*target.command, f"-I{HERE}", *which, "-x", "c", "-"), source)
+        run_compiler((*target.command, f"-I{HERE}", *which, "-x", "c", "-"), source.text)
 
     with ThreadPoolExecutor(parts) as pool:
         list(pool.map(compile_part, range(parts)))

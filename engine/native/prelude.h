@@ -53,15 +53,15 @@ typedef long long md __attribute__((vector_size(BYTES), aligned(8), may_alias));
 #define HOLD(v) (void)0
 #endif
 
-/* A library is compiled in parts, in parallel: HERE tells whether a step is in this part. */
+/* A library is compiled in parts, in parallel: HERE tells whether a kernel is in this part. All
+   threads of a team run a kernel, each with its own number; O has the addresses of the operands. */
 #ifndef PARTS
 #define PARTS 1
 #define PART 0
 #endif
-#define HERE(step) ((step) % PARTS == PART)
-#define STEP(n)                                                                                    \
-    __attribute__((visibility("hidden"))) void step##n(                                            \
-        Team *team, int me, char *A, char *const *P)
+#define HERE(kernel) ((kernel) % PARTS == PART)
+#define KERNEL(n)                                                                                  \
+    __attribute__((visibility("hidden"))) void kernel##n(Team *team, int me, char *const *O)
 
 /* The team: every thread runs its own share of every step, and they meet at barriers. */
 
@@ -112,6 +112,19 @@ static inline void barrier(Team *team)
     } else {
         await_change(&team->round, &team->sleepers, round);
     }
+}
+
+typedef void Kernel(Team *team, int me, char *const *O);
+
+/* Where an operand lies: at a byte of the program's memory, or at one of the outside addresses. */
+#define ARENA(byte) (byte)
+#define OUTSIDE(index) (-1 - (index))
+
+static inline void locate(
+    char **O, const long *operands, int count, char *arena, char *const *outside)
+{
+    for (int i = 0; i < count; i++)
+        O[i] = operands[i] < 0 ? outside[-1 - operands[i]] : arena + operands[i];
 }
 
 /* This thread's share of count things: from share(count, me) up to share(count, me + 1). */

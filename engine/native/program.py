@@ -14,7 +14,7 @@ from engine.native.kernel import NativeKernel
 from engine.native.library import load
 from engine.native.machine import Machine
 from engine.native.operand import Operand, Operands
-from engine.native.source import Code, StepSource, program_source
+from engine.native.source import Addresses, Code, StepSource, program_source
 from engine.native.thread_pool import runner, thread_pool
 from engine.native.transfer import can_transfer, deliver, fetch
 from engine.plan import Owner, Plan, Stage, Step
@@ -57,12 +57,11 @@ class NativeSteps:
             self._write(stage)
         self._once = [once for source in self._sources for once in source.once]
         self.outside = (ctypes.c_void_p * max(1, self._slots))()
-        everything = [*self._sources, *self._once]
-        self.source = program_source(everything) if everything else ""
-        self._library = None
+        self.source, self._library = "", None
         if self._sources:
+            source = program_source([*self._sources, *self._once])
             target, threads = self._machine.target, self._machine.threads
-            self._library = load(self.source, target, steps=len(everything))
+            self.source, self._library = source.text, load(source, target)
             thread_pool(target, threads)  # now, when torch's kernels can still take over
 
     def _write(self, stage: Stage) -> None:
@@ -82,8 +81,10 @@ class NativeSteps:
         transfers = {}
         for name, node in nodes.items():
             if can_transfer(node.spec):
-                code = copy(f"P[{self._slots}]", self._operand(node), self._machine)
-                number = self._add(StepSource(f"{kind} {name}: {node.spec}", code))
+                at = Addresses()
+                slot = at.name(f"OUTSIDE({self._slots})")
+                code = copy(slot, self._operand(node, at), self._machine)
+                number = self._add(StepSource(f"{kind} {name}: {node.spec}", code, at.all))
                 transfers[name] = NativeCopy(number, self._slots)
                 self._slots += 1
         return transfers
@@ -112,25 +113,26 @@ class NativeSteps:
     def _source(self, step: Step) -> StepSource:
         kernel = step.kernel
         assert isinstance(kernel, NativeKernel)
-        out, *inputs = (self._operand(node) for node in (step.node, *step.node.inputs))
-        scratch = [self._scratch(index, spec) for index, spec in step.workspaces]
+        at = Addresses()
+        out, *inputs = (self._operand(node, at) for node in (step.node, *step.node.inputs))
+        scratch = [self._scratch(index, spec, at) for index, spec in step.workspaces]
         operands = Operands(out, tuple(inputs), tuple(scratch))
+        code = kernel.emitter.emit(step.node, operands, kernel.machine)
         names = ", ".join(_names(step.node))
-        return StepSource(
-            f"{names}: {step.node.spec}", kernel.emitter.emit(step.node, operands, kernel.machine)
-        )
+        return StepSource(f"{names}: {step.node.spec}", code, at.all)
 
-    def _operand(self, node: Node) -> Operand:
-        return Operand.of(self._address(self._plan.owners[node]), self._plan.layouts[node])
+    def _operand(self, node: Node, at: Addresses) -> Operand:
+        address = at.name(self._address(self._plan.owners[node]))
+        return Operand.of(address, self._plan.layouts[node])
 
-    def _scratch(self, index: int, spec: Spec) -> Operand:
+    def _scratch(self, index: int, spec: Spec, at: Addresses) -> Operand:
         row_major = torch.empty(spec.sizes, dtype=spec.dtype, device="meta")
-        return Operand.of(self._address(index), row_major)
+        return Operand.of(at.name(self._address(index)), row_major)
 
     def _address(self, owner: Owner) -> str:
         if isinstance(owner, Parameter):
-            return f"P[{self._parameters[owner]}]"
-        return f"A + {self._plan.placement.offsets[owner]}"
+            return f"OUTSIDE({self._parameters[owner]})"
+        return f"ARENA({self._plan.placement.offsets[owner]})"
 
 
 def _names(node: Node) -> Iterable[str]:

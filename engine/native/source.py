@@ -1,4 +1,4 @@
-"""The C source of a program: a function for each step, and one that runs them in order."""
+"""The C source of a program: its kernels, and a function that runs them on each step's operands."""
 
 from __future__ import annotations
 
@@ -7,17 +7,43 @@ from dataclasses import dataclass, field
 
 from engine.native.text import Text
 
+RUN = "Team *team, int me, int first, int last, char *arena, char *const *outside"
+"""Parameters of the function that runs the steps from first to last (excluded)."""
+
+
+class Addresses:
+    """The addresses of a step's operands; its code knows them as ``O[0]``, ``O[1]`` and so on.
+
+    >>> addresses = Addresses()
+    >>> [addresses.name(at) for at in ("ARENA(64)", "OUTSIDE(0)", "ARENA(64)")]
+    ['O[0]', 'O[1]', 'O[0]']
+    >>> addresses.all
+    ('ARENA(64)', 'OUTSIDE(0)')
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def name(self, address: str) -> str:
+        """What the code calls an address."""
+        return self._names.setdefault(address, f"O[{len(self._names)}]")
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All addresses that have a name."""
+        return tuple(self._names)
+
 
 @dataclass(frozen=True)
 class Code:
-    """The C code of a step, in which ``@`` stands for the step's number.
+    """The C code of a step, in which ``@`` stands for the kernel's number.
 
     Attributes:
-        body: the body of the step's function. Every thread of ``team`` runs it, with its index in
-            ``me``; ``A`` is the program's memory, ``P`` the addresses of tensors elsewhere.
+        body: the body of the kernel. Every thread of ``team`` runs it, with its index in ``me``;
+            ``O`` has the addresses of the operands.
         before: the functions and types that the body uses.
-        once: the body of a function that runs once, after the program's memory is allocated and
-            its constants are in place; None if there is nothing to prepare.
+        once: the body of a kernel that runs once, after the program's memory is allocated and its
+            constants are in place; None if there is nothing to prepare.
     """
 
     body: Text
@@ -27,40 +53,77 @@ class Code:
 
 @dataclass(frozen=True)
 class StepSource:
-    """A step of a program: its code, and a title that tells the reader what it computes."""
+    """A step of a program.
+
+    Attributes:
+        title: tells the reader what it computes.
+        code: its code.
+        addresses: of its operands: ``ARENA(n)`` is byte n of the program's memory, ``OUTSIDE(n)``
+            the n-th tensor elsewhere.
+    """
 
     title: str
     code: Code
+    addresses: tuple[str, ...]
 
     @property
     def once(self) -> list[StepSource]:
         """The step that runs once beforehand, if there is one."""
         once = self.code.once
-        return [] if once is None else [StepSource(f"{self.title}, once", Code(once))]
+        return (
+            [] if once is None else [StepSource(f"{self.title}, once", Code(once), self.addresses)]
+        )
 
 
-def program_source(steps: Sequence[StepSource]) -> str:
-    """The steps as one C file.
+@dataclass(frozen=True)
+class Source:
+    """A C file, and how many kernels it has, by which it can be compiled in parts."""
 
-    Every thread of the team runs its own share of every step, and they meet at a barrier after
-    each. The file is compiled once for each part, with only the steps that are ``HERE``.
+    text: str
+    kernels: int = 1
+
+
+def program_source(steps: Sequence[StepSource]) -> Source:
+    """The steps as one C file. Steps that differ only in their addresses share a kernel.
+
+    Every thread of the team does its own share of every step, and they meet at a barrier after
+    each. The file is compiled once for each part, with only the kernels that are ``HERE``.
     """
     text = Text()
     text('#include "prelude.h"', '#include "winograd.h"', "")
-    for number, step in enumerate(steps):
-        text(f"#if HERE({number})", *_numbered(step.code.before, number), f"/* {step.title} */")
-        with text.block(f"STEP({number})"):
-            text(*_numbered(step.code.body, number))
-        text("#endif", "")
-    text("#if HERE(0)", *(f"STEP({number});" for number in range(len(steps))), "")
-    signature = "void run(Team *team, int me, int first, int last, char *A, char *const *P)"
-    with text.block(signature), text.block("for (int step = first; step < last; step++)"):
-        with text.block("switch (step)"):
-            text(*(f"case {n}: step{n}(team, me, A, P); break;" for n in range(len(steps))))
+    numbers: dict[tuple[str, str], int] = {}
+    for step in steps:
+        if (code := _text_of(step.code)) not in numbers:
+            numbers[code] = len(numbers)
+            _write_kernel(text, step, numbers[code])
+    _write_run(text, [(step, numbers[_text_of(step.code)]) for step in steps])
+    return Source(str(text), len(numbers))
+
+
+def _text_of(code: Code) -> tuple[str, str]:
+    return str(code.before), str(code.body)
+
+
+def _write_kernel(text: Text, step: StepSource, number: int) -> None:
+    before, body = (part.replace("@", str(number)).splitlines() for part in _text_of(step.code))
+    text(f"#if HERE({number})", *before, f"/* {step.title} */")
+    with text.block(f"KERNEL({number})"):
+        text(*body)
+    text("#endif", "")
+
+
+def _write_run(text: Text, steps: Sequence[tuple[StepSource, int]]) -> None:
+    """Write the function that runs steps, each with its kernel's number, from first to last."""
+    text("#if HERE(0)", *(f"KERNEL({number});" for number in sorted({n for _, n in steps})), "")
+    most = max(len(step.addresses) for step, _ in steps)
+    head = f"static const struct {{ Kernel *kernel; long operands[{most}]; }} steps[] ="
+    with text.block(head, ";"):
+        for step, number in steps:
+            text(f"{{kernel{number}, {{{', '.join(step.addresses)}}}}}, /* {step.title} */")
+    text("")
+    with text.block(f"void run({RUN})"), text.block("for (int s = first; s < last; s++)"):
+        text(f"char *O[{most}];")
+        text(f"locate(O, steps[s].operands, {most}, arena, outside);")
+        text("steps[s].kernel(team, me, O);")
         text("barrier(team);")
     text("#endif")
-    return str(text)
-
-
-def _numbered(text: Text, number: int) -> list[str]:
-    return str(text).replace("@", str(number)).splitlines()

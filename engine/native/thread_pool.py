@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 from engine.native.library import HERE, load
+from engine.native.source import Source
 from engine.native.target import NativeError, Target
 
 
@@ -60,7 +61,7 @@ def thread_pool(target: Target, threads: int) -> tuple[Callable[..., int], ctype
     Raises:
         NativeError: it cannot be compiled, or there is no memory for it.
     """
-    library = load((HERE / "thread_pool.c").read_text(), target)
+    library = load(Source((HERE / "thread_pool.c").read_text()), target)
     library.new_pool.restype = ctypes.c_void_p
     pool = library.new_pool(threads)
     if not pool:

@@ -66,12 +66,12 @@ def test_a_cache_that_vanishes_after_compiling() -> None:
 def test_compiled_side_by_side(processors: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
     g = GraphBuilder("long")
-    x = g.input("x", (40,))
-    outputs = {f"y{i}": sigmoid(x * i) for i in range(12)}
+    feeds = {f"x{i}": torch.randn(40 + i) for i in range(12)}
+    outputs = {f"of {name}": sigmoid(g.input(name, x.shape)) for name, x in feeds.items()}
     compiled = compile(g.build(**outputs), backend="native")
     assert compiled.source().count("#if HERE(") > 12
-    for i, y in enumerate(compiled(**FEEDS).values()):
-        torch.testing.assert_close(y, (FEEDS["x"] * i).sigmoid())
+    for x, y in zip(feeds.values(), compiled(**feeds).values(), strict=True):
+        torch.testing.assert_close(y, x.sigmoid())
     assert [path.suffix for path in Path(os.environ["BLOCKWRIGHT_CACHE"]).iterdir()] == [".so"] * 2
 
 

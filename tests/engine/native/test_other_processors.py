@@ -85,11 +85,12 @@ def test_on_arm(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     out = torch.empty_strided(arranged.node.sizes, arranged.result().tensor.stride())
     scratch = [torch.empty(s.sizes, dtype=s.dtype) for s in emitter.scratch(arranged.node, machine)]
     tensors = [out, *arranged.tensors, *scratch]
-    operands = [Operand.of(f"P[{i}]", tensor) for i, tensor in enumerate(tensors)]
+    operands = [Operand.of(f"O[{i}]", tensor) for i, tensor in enumerate(tensors)]
     count = len(arranged.tensors)
     inside = Operands(operands[0], tuple(operands[1 : count + 1]), tuple(operands[count + 1 :]))
-    source = program_source([StepSource(name, emitter.emit(arranged.node, inside, machine))])
-    result = run_emulated(source, machine, tensors, tmp_path)
+    addresses = tuple(f"OUTSIDE({i})" for i in range(len(tensors)))
+    step = StepSource(name, emitter.emit(arranged.node, inside, machine), addresses)
+    result = run_emulated(program_source([step]).text, machine, tensors, tmp_path)
     actual = torch.frombuffer(bytearray(result), dtype=out.dtype).as_strided(
         out.shape, out.stride()
     )

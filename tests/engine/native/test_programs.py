@@ -215,6 +215,20 @@ def test_the_source_can_be_read() -> None:
     assert kernels == {"view", "C: taps", "C: sums of taps"}
 
 
+def test_steps_that_differ_only_in_addresses_share_a_kernel() -> None:
+    g = GraphBuilder("residual")
+    value = g.input("x", (1, 4, 8, 8))
+    for i in range(6):
+        value = value + relu(conv2d(value, g.parameter(f"w{i}", (4, 4, 3, 3)), padding=1))
+    graph = g.build(y=value)
+    program = compile(graph, backend="native")
+    computing = [step for step in program.steps() if step.kernel == "C: taps"]
+    assert len(computing) == 6
+    assert program.source().count("/* conv2d, relu, add: float32[1, 4, 8, 8] */") == 1 + 6
+    feeds = {"x": values(1, 4, 8, 8, dtype=torch.float32)}
+    assert_near(program(**feeds)["y"], interpret(graph, feeds)["y"])
+
+
 def test_what_has_no_native_kernel_runs_between_native_steps() -> None:
     g = GraphBuilder("mixed")
     x = g.input("x", (4, 4))

@@ -40,11 +40,11 @@ def test_there_and_back(
     row_major = torch.empty(shape, device="meta").stride()
     inside, back = Memory(shape, strides(shape), dtype), Memory(shape, row_major, dtype)
     machine = Machine(find_target(architecture), threads)
-    value = Operand.of("P[1]", torch.empty_strided(shape, strides(shape), dtype=dtype))
+    value = Operand.of("O[1]", torch.empty_strided(shape, strides(shape), dtype=dtype))
     source = program_source(
         [
-            StepSource("in", fetch("P[0]", value, machine)),
-            StepSource("out", deliver("P[2]", value, machine)),
+            StepSource("in", fetch("O[0]", value, machine), ("OUTSIDE(0)", "OUTSIDE(1)")),
+            StepSource("out", deliver("O[0]", value, machine), ("OUTSIDE(2)", "OUTSIDE(1)")),
         ]
     )
     tensors = (given, inside.tensor, back.tensor)
