@@ -100,13 +100,18 @@ def program_source(steps: Sequence[StepSource]) -> Source:
     return Source(str(text), len(numbers))
 
 
+def _comment(title: str) -> str:
+    """A title may have a user's names in it, so it must not end the comment."""
+    return f"/* {title.replace('*/', '* /')} */"
+
+
 def _text_of(code: Code) -> tuple[str, str]:
     return str(code.before), str(code.body)
 
 
 def _write_kernel(text: Text, step: StepSource, number: int) -> None:
     before, body = (part.replace("@", str(number)).splitlines() for part in _text_of(step.code))
-    text(f"#if HERE({number})", *before, f"/* {step.title} */")
+    text(f"#if HERE({number})", *before, _comment(step.title))
     with text.block(f"KERNEL({number})"):
         text(*body)
     text("#endif", "")
@@ -119,7 +124,7 @@ def _write_run(text: Text, steps: Sequence[tuple[StepSource, int]]) -> None:
     head = f"static const struct {{ Kernel *kernel; long operands[{most}]; }} steps[] ="
     with text.block(head, ";"):
         for step, number in steps:
-            text(f"{{kernel{number}, {{{', '.join(step.addresses)}}}}}, /* {step.title} */")
+            text(f"{{kernel{number}, {{{', '.join(step.addresses)}}}}}, {_comment(step.title)}")
     text("")
     with text.block(f"void run({RUN})"), text.block("for (int s = first; s < last; s++)"):
         text(f"char *O[{most}];")

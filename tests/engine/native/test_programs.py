@@ -229,6 +229,14 @@ def test_steps_that_differ_only_in_addresses_share_a_kernel() -> None:
     assert_near(program(**feeds)["y"], interpret(graph, feeds)["y"])
 
 
+@pytest.mark.filterwarnings("error:no native code")
+@pytest.mark.parametrize("name", ["*/", "*/ int", "@", "\\", "a\nb", '"'])
+def test_names_are_no_code(name: str) -> None:
+    g = GraphBuilder("named")
+    program = compile(g.build(**{name: relu(g.input("x", (4,)))}), backend="native")
+    assert torch.equal(program(x=-torch.ones(4))[name], torch.zeros(4))
+
+
 def test_what_has_no_native_kernel_runs_between_native_steps() -> None:
     g = GraphBuilder("mixed")
     x = g.input("x", (4, 4))
