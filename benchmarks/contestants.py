@@ -53,8 +53,8 @@ def training_steps(
         make = partial(pytorch.training, network.torch, noisy, target, LR, channels_last=last)
         makers[f"PyTorch eager, {layout}"] = partial(make, wrap=lambda net: net)
         makers[f"torch.compile, {layout}"] = partial(make, wrap=torch.compile)
+    makers |= _jax_training(network, noisy, target)
     if network is REPORT:
-        makers |= _jax_training(noisy, target)
         makers["textbook unfold and fold"] = lambda: Textbook(noisy, target, LR)
     return _made(makers)
 
@@ -83,29 +83,32 @@ def inferences(
         make = partial(pytorch.inference, network.torch, noisy, channels_last=last)
         makers[f"PyTorch eager, {layout}"] = partial(make, wrap=lambda net: net)
         makers[f"torch.compile, {layout}"] = partial(make, wrap=torch.compile)
+    makers |= _jax_inference(network, noisy)
     if network is REPORT:
-        makers |= _jax_inference(noisy) | _onnx_runtime(noisy)
+        makers |= _onnx_runtime(noisy)
     return _made(makers)
 
 
-def _jax_training(noisy: torch.Tensor, target: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
+def _jax_training(
+    network: Network, noisy: torch.Tensor, target: torch.Tensor
+) -> dict[str, Callable[[], Contestant]]:
     if not installed("jax"):
         return {}
     from benchmarks.rivals import jax_network
 
     return {
-        f"JAX, {layout}": partial(jax_network.training, noisy, target, LR, layout)
+        f"JAX, {layout}": partial(jax_network.training, network.torch, noisy, target, LR, layout)
         for layout in jax_network.LAYOUTS
     }
 
 
-def _jax_inference(noisy: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
+def _jax_inference(network: Network, noisy: torch.Tensor) -> dict[str, Callable[[], Contestant]]:
     if not installed("jax"):
         return {}
     from benchmarks.rivals import jax_network
 
     return {
-        f"JAX, {layout}": partial(jax_network.inference, noisy, layout)
+        f"JAX, {layout}": partial(jax_network.inference, network.torch, noisy, layout)
         for layout in jax_network.LAYOUTS
     }
 

@@ -41,11 +41,12 @@ def peaks(network: Network, batch: int, side: int, warmup: int) -> dict[str, int
             found[f"{name}, {layout}"] = peak_bytes(make(channels_last=last, wrap=wrap), warmup)
     if network is REPORT:
         found["textbook unfold and fold"] = peak_bytes(Textbook(noisy, target, LR), warmup)
-        if installed("jax"):
-            from benchmarks.rivals import jax_network
+    if installed("jax"):
+        from benchmarks.rivals import jax_network
 
-            for layout in jax_network.LAYOUTS:
-                found[f"JAX, {layout}"] = jax_network.peak_bytes(noisy, target, layout)
+        for layout in jax_network.LAYOUTS:
+            peak = jax_network.peak_bytes(network.torch, noisy, target, layout)
+            found[f"JAX, {layout}"] = peak
     return found
 
 

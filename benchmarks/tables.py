@@ -146,6 +146,20 @@ def budgets(results: Results) -> str:
     return f"{markdown_table(header, rows)}\n\n{measured_on(results)}"
 
 
+def rival_budgets(results: Results) -> str:
+    """torch.compile's own option: a row per share of the activations that it may keep."""
+    rows = [
+        [
+            f"{point['share']:.1f}",
+            f"{point['peak'] / 1e6:.1f} MB",
+            f"{point['measured']:.3f}x",
+            f"{1e3 * point['seconds']['median']:.0f} ms",
+        ]
+        for point in results["torch.compile"]
+    ]
+    return markdown_table(["share", "peak", "measured time", "a step"], rows)
+
+
 def measured_on(results: Results) -> str:
     """The machine and the command, as a line below a table."""
     machine = results["machine"]
@@ -169,6 +183,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "training step, lost": ("training_step", losses),
     "peak memory": ("peak_memory", peaks),
     "memory budget": ("memory_budget", budgets),
+    "memory budget, torch.compile": ("memory_budget", rival_budgets),
     "inference": ("inference", timings),
     "inference, lost": ("inference", losses),
     "dispatch": ("dispatch", timings),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch._functorch import config as functorch
 
 Step = Callable[[], torch.Tensor]
 Wrap = Callable[[nn.Module], Callable[..., torch.Tensor]]
@@ -60,6 +61,25 @@ def training(
         optimizer.step()
         return loss.detach()
 
+    return step
+
+
+def training_within(
+    share: float,
+    make: Callable[[], nn.Module],
+    noisy: torch.Tensor,
+    target: torch.Tensor,
+    lr: float,
+) -> Step:
+    """A training step by ``torch.compile``, channels-last, with a share of activations to keep.
+
+    Args:
+        share: ``activation_memory_budget``: with 1 all are kept, with 0 all are recomputed.
+        make, noisy, target, lr: see :func:`training`.
+    """
+    step = training(make, noisy, target, lr, channels_last=True, wrap=torch.compile)
+    with functorch.patch(activation_memory_budget=share):
+        step()  # compiles
     return step
 
 

@@ -117,9 +117,13 @@ def test_the_peak_of_a_step_counts_what_is_held_at_once() -> None:
 
 def test_a_curve_of_budgets_is_a_row_per_budget(tmp_path: Path) -> None:
     point = {"budget": 90e6, "peak": 88e6, "least in this order": 80e6, "least in any order": 40e6}
-    write(tmp_path, "memory_budget", {"curve": [point | {"estimated": 1.1, "measured": 1.25}]})
+    rival = {"share": 0.4, "peak": 99e6, "measured": 1.5, "seconds": {"median": 0.25}}
+    ours = point | {"estimated": 1.1, "measured": 1.25}
+    write(tmp_path, "memory_budget", {"curve": [ours], "torch.compile": [rival]})
     page = filled(PAGE.replace("dispatch", "memory budget"), tmp_path)
     assert "| 90.0 MB | 88.0 MB | 1.100x | 2.000x | 1.100x | 1.250x |" in page
+    page = filled(PAGE.replace("dispatch", "memory budget, torch.compile"), tmp_path)
+    assert "| 0.4 | 99.0 MB | 1.500x | 250 ms |" in page
 
 
 def test_quality_is_shown_beside_the_rivals(tmp_path: Path) -> None:
