@@ -10,8 +10,9 @@ be faster, and measured. Beside it runs ``torch.compile`` with several values of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,62 +23,66 @@ from benchmarks.contestants import UNET
 from benchmarks.harness import interleaved, options, write
 from benchmarks.ours import BACKENDS, LR, training_graph
 from benchmarks.plots import plot_lines
+from benchmarks.rivals import pytorch
 from benchmarks.rivals.memory import peak_bytes
-from benchmarks.rivals.pytorch import training_within
 from engine import BudgetError, Graph, Program, compile
 from engine.planner import least_bytes_in_any_order
 from graphs import SGD
 
 BATCH, SIDE = 4, 128
+RIVAL = "torch.compile"
 SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
-"""Values of torch.compile's option."""
+"""Values of the rival's option."""
 
 Point = dict[str, Any]
+Steps = dict[tuple[str, float], Callable[[], object]]
+"""A step for each curve and each budget or share."""
 
 
-def curves(backend: str, points: int, rounds: int) -> tuple[list[Point], list[Point]]:
-    """Our curve and torch.compile's.
+def curves(backends: Sequence[str], points: int, rounds: int) -> dict[str, list[Point]]:
+    """For each backend, and for torch.compile, what is known of every budget or share."""
+    noisy, target = torch.rand(2, BATCH, 3, SIDE, SIDE)
+    programs = {
+        (backend, budget): program
+        for backend in backends
+        for budget, program in _programs(backend, points).items()
+    }
+    make = partial(pytorch.training, UNET.torch, noisy, target, LR, channels_last=True)
+    rivals = {(RIVAL, share): make(wrap=pytorch.keeping(share)) for share in SHARES}
+    known = {key: _planned(key[1], program) for key, program in programs.items()}
+    known |= {key: {"share": key[1], "peak": peak_bytes(step)} for key, step in rivals.items()}
+    steps: Steps = {
+        key: lambda run=program.borrow: run(noisy=noisy, target=target)
+        for key, program in programs.items()
+    }
+    seconds = interleaved(steps | rivals, rounds, warmup=1)
+    return {
+        name: [
+            point | {"seconds": asdict(seconds[key])}
+            for key, point in known.items()
+            if key[0] == name
+        ]
+        for name in (*backends, RIVAL)
+    }
 
-    Ours: budget, peak, its lower bounds, and times relative to those without a budget.
-    torch.compile's: share, peak, and times relative to those with share 1.
-    """
+
+def _programs(backend: str, points: int) -> dict[int, Program]:
+    """Programs by budget, from what the step needs down to the smallest that can be met."""
     graph = training_graph(UNET.ours())
     highest = _program(graph, backend, None).peak_bytes
     lowest = _smallest_budget(graph, backend)
     budgets = [highest - (highest - lowest) * i // (points - 1) for i in range(points)]
-    programs = {budget: _program(graph, backend, budget) for budget in budgets}
-    noisy, target = torch.rand(2, BATCH, 3, SIDE, SIDE)
-    rivals = {share: training_within(share, UNET.torch, noisy, target, LR) for share in SHARES}
-    peaks = {share: peak_bytes(step) for share, step in rivals.items()}
-    contestants: dict[str, Callable[[], object]] = {
-        str(b): lambda p=p: p.borrow(noisy=noisy, target=target) for b, p in programs.items()
+    return {budget: _program(graph, backend, budget) for budget in budgets}
+
+
+def _planned(budget: int, program: Program) -> Point:
+    return {
+        "budget": budget,
+        "peak": program.peak_bytes,
+        "least in this order": program.least_bytes,
+        "least in any order": least_bytes_in_any_order(program._runtime.plan),
+        "estimated seconds": program.estimated_seconds,
     }
-    contestants |= {f"share {share}": step for share, step in rivals.items()}
-    seconds = interleaved(contestants, rounds, warmup=1)
-    first = programs[highest].estimated_seconds
-    ours = [
-        {
-            "budget": budget,
-            "peak": program.peak_bytes,
-            "least in this order": program.least_bytes,
-            "least in any order": least_bytes_in_any_order(program._runtime.plan),
-            "estimated": program.estimated_seconds / first,
-            "measured": seconds[str(budget)].median / seconds[str(highest)].median,
-            "seconds": asdict(seconds[str(budget)]),
-        }
-        for budget, program in programs.items()
-    ]
-    whole = seconds["share 1.0"].median
-    theirs = [
-        {
-            "share": share,
-            "peak": peaks[share],
-            "measured": seconds[f"share {share}"].median / whole,
-            "seconds": asdict(seconds[f"share {share}"]),
-        }
-        for share in SHARES
-    ]
-    return ours, theirs
 
 
 def _smallest_budget(graph: Graph, backend: str) -> int:
@@ -95,36 +100,31 @@ def _program(graph: Graph, backend: str, budget: int | None) -> Program:
 
 def require_monotone(points: list[Point]) -> None:
     """Check that no smaller budget is estimated to be faster."""
-    estimates = [point["estimated"] for point in points]
+    estimates = [point["estimated seconds"] for point in points]
     if estimates != sorted(estimates):
         raise SystemExit(f"a smaller budget is estimated to be faster: {estimates}")
 
 
 def main() -> None:
-    """Measure the curve, check and print it, write ``memory_budget.json`` and the plot."""
+    """Measure the curves, check and print them, write ``memory_budget.json`` and the plot."""
     parser = options(__doc__, rounds=5)
-    parser.add_argument("--backend", default="native", choices=BACKENDS)
+    parser.add_argument("--backend", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--points", type=int, default=10)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    points, rival = curves(chosen.backend, chosen.points, chosen.rounds)
-    require_monotone(points)
-    table = Table("budget MB", "peak MB", "estimated", "measured", title="U-Net, training step")
-    for point in points:
-        megabytes = [f"{point[key] / 1e6:.1f}" for key in ("budget", "peak")]
-        times = [f"{point[key]:.3f}x" for key in ("estimated", "measured")]
-        table.add_row(*megabytes, *times)
-    Console().print(table)
-    table = Table("share", "peak MB", "measured", title="torch.compile, by its own option")
-    for point in rival:
-        share, peak = f"{point['share']:.1f}", f"{point['peak'] / 1e6:.1f}"
-        table.add_row(share, peak, f"{point['measured']:.3f}x")
-    Console().print(table)
-    results = {"backend": chosen.backend, "curve": points, "torch.compile": rival}
-    write(chosen.results, "memory_budget", results)
+    found = curves(chosen.backend, chosen.points, chosen.rounds)
+    for backend in chosen.backend:
+        require_monotone(found[backend])
+    for name, points in found.items():
+        table = Table("budget or share", "peak MB", "milliseconds", title=f"U-Net, {name}")
+        for point in points:
+            given = f"{point['budget'] / 1e6:.1f} MB" if "budget" in point else f"{point['share']}"
+            table.add_row(given, *(f"{number:.1f}" for number in _shown(point)))
+        Console().print(table)
+    write(chosen.results, "memory_budget", {"curves": found})
     lines = {
-        f"Blockwright, {chosen.backend}": [_shown(point) for point in points],
-        "torch.compile": [_shown(point) for point in rival],
+        name if name == RIVAL else f"Blockwright, {name}": [_shown(point) for point in points]
+        for name, points in found.items()
     }
     path = chosen.results / "memory_budget.png"
     plot_lines(path, lines, "peak in MB", "milliseconds for a step")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,32 +133,27 @@ def peaks(results: Results) -> str:
     return f"{markdown_table(['', *cases], rows)}\n\n{measured_on(results)}"
 
 
-def budgets(results: Results) -> str:
+def budgets(results: Results, backend: str) -> str:
     """A row per budget: the peak, how close it comes to its lower bounds, and the times."""
-    rows = []
-    for point in results["curve"]:
+    rows, (first, *_) = [], results["curves"][backend]
+    for point in results["curves"][backend]:
         in_order, least = point["least in this order"], point["least in any order"]
-        ratios = [f"{value:.3f}x" for value in (point["peak"] / in_order, in_order / least)]
-        times = [f"{point[key]:.3f}x" for key in ("estimated", "measured")]
-        rows.append(
-            [*(f"{point[key] / 1e6:.1f} MB" for key in ("budget", "peak")), *ratios, *times]
-        )
+        estimated = point["estimated seconds"] / first["estimated seconds"]
+        measured = point["seconds"]["median"] / first["seconds"]["median"]
+        ratios = (point["peak"] / in_order, in_order / least, estimated, measured)
+        megabytes = [f"{point[key] / 1e6:.1f} MB" for key in ("budget", "peak")]
+        rows.append([*megabytes, *(f"{ratio:.3f}x" for ratio in ratios)])
     header = ["budget", "peak", "placement", "order", "estimated time", "measured time"]
     return f"{markdown_table(header, rows)}\n\n{measured_on(results)}"
 
 
-def rival_budgets(results: Results) -> str:
+def shares(results: Results) -> str:
     """torch.compile's own option: a row per share of the activations that it may keep."""
-    rows = [
-        [
-            f"{point['share']:.1f}",
-            f"{point['peak'] / 1e6:.1f} MB",
-            f"{point['measured']:.3f}x",
-            f"{1e3 * point['seconds']['median']:.0f} ms",
-        ]
-        for point in results["torch.compile"]
-    ]
-    return markdown_table(["share", "peak", "measured time", "a step"], rows)
+    rows, (first, *_) = [], results["curves"]["torch.compile"]
+    for point in results["curves"]["torch.compile"]:
+        measured = point["seconds"]["median"] / first["seconds"]["median"]
+        rows.append([f"{point['share']}", f"{point['peak'] / 1e6:.1f} MB", f"{measured:.3f}x"])
+    return markdown_table(["share", "peak", "measured time"], rows)
 
 
 def measured_on(results: Results) -> str:
@@ -182,8 +178,9 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "training step": ("training_step", timings),
     "training step, lost": ("training_step", losses),
     "peak memory": ("peak_memory", peaks),
-    "memory budget": ("memory_budget", budgets),
-    "memory budget, torch.compile": ("memory_budget", rival_budgets),
+    "memory budget, native": ("memory_budget", partial(budgets, backend="native")),
+    "memory budget, torch": ("memory_budget", partial(budgets, backend="torch")),
+    "memory budget, torch.compile": ("memory_budget", shares),
     "inference": ("inference", timings),
     "inference, lost": ("inference", losses),
     "dispatch": ("dispatch", timings),

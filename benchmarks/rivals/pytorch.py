@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch._functorch import config as functorch
+from torch._inductor.compile_fx import compile_fx
 
 Step = Callable[[], torch.Tensor]
 Wrap = Callable[[nn.Module], Callable[..., torch.Tensor]]
@@ -30,6 +33,17 @@ def _upsampling(channels_in: int, channels_out: int) -> nn.Sequential:
     return nn.Sequential(
         nn.UpsamplingNearest2d(scale_factor=2), nn.Conv2d(channels_in, channels_out, 3, padding=1)
     )
+
+
+def keeping(share: float) -> Wrap:
+    """``torch.compile`` with an ``activation_memory_budget``: 1 keeps all activations, 0 none."""
+
+    # A backend of its own, since code compiled with another share would be used again otherwise.
+    def backend(graph: fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., Any]:
+        with functorch.patch(activation_memory_budget=share):
+            return compile_fx(graph, inputs)
+
+    return partial(torch.compile, backend=backend)
 
 
 def training(
@@ -61,25 +75,6 @@ def training(
         optimizer.step()
         return loss.detach()
 
-    return step
-
-
-def training_within(
-    share: float,
-    make: Callable[[], nn.Module],
-    noisy: torch.Tensor,
-    target: torch.Tensor,
-    lr: float,
-) -> Step:
-    """A training step by ``torch.compile``, channels-last, with a share of activations to keep.
-
-    Args:
-        share: ``activation_memory_budget``: with 1 all are kept, with 0 all are recomputed.
-        make, noisy, target, lr: see :func:`training`.
-    """
-    step = training(make, noisy, target, lr, channels_last=True, wrap=torch.compile)
-    with functorch.patch(activation_memory_budget=share):
-        step()  # compiles
     return step
 
 

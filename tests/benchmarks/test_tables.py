@@ -116,14 +116,23 @@ def test_the_peak_of_a_step_counts_what_is_held_at_once() -> None:
 
 
 def test_a_curve_of_budgets_is_a_row_per_budget(tmp_path: Path) -> None:
-    point = {"budget": 90e6, "peak": 88e6, "least in this order": 80e6, "least in any order": 40e6}
-    rival = {"share": 0.4, "peak": 99e6, "measured": 1.5, "seconds": {"median": 0.25}}
-    ours = point | {"estimated": 1.1, "measured": 1.25}
-    write(tmp_path, "memory_budget", {"curve": [ours], "torch.compile": [rival]})
-    page = filled(PAGE.replace("dispatch", "memory budget"), tmp_path)
-    assert "| 90.0 MB | 88.0 MB | 1.100x | 2.000x | 1.100x | 1.250x |" in page
-    page = filled(PAGE.replace("dispatch", "memory budget, torch.compile"), tmp_path)
-    assert "| 0.4 | 99.0 MB | 1.500x | 250 ms |" in page
+    sizes = {"budget": 90e6, "peak": 88e6, "least in this order": 80e6, "least in any order": 40e6}
+    ours = [
+        sizes | {"estimated seconds": estimated, "seconds": {"median": measured}}
+        for estimated, measured in ((1.0, 2.0), (1.1, 2.5))
+    ]
+    theirs = [
+        {"share": share, "peak": 99e6, "seconds": {"median": 1 - share / 2}} for share in (1.0, 0.4)
+    ]
+    curves = {"native": ours, "torch": ours[1:], "torch.compile": theirs}
+    write(tmp_path, "memory_budget", {"curves": curves})
+    rows = {
+        "native": "| 90.0 MB | 88.0 MB | 1.100x | 2.000x | 1.100x | 1.250x |",
+        "torch": "| 90.0 MB | 88.0 MB | 1.100x | 2.000x | 1.000x | 1.000x |",
+        "torch.compile": "| 0.4 | 99.0 MB | 1.600x |",
+    }
+    for name, row in rows.items():
+        assert row in filled(PAGE.replace("dispatch", f"memory budget, {name}"), tmp_path)
 
 
 def test_quality_is_shown_beside_the_rivals(tmp_path: Path) -> None:
