@@ -6,6 +6,8 @@ import torch
 
 from engine.kernels.kernel import every_input
 from engine.native import axis_sums, elementwise, movement, phase_weight, pooling, reduction
+from engine.native.depthwise import convolution as depthwise_convolution
+from engine.native.depthwise import weight_gradient as depthwise_weight_gradient
 from engine.native.kernel import Emitter, NativeKernel
 from engine.native.machine import Machine
 from engine.native.taps import anchor, convolution, few_pixels, weight_gradient
@@ -46,6 +48,20 @@ EMITTERS: tuple[Emitter, ...] = (
         convolution.scratch,
         anchor.overwritten,
         convolution.keeps,
+    ),
+    Emitter(
+        "C: depthwise",
+        anchor.is_depthwise,
+        depthwise_convolution.emit,
+        depthwise_convolution.scratch,
+        anchor.overwritten,
+        convolution.keeps,
+    ),
+    Emitter(
+        "C: depthwise, weight",
+        depthwise_weight_gradient.supports,
+        depthwise_weight_gradient.emit,
+        depthwise_weight_gradient.scratch,
     ),
     Emitter(
         "C: taps, weight", weight_gradient.supports, weight_gradient.emit, weight_gradient.scratch

@@ -87,10 +87,24 @@ def supports(node: Node) -> bool:
 
 def is_sum_of_taps(node: Node) -> bool:
     """Whether a node is a convolution of one group, perhaps with elementwise operators after it."""
-    if float_type(node) is None:
-        return False
     anchor = find_anchor(node)
-    if anchor is None or anchor.step.attributes["groups"] != 1:
+    return (
+        anchor is not None and anchor.step.attributes["groups"] == 1 and _is_computed(node, anchor)
+    )
+
+
+def is_depthwise(node: Node) -> bool:
+    """The same for a convolution with as many groups as channels in and out, without phases."""
+    anchor = find_anchor(node)
+    if anchor is None or anchor.phases or not _is_computed(node, anchor):
+        return False
+    groups, weight = anchor.step.attributes["groups"], node.inputs[anchor.weight].sizes
+    return groups > 1 and weight[:2] == (groups, 1)
+
+
+def _is_computed(node: Node, anchor: Anchor) -> bool:
+    """Whether a node is one float type's convolution, whatever its groups, and what may follow."""
+    if float_type(node) is None:
         return False
     if anchor.phases and anchor.step.attributes["stride"] != (1, 1):
         return False

@@ -38,7 +38,7 @@ class TapSum:
 
     @staticmethod
     def of(node: Node, inputs: tuple[Operand, ...], machine: Machine) -> TapSum:
-        """For a node that :func:`engine.native.taps.anchor.is_sum_of_taps` has accepted."""
+        """For a node that ``is_sum_of_taps`` or ``is_depthwise`` of :mod:`.anchor` accepts."""
         anchor = find_anchor(node)
         assert anchor is not None
         taps = taps_of(node, anchor, inputs[anchor.weight])
@@ -65,8 +65,8 @@ class TapSum:
 
         This is done where they have so few channels that all classes fit into one vector.
         """
-        classes = self.taps.classes
-        whole = len(classes) == self.taps.out_step[0] * self.taps.out_step[1] > 1
+        classes, grouped = self.taps.classes, self.anchor.step.attributes["groups"] > 1
+        whole = not grouped and len(classes) == self.taps.out_step[0] * self.taps.out_step[1] > 1
         alike = len({(c.rows, c.columns) for c in classes}) == 1
         return whole and alike and len(classes) * self.taps.results <= self.lanes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -65,6 +66,12 @@ CASES = {
     "conv2d_weight_gradient by blocks": Case(
         image(2, 16, 8, 8), image(2, 16, 8, 8), kernel_size=(3, 3), **{**WINDOW, "stride": (1, 1)}
     ),
+    "conv2d, depthwise": Case(
+        image(2, 5, 9, 8), image(5, 1, 3, 3), **{**WINDOW, "groups": 5}
+    ),
+    "conv2d_weight_gradient, depthwise": Case(
+        image(2, 5, 5, 4), image(2, 5, 9, 8), kernel_size=(3, 3), **{**WINDOW, "groups": 5}
+    ),
     "sigmoid": Case(image(2, 3, 5, 7)),
     "mean": Case(image(2, 3, 5, 7), dim=(0, 1, 2, 3), keepdim=False),
     "max_pool2d": Case(
@@ -79,7 +86,7 @@ def test_on_arm(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     if not (shutil.which(COMPILER) and shutil.which(EMULATOR)):
         pytest.skip(f"needs {COMPILER} and {EMULATOR}")
     monkeypatch.setenv("CC", COMPILER)
-    machine, name = Machine(find_target("armv8-a"), threads=1), case.split()[0]
+    machine, name = Machine(find_target("armv8-a"), threads=1), re.split("[ ,]", case)[0]
     arranged = Arrangement(REGISTRY[name], CASES[case])
     emitter = next(e for e in EMITTERS if e.supports(arranged.node))
     out = torch.empty_strided(arranged.node.sizes, arranged.result().tensor.stride())
