@@ -17,6 +17,8 @@ from engine.native.emitters import is_native, native_kernels
 from engine.native.target import NativeError
 from engine.once import warn_once
 from engine.rewrites import Rewrite
+from engine.rewrites.constants import fold_weights
+from engine.rewrites.copies import copy_weights
 from engine.rewrites.duplicates import merge_duplicates
 from engine.rewrites.fusion import fuse_neighbours
 from engine.rewrites.strided_phases import stride_over_phases
@@ -99,7 +101,7 @@ def find_backend(request: Request, graph: Graph) -> Backend:
         except NativeError as error:
             fall_back(str(error))
     choose = tuned(candidates, _machine()) if request.tune else choose_kernel
-    return Backend(choose, (stride_over_phases, merge_duplicates))
+    return Backend(choose, (stride_over_phases, merge_duplicates, fold_weights, copy_weights))
 
 
 def _work(node: Node) -> int:
@@ -123,8 +125,8 @@ def _native(threads: int, tune: bool) -> Backend:
 
     if tune:
         machine = f"{_machine()} {kernels[0].machine.target.identity} {threads} of them native"
-        return Backend(tuned(native_first, machine), (_fuse,))
-    return Backend(lambda node: native_first(node)[0], (_fuse,))
+        return Backend(tuned(native_first, machine), (_fuse, fold_weights, copy_weights))
+    return Backend(lambda node: native_first(node)[0], (_fuse, fold_weights, copy_weights))
 
 
 def _machine() -> str:
@@ -142,8 +144,9 @@ def _cuda(kernels: Kernels, fused: bool) -> Backend:
         return fuse_neighbours(graph, lambda node: find(kernels, node) is not None)
 
     fuse.__name__ = fuse_neighbours.__name__
-    # Merges the copies that were made for fusion and then not fused.
-    return Backend(choose, (fuse, merge_duplicates) if fused else ())
+    # Merges the copies that were made for fusion and then not fused. Weights are not copied: a step
+    # more costs more than keeping one.
+    return Backend(choose, (fuse, merge_duplicates, fold_weights) if fused else (fold_weights,))
 
 
 def _fuse(graph: Graph) -> Graph:

@@ -18,8 +18,6 @@ from engine.native.target import NativeError
 from engine.planner import plan
 from engine.program import Program
 from engine.rewrites import REWRITES, Rewrite, rewrite
-from engine.rewrites.constants import fold_weights
-from engine.rewrites.copies import copy_weights
 from engine.rewrites.frozen import freeze_parameters
 from engine.runtime import Runtime
 from ops import GraphError, Node
@@ -209,8 +207,7 @@ def _runtime(
     backend: Backend,
     memory_budget: int | None,
 ) -> Runtime:
-    rewrites = (*backend.rewrites, fold_weights, copy_weights)
-    whole = plan(rewrite(graph, rewrites), stages, backend.choose)
+    whole = plan(rewrite(graph, backend.rewrites), stages, backend.choose)
     return Runtime(whole if memory_budget is None else fit(whole, memory_budget), device)
 
 

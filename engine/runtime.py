@@ -11,6 +11,7 @@ from operator import is_
 import torch
 
 from engine.cuda.capture import Captured, can_record
+from engine.cuda.streams import InTurn
 from engine.kernels.kernel import Run, in_sequence
 from engine.layout import strides, view_of
 from engine.native.program import NativeCopy, NativeSteps
@@ -40,6 +41,7 @@ class Runtime:
         self._bound_at = -1
         self._storages: list[torch.Tensor] = []
         self._next_stage = 0
+        self._in_turn = InTurn(device)
         self._steps: list[list[tuple[Node, Run]]] = []
         self._whole: list[Run] = []
         self._transfers: list[Transfers] = []
@@ -68,6 +70,7 @@ class Runtime:
         is_last = stage + 1 == len(self.plan.stages)
         if self._bound_at != Parameter.moves:
             self._bind()
+        self._in_turn.begin()
         transfers, whole = self._transfers[stage], around is None
         transfers.fetch(feeds, natively=whole)
         results = transfers.new() if whole and owned else transfers.lent()

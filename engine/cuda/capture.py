@@ -41,16 +41,18 @@ class Captured:
         self.pool_bytes = 0
         self._device = device
         self._run = in_sequence(runs)
-        self._next: Run = self._warm_up
+        self._warm = False
+        # Not a method of this object, which would then refer to itself and outlive its program.
+        self._launch: Run | None = None
 
     def __call__(self) -> None:
-        self._next()
+        if self._launch is None and self._warm:
+            self._launch = self._recorded()
+        (self._launch or self._run)()
+        self._warm = True
 
-    def _warm_up(self) -> None:
-        self._run()
-        self._next = self._record
-
-    def _record(self) -> None:
+    def _recorded(self) -> Run:
+        """What launches the graph; the calls themselves if they cannot be recorded."""
         graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
         # Libraries keep workspaces per stream: with a stream of its own, the graph has its own.
         stream = torch.cuda.Stream(self._device)
@@ -63,11 +65,9 @@ class Captured:
                     self._run()
         except RuntimeError as error:
             warn_once(f"a program runs without a CUDA graph, which could not be recorded: {error}")
-            self._next = self._run
-        else:
-            self._next = graph.replay
-            self.pool_bytes = _bytes_of(graph)
-        self._next()
+            return self._run
+        self.pool_bytes = _bytes_of(graph)
+        return graph.replay
 
 
 def can_record(plan: Plan, device: torch.device) -> bool:

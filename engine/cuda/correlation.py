@@ -13,10 +13,13 @@ import torch
 
 from engine.cuda.expression import Statements, kernel_source
 from engine.cuda.launch import kernel_from, launch
-from engine.cuda.reduction import PROGRAMS, add_parts
+from engine.cuda.reduction import add_parts
 from engine.kernels.kernel import Run, in_sequence
 
 Block = dict[str, int]
+
+PROGRAMS = 512
+"""Target number of programs: about four for each multiprocessor of a large GPU."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,10 @@ def correlation(
     if not y.numel():
         return lambda: None
     pixels = n * rows * columns
-    # A larger block reads less, but there must be enough blocks to fill the GPU.
-    block = {"PIXELS": 128 if pixels >= 128 * PROGRAMS else 64, "DEPTH": 32}
+    # A larger block reads less, but there must be enough blocks to fill the GPU. Where one block is
+    # the whole depth, there is no loop: too many values are live at once for the registers.
+    block = {"PIXELS": 128 if pixels >= 128 * PROGRAMS else 64}
+    block["DEPTH"] = 32 if w[0, 0].numel() > 32 else 16
     block["FILTERS"] = _power_of_two(filters)
     constants = _geometry(x, y, axes, w.shape[3:], block)
     constants |= dict(zip(("W_G", "W_F", "W_C", "W_H", "W_W"), w.stride(), strict=True))

@@ -31,7 +31,9 @@ def _matrix_product(a: torch.Tensor, b: torch.Tensor, y: torch.Tensor, compute: 
 
 
 def _supports(node: Node) -> bool:
-    return node.ndim <= 4 and fits(node, math.prod(node.sizes[-3:-2]))
+    # A group's matrices and all groups of them are one image, whose indices have 32 bits.
+    small = all(math.prod(value.sizes[-3:]) < 1 << 31 for value in (node, *node.inputs))
+    return node.ndim <= 4 and small and fits(node, math.prod(node.sizes[-3:-2]))
 
 
 def kernels(compute: str) -> dict[str, Kernel]:

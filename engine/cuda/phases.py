@@ -1,14 +1,19 @@
-"""The weights of an upsampled image's phases: sums of taps, as matrix products in float32.
+"""Phases of an upsampled image by Triton kernels in float32.
 
-They are correlations of :mod:`engine.cuda.correlation`, with the constant ``sums`` [16, 9] as
-images and each filter of a weight as a group of its own: the sum is over a window and its channels.
+Their weights, sums of taps, are correlations of :mod:`engine.cuda.correlation`, with the constant
+``sums`` [16, 9] as images and each filter of a weight as a group of its own: the sum is over a
+window and its channels.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from engine.cuda.correlation import Axis, correlation
+from engine.cuda.elementwise import BLOCK
+from engine.cuda.launch import launch
 from engine.kernels.kernel import Kernel, Run, Tensors
 from ops import Node
 
@@ -37,7 +42,25 @@ def _supports(node: Node) -> bool:
     return node.dtype == torch.float32 and max(node.sizes) < 1 << 16
 
 
+def _separate(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run:
+    if not out.numel():
+        return lambda: None
+    from engine.cuda.triton_functions import separate as kernel
+
+    (image,), (rows, columns) = inputs, out.shape[2:]
+    sizes = {"COUNT": out.numel(), "CHANNELS": image.shape[1], "ROWS": rows, "COLUMNS": columns}
+    steps = dict(zip(("X_N", "X_C", "X_H", "X_W"), image.stride(), strict=True))
+    return launch(kernel, [-(-out.numel() // BLOCK)], [image, out], **sizes, **steps, BLOCK=BLOCK)
+
+
+def _separates(node: Node) -> bool:
+    # A result is stored with its channels innermost; an index has 32 bits.
+    return node.dtype == torch.float32 and math.prod(node.sizes) < 1 << 31
+
+
 KERNELS: dict[str, Kernel] = {
+    "separate_phases": Kernel("Triton, separate", _separate, supports=_separates),
+} | {
     name: Kernel("Triton, taps summed", prepare, supports=_supports)
     for name, prepare in (
         ("phase_weight", _phase_weight),

@@ -30,8 +30,9 @@ from ops.fused import body_of
 BLOCK = 1024
 """Elements that a program handles at once."""
 
-PROGRAMS = 256
-"""Target number of programs: about two for each multiprocessor of a large GPU."""
+PROGRAMS = 1024
+"""Target number of programs: about eight for each multiprocessor of a large GPU, since a program
+does little but wait for memory."""
 
 
 @dataclass(frozen=True)

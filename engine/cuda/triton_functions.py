@@ -42,3 +42,24 @@ def add_parts(
         place = parts + part[:, None] * COUNT + column[None, :]
         total += tl.load(place, mask=inside, other=0.0)
     tl.store(out + column, tl.sum(total, 0) / DIVISOR, mask=column < COUNT)
+
+
+@triton.jit
+def separate(
+    image: tl.tensor, out: tl.tensor,
+    COUNT: tl.constexpr, CHANNELS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    X_N: tl.constexpr, X_C: tl.constexpr, X_H: tl.constexpr, X_W: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:  # fmt: skip
+    """out[n, (2a+b) CHANNELS + c, r, s] = image[n, c, 2 (r-a) + a, 2 (s-b) + b], or 0 outside.
+
+    ``out`` has ROWS x COLUMNS pixels, its channels innermost; see ``separate_phases``."""
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    c, phase = i % CHANNELS, i // CHANNELS % 4
+    s, r = i // (4 * CHANNELS) % COLUMNS, i // (4 * CHANNELS * COLUMNS) % ROWS
+    n = (i // (4 * CHANNELS * COLUMNS * ROWS)).to(tl.int64)
+    row, column = 2 * r - phase // 2, 2 * s - phase % 2
+    inside = (row >= 0) & (row < 2 * ROWS - 2) & (column >= 0) & (column < 2 * COLUMNS - 2)
+    place = image + n * X_N + (c * X_C + row * X_H + column * X_W)
+    pixel = tl.load(place, mask=inside & (i < COUNT), other=0.0)
+    tl.store(out + i, pixel, mask=i < COUNT)

@@ -1,8 +1,8 @@
 """Rewrites: transformations of a graph into an equivalent, cheaper one.
 
 A rewrite is a function of a bound graph, whose docstring states the identity that it relies on.
-Those in :data:`REWRITES` are applied by default. The others are applied later by ``compile``
-(``frozen``, ``copies`` and the folding of weights) or by backends (``fusion``, ``strided_phases``).
+Those in :data:`REWRITES` are applied by default. The others belong to ``freeze=True``
+(``frozen``) or to backends (``fusion``, ``strided_phases``, ``copies``, the folding of weights).
 Dead nodes need no removal: a graph only contains what its outputs and updates depend on.
 """
 

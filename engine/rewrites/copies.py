@@ -23,8 +23,8 @@ def copy_weights(graph: Graph) -> Graph:
     """Each convolution rearranges its weight for itself: f(x) = f(x).
 
     A value that does not depend on inputs can be computed at any time. Computing it costs next to
-    nothing compared with convolving large images; keeping it for the gradients takes memory just
-    when most memory is in use.
+    nothing compared with convolving large images on a CPU; keeping it for the gradients takes
+    memory just when most memory is in use.
     """
     consumers, roots = graph.consumers(), set(graph.roots)
 

@@ -140,7 +140,8 @@ class _Grouping:
         if len(group.inputs | set(node.inputs)) > MOST_INPUTS:
             return False
         if name == "separate_phases":
-            return len(consumers) == 1 and _takes_apart(consumers[0], node)
+            alone = len(consumers) == 1 and _takes_apart(consumers[0], node)
+            return alone and self._supported(fuse([node, consumers[0]]))
         if name == "phase_weight":
             chain = [node, *consumers, *self._consumers[consumers[0]]]
             return len(chain) == 3 and self._supported(fuse(chain))

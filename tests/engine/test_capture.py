@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -14,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine import Program, compile, compile_stages
 from engine.cuda import capture
+from engine.cuda.streams import InTurn
 from engine.once import warn_once
 from engine.testing import Sample
 from graphs import GraphBuilder
@@ -144,6 +147,32 @@ def test_nothing_is_recorded_for_a_single_run(graphs_on_cpu: type[StandIn]) -> N
     program = compile(network())
     program(**feeds())
     assert graphs_on_cpu.made == program.pool_bytes == 0
+
+
+def test_a_program_that_ran_once_frees_its_memory(graphs_on_cpu: type[StandIn]) -> None:
+    program = compile(network())
+    program(**feeds())
+    (captured,) = map(weakref.ref, program._runtime._whole)
+    gc.disable()
+    try:
+        del program
+        assert captured() is None
+    finally:
+        gc.enable()
+
+
+def test_runs_on_other_streams_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[tuple[str, str]] = []
+
+    class Named(str):
+        def wait_stream(self, other: str) -> None:
+            waits.append((self, other))
+
+    in_turn = InTurn(torch.device("cuda", 0))
+    for name in ("a", "a", "b", "b", "a"):
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda device, name=name: Named(name))
+        in_turn.begin()
+    assert waits == [("b", "a"), ("a", "b")]
 
 
 def test_nothing_is_recorded_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from triton.backends.compiler import GPUTarget
 
 import ops
 from engine import cuda
-from engine.cuda import correlation, elementwise, reduction
+from engine.cuda import correlation, elementwise, phases, reduction
 from engine.layout import strides
 from ops import Node, Spec
 from ops.fused import fuse
@@ -73,7 +73,7 @@ def everything(value: Node) -> list[Node]:
 
 def main() -> None:
     """Convolutions in every precision, sums, elementwise operators, and some of these as one."""
-    for module in (correlation, elementwise, reduction):
+    for module in (correlation, elementwise, phases, reduction):
         module.launch = compile_only  # type: ignore[attr-defined]
     x, w = leaf(1000, 32, 16, 16), leaf(32, 32, 3, 3)
     for compute, stride in zip(cuda.COMPUTE, (2, 1, 1), strict=True):
@@ -84,13 +84,14 @@ def main() -> None:
         if "matmul" in kernels:
             prepare(kernels, leaf(3, 70, 50) @ leaf(50, 80))
     weight, small = leaf(16, 3, 3, 3), leaf(64, 3, 2, 2)
-    phases = ops.conv2d(leaf(10, 3, 8, 8), small, padding=1)
+    four = ops.conv2d(leaf(10, 3, 8, 8), small, padding=1)
     prepare(
         kernels,
         fuse([y, total := y + leaf(32, 1, 1), ops.sigmoid(total)]),
         ops.phase_weight(weight, leaf(16, 9)),
         ops.phases.phase_weight_adjoint(small, leaf(16, 9)),
-        fuse([phases, ops.interleave_phases(phases)]),
+        fuse([four, ops.interleave_phases(four)]),
+        ops.separate_phases(leaf(10, 3, 8, 8)),
         ops.mean(leaf(100, 3, 32, 32)),
         ops.sum(leaf(100, 32, 32, 32), (0, 2, 3)),
         fuse(everything(x + x)),
