@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_steps
+from benchmarks.gpu_steps import TOLERANCES, Contestant
 from benchmarks.harness import Timing
 
 
@@ -21,24 +23,51 @@ def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_it_checks_holds_on_the_cpu() -> None:
-    assert gpu.check_training("cpu", "float32", batch=2, steps=3) <= gpu.TOLERANCES["float32"]
-    assert gpu.check_graphs("cpu", "float32", batch=2, steps=2)
+    assert gpu.check_training("cpu", "float32", batch=4) <= TOLERANCES["float32"]
+    gpu.check_graphs("cpu", "float32", batch=2, steps=2)
 
 
-def test_it_refuses_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = gpu.ours
+@pytest.mark.parametrize("wrong", [-1.0, 0.0, 1.1])
+@pytest.mark.parametrize("number", range(8))
+def test_it_sees_every_wrong_gradient(
+    number: int, wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")
+    right = gpu_steps.ours
 
-    def wrong(graph: object, device: str, compute: str) -> object:
-        monkeypatch.setattr(gpu, "LR", 0.11)
-        return right(graph, device, compute)
+    def ours(*given: Any) -> Contestant:
+        contestant = right(*given)
+        weight = contestant.weights[number]
 
-    monkeypatch.setattr(gpu, "ours", wrong)
-    with pytest.raises(SystemExit, match="wrong in float32: losses are"):
-        gpu.check("cpu", ["float32"])
+        def step() -> torch.Tensor:
+            before = weight.clone()
+            loss = contestant.step()
+            weight.copy_(before + wrong * (weight - before))
+            return loss
+
+        return Contestant(step, contestant.weights)
+
+    monkeypatch.setattr(gpu_steps, "ours", ours)
+    difference = gpu.check_training("cpu", "float32", batch=2)
+    for compute in TOLERANCES:
+        with pytest.raises(gpu.Wrong, match="weights change otherwise, by"):
+            gpu.require_near("ours", compute, difference)
+
+
+def test_what_fails_is_recorded_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = gpu_steps.program_for
+    monkeypatch.setattr(gpu_steps, "program_for", lambda *given: right(*given).nothing)
+    results = gpu.Results(tmp_path)
+    gpu.check(results, "cpu", "float32")
+    assert len(results.failures) == 2
+    written = json.loads((tmp_path / "gpu.json").read_text())
+    assert all("no attribute 'nothing'" in failure for failure in written["failures"])
 
 
 def test_contestants_agree_and_the_schedule_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", lambda function, mode: function)
+    monkeypatch.setattr(torch, "compile", lambda function, mode, dynamic: function)
     # As torch's own tests leave it behind, which run in the same process.
     flags = torch.backends.disable_global_flags.__globals__
     monkeypatch.setitem(flags, "__allow_nonbracketed_mutation_flag", False)
@@ -55,7 +84,7 @@ def test_figures_stand_beside_their_bars(
                  "torch.compile, max-autotune")  # fmt: skip
         return {name: Timing(m, m, m) for name, m in zip(names, medians, strict=True)}
 
-    results = gpu.Results({"float32": 1e-7})
+    results = gpu.Results(tmp_path, {"float32": 1e-7})
     results.add_steps(100, "float32", timings(1, 4, 5, 1))
     results.add_steps(4096, "tf32", timings(3, 2, 4, 4))
     assert [(f.value, f.bar) for f in results.figures] == [
@@ -67,7 +96,7 @@ def test_figures_stand_beside_their_bars(
     results.print()
     printed = capsys.readouterr().out
     assert printed.count("met") == printed.count("missed") == 2
-    results.write(tmp_path)
+    results.write()
     content = json.loads((tmp_path / "gpu.json").read_text())
     assert content["steps"]["step of batch 100, float32"]["Blockwright"]["median"] == 1
     assert len(content["figures"]) == 4
