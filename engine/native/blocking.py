@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 CHAINS = 8
@@ -26,6 +27,7 @@ class Block:
         return max(adds, self.scalars + self.vectors, CHAINS) / 2 + LOOP
 
 
+@lru_cache
 def best_block(scalars: int, vectors: int, accumulators: int) -> Block:
     """The block size with which all sums take the fewest cycles, remainders included."""
     sides = product(range(1, min(scalars, accumulators) + 1), range(1, min(vectors, 4) + 1))

@@ -139,13 +139,6 @@ static inline long share(const Team *team, long count, int me)
     static inline V load_##s(const T *p) { return *(const V *)p; }                                 \
     static inline void store_##s(T *p, V v) { *(V *)p = v; }                                       \
     static inline V splat_##s(T x) { return x - (V){}; }                                           \
-    static inline V load_part_##s(const T *p, int n)                                               \
-    {                                                                                              \
-        V v = {};                                                                                  \
-        for (int i = 0; i < n; i++)                                                                \
-            v[i] = p[i];                                                                           \
-        return v;                                                                                  \
-    }                                                                                              \
     static inline V load_strided_##s(const T *p, long stride, int n)                               \
     {                                                                                              \
         V v = {};                                                                                  \
@@ -188,6 +181,38 @@ static inline long share(const Team *team, long count, int me)
 
 FOR_TYPE(float, vf, mf, int, f)
 FOR_TYPE(double, vd, md, long long, d)
+
+/* load_part: the first n elements of a vector, the rest zero; n is a constant. Loading a vector that
+   has just been written element by element would wait for all of these stores, so a processor that
+   can leave out elements of a load does. */
+#if BYTES == 64
+#define SOME_f(p, n) __builtin_ia32_loadups512_mask(p, (vf){}, (1 << (n)) - 1)
+#define SOME_d(p, n) __builtin_ia32_loadupd512_mask(p, (vd){}, (1 << (n)) - 1)
+#elif BYTES == 32
+static const int kept[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+#define SOME_f(p, n) __builtin_ia32_maskloadps256((const void *)(p), *(const mf *)(kept + 8 - (n)))
+#define SOME_d(p, n) __builtin_ia32_maskloadpd256((const void *)(p), *(const md *)(kept + 8 - 2 * (n)))
+#else
+#define SOME(V, p, n)                                                                              \
+    ({                                                                                             \
+        V some = {};                                                                               \
+        UNROLL(4) for (int i = 0; i < n; i++)                                                      \
+            some[i] = (p)[i];                                                                      \
+        some;                                                                                      \
+    })
+#define SOME_f(p, n) SOME(vf, p, n)
+#define SOME_d(p, n) SOME(vd, p, n)
+#endif
+#define LOAD_PART(T, V, s)                                                                         \
+    INLINE V load_part_##s(const T *p, const int n)                                                \
+    {                                                                                              \
+        if (n == 1)                                                                                \
+            return (V){*p};                                                                        \
+        return SOME_##s(p, n);                                                                     \
+    }
+
+LOAD_PART(float, vf, f)
+LOAD_PART(double, vd, d)
 
 static const int lane_f[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -321,41 +346,6 @@ TRANSPOSE(double, vd, md, d)
 
 LANE_BY_LANE(sqrt, __builtin_sqrtf, float, vf, f)
 LANE_BY_LANE(sqrt, __builtin_sqrt, double, vd, d)
-LANE_BY_LANE(log, logf, float, vf, f)
-LANE_BY_LANE(log, log, double, vd, d)
-LANE_BY_LANE(tanh, tanhf, float, vf, f)
-LANE_BY_LANE(tanh, tanh, double, vd, d)
-LANE_BY_LANE(log1p, log1pf, float, vf, f)
-LANE_BY_LANE(log1p, log1p, double, vd, d)
-LANE_BY_LANE(exp, exp, double, vd, d)
-
-/* exp(x) = 2**n exp(r) with n = round(x / ln 2), and exp(r) by a polynomial on |r| <= ln(2)/2.
-   Source: Cephes, expf.c (Moshier). The error is at most two units in the last place. */
-static inline vf exp_f(vf x)
-{
-    vf bounded = select_f(x > 88.72283f, splat_f(88.72283f), x);
-    bounded = select_f(bounded < -103.97208f, splat_f(-103.97208f), bounded);
-    const vf shift = splat_f(12582912.0f); /* 1.5 * 2**23: adding it rounds to an integer */
-    vf n = bounded * 1.44269504f + shift - shift;
-    vf r = bounded - n * 0.693359375f + n * 2.12194440e-4f;
-    vf p = splat_f(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    /* Scale in two steps, since 2**128 is not a float. */
-    mf whole = __builtin_convertvector(n, mf);
-    mf half = whole >> 1;
-    vf result = p * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);
-    result = select_f(x > 88.72283f, splat_f(INFINITY), result);
-    result = select_f(x < -103.97208f, splat_f(0), result);
-    return select_f(x != x, x, result);
-}
-
-static inline vf sigmoid_f(vf x) { return 1.0f / (1.0f + exp_f(-x)); }
-static inline vd sigmoid_d(vd x) { return 1.0 / (1.0 + exp_d(-x)); }
 
 static inline vf pow_f(vf x, vf y)
 {

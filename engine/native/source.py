@@ -90,7 +90,7 @@ def program_source(steps: Sequence[StepSource]) -> Source:
     each. The file is compiled once for each part, with only the kernels that are ``HERE``.
     """
     text = Text()
-    text('#include "prelude.h"', '#include "winograd.h"', "")
+    text(*(f'#include "{name}.h"' for name in ("prelude", "elementary", "winograd")), "")
     numbers: dict[tuple[str, str], int] = {}
     for step in steps:
         if (code := _text_of(step.code)) not in numbers:

@@ -176,21 +176,33 @@ def require_runs(architecture: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", ["exp", "sigmoid"])
-def test_exponentials_everywhere(name: str, dtype: torch.dtype) -> None:
-    values = [torch.linspace(low, high, 4001, dtype=dtype) for low, high in ((-120, 100), (-1, 1))]
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [("exp", {}), ("sigmoid", {}), ("tanh", {}), ("log", {}),
+     ("softplus", {"beta": 1.0, "threshold": 20.0})],
+)  # fmt: skip
+@pytest.mark.parametrize("architecture", ["native", "x86-64"])
+def test_elementary_functions_everywhere(
+    architecture: str, name: str, attributes: dict[str, float], dtype: torch.dtype
+) -> None:
+    require_runs(architecture)
+    ranges = ((-120, 100), (-1, 1), (-1e-3, 1e-3), (-750, 715))
+    values = [torch.linspace(low, high, 4001, dtype=dtype) for low, high in ranges]
+    values.append(torch.linspace(-700, 700, 4001, dtype=torch.float64).exp().to(dtype))
     special = torch.tensor(
-        [0.0, -0.0, torch.inf, -torch.inf, torch.nan, 1e-38, -1e-45], dtype=dtype
+        [0.0, -0.0, torch.inf, -torch.inf, torch.nan, 1e-38, -1e-45, 5e-324, 1.0], dtype=dtype
     )
     x = torch.cat([*values, special])
-    node = REGISTRY[name](x)
-    (kernel,) = [k for k in native_kernels() if k.supports(node)]
+    node = REGISTRY[name](x, **attributes)
+    (kernel,) = [k for k in native_kernels(architecture) if k.supports(node)]
     result = torch.empty_like(x)
     kernel.prepare(node, result, [x], [])()
-    exact = node.operator.forward(x.double()).to(dtype)
-    # Of a result below the smallest normal number, 1 / (1 + exp(-x)) may give zero.
-    least = torch.finfo(dtype).tiny if name == "sigmoid" else 1e-44
-    torch.testing.assert_close(result, exact, rtol=4e-7, atol=least, equal_nan=True)
+    exact = node.operator.forward(x.double(), **attributes).to(dtype)
+    finfo = torch.finfo(dtype)
+    # A result below the smallest normal number may be zero.
+    torch.testing.assert_close(result, exact, rtol=2 * finfo.eps, atol=finfo.tiny, equal_nan=True)
+    zero = exact == 0
+    assert torch.equal(result[zero].signbit(), exact[zero].signbit())
 
 
 def test_a_prepared_kernel_keeps_its_tensors_alive() -> None:
