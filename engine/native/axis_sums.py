@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from engine.layout import strides
-from engine.native.elementwise import Place, compute, declare, vectors
+from engine.native.elements import Place, compute, declare, vectors
 from engine.native.loops import Nest
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operands
@@ -42,20 +42,34 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     order = strides(spec.sizes)
     added = sorted(set(range(spec.ndim)) - set(kept), key=lambda axis: -order[axis])
     places = [
-        Place(_start(f"x{i}", steps, added), x, nest, i + 1)
+        Place.of(_start(f"x{i}", steps, added), x, nest, i + 1)
         for i, (x, steps) in enumerate(zip(operands.inputs, inputs, strict=True))
     ]
     declare(text, operands)
     with nest.outer(text):
         for lanes in vectors(text, nest, machine.target.lanes(dtype)):
             text(f"v{s} total = {{}};")
-            with ExitStack() as loops:
-                for axis in added:
-                    head = f"for (long r{axis} = 0; r{axis} < {spec.sizes[axis]}; r{axis}++)"
-                    loops.enter_context(text.block(head))
-                text(f"total += {compute(text, body, places, dtype, lanes)};")
-            text(Place("y", operands.out, nest, 0).store(f"total{division(node)}", dtype, lanes))
+            with _terms(text, f"v{s}", [(axis, spec.sizes[axis]) for axis in added]) as into:
+                text(f"{into} += {compute(text, body, places, dtype, lanes)};")
+            text(Place.of("y", operands.out, nest, 0).store(f"total{division(node)}", dtype, lanes))
     return Code(text)
+
+
+@contextmanager
+def _terms(text: Text, kind: str, loops: Sequence[tuple[int, int]]) -> Iterator[str]:
+    """Write loops over axes of some sizes; yield what to add to, within the innermost.
+
+    Every loop has a sum of its own, so that rounding errors grow only slowly with their number.
+    """
+    with ExitStack() as blocks:
+        into = "total"
+        for axis, size in loops:
+            blocks.enter_context(text.block(f"for (long r{axis} = 0; r{axis} < {size}; r{axis}++)"))
+            if (axis, size) != loops[-1]:
+                text(f"{kind} sum{axis} = {{}};")
+                blocks.callback(text, f"{into} += sum{axis};")
+                into = f"sum{axis}"
+        yield into
 
 
 def _start(pointer: str, steps: Sequence[int], added: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.native.elementwise import nest_over
+from engine.native.elements import nest_over
 from engine.native.loops import Nest, offset, shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operand

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-import torch
-
-from engine.native.expression import is_elementwise, statements
-from engine.native.loops import Nest, shares
+from engine.native.elements import Place, compute, declare, float_type, nest_over, vectors
+from engine.native.expression import is_elementwise
+from engine.native.flat import Flat
+from engine.native.loops import Nest
 from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, Operand, Operands
+from engine.native.operand import Operands
 from engine.native.source import Code
 from engine.native.text import Text
 from ops import Node
-from ops.fused import Computation, body_of
-from ops.spec import FLOATS
+from ops.fused import body_of
+
+FEW_VECTORS = 8
+"""With more vectors of channels it does not matter whether the last one is full."""
 
 
 def supports(node: Node) -> bool:
@@ -26,105 +26,25 @@ def supports(node: Node) -> bool:
     )
 
 
-def float_type(node: Node) -> torch.dtype | None:
-    """The one float type of a node's values; None if they have none, several, or another type."""
-    values = [node.spec, *(x.spec for x in node.inputs), *(i.spec for i in body_of(node))]
-    found = {spec.dtype for spec in values} - {torch.bool}
-    return found.pop() if len(found) == 1 and found <= set(FLOATS) else None
-
-
 def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
     dtype = float_type(node)
     assert dtype is not None
-    text, out = Text(), operands.out
-    nest = nest_over(out.shape, [out, *operands.inputs])
+    text, out, lanes = Text(), operands.out, machine.target.lanes(dtype)
+    flat = _flat(nest_over(out.shape, [out, *operands.inputs]), lanes)
     declare(text, operands)
-    with nest.outer(text):
-        places = [Place(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
-        target_place = Place("y", out, nest, 0)
-        for count in vectors(text, nest, machine.target.lanes(dtype)):
+    with flat.nest.outer(text):
+        flat.fill(text, operands.inputs, lanes)
+        places = flat.places(operands.inputs, f"j % {flat.channels}")
+        target_place = Place.of("y", out, flat.nest, 0)
+        for count in vectors(text, flat.nest, lanes):
             name = compute(text, body_of(node), places, dtype, count)
             text(target_place.store(name, dtype, count))
     return Code(text)
 
 
-def nest_over(shape: Sequence[int], operands: Sequence[Operand]) -> Nest:
-    """Loops over a shape to which all operands broadcast."""
-    return Nest.over(shape, [operand.broadcast_strides(shape) for operand in operands])
-
-
-def declare(text: Text, operands: Operands) -> None:
-    """Declare pointers ``y``, ``x0``, ``x1``, ... to the result and the inputs."""
-    text(operands.out.pointer("y", writable=True))
-    text(*(x.pointer(f"x{i}") for i, x in enumerate(operands.inputs)))
-
-
-class Place:
-    """An operand at index ``j`` of a nest's innermost loop."""
-
-    def __init__(self, pointer: str, operand: Operand, nest: Nest, index: int) -> None:
-        self.pointer = pointer
-        self.operand = operand
-        self.stride = nest.strides[index][-1]
-        step = "j" if self.stride == 1 else f"j * {self.stride}"
-        at = " + ".join(part for part in (nest.offset(index), step if self.stride else "") if part)
-        self.address = f"{pointer} + {at}"
-
-    def load(self, dtype: torch.dtype, count: int | None) -> str:
-        """Load elements as a vector or a mask: ``count`` of them, or a whole vector if None."""
-        s = SUFFIX[dtype]
-        lanes = f"LANES_{s}" if count is None else str(count)
-        if self.operand.dtype == torch.bool:
-            return f"load_mask_{s}({self.address}, {self.stride}, {lanes})"
-        if self.stride == 0:
-            return f"splat_{s}(*({self.address}))"
-        if self.stride == 1:
-            part = "" if count is None else "_part"
-            return f"load{part}_{s}({self.address}{'' if count is None else f', {count}'})"
-        return f"load_strided_{s}({self.address}, {self.stride}, {lanes})"
-
-    def store(self, value: str, dtype: torch.dtype, count: int | None) -> str:
-        """Store a vector or a mask to consecutive elements: ``count`` of them, or all if None."""
-        s = SUFFIX[dtype]
-        if self.operand.dtype == torch.bool:
-            lanes = f"LANES_{s}" if count is None else str(count)
-            return f"store_mask_{s}({self.address}, {value}, {lanes});"
-        if count is None:
-            return f"store_{s}({self.address}, {value});"
-        return f"store_part_{s}({self.address}, {value}, {count});"
-
-
-def compute(
-    text: Text,
-    body: Sequence[Computation],
-    places: Sequence[Place],
-    dtype: torch.dtype,
-    count: int | None,
-) -> str:
-    """Write the loads of the inputs and the body's statements; return the name of the result."""
-    names = []
-    for i, place in enumerate(places):
-        kind = "m" if place.operand.dtype == torch.bool else "v"
-        text(f"const {kind}{SUFFIX[dtype]} v{i} = {place.load(dtype, count)};")
-        names.append(f"v{i}")
-    lines, result = statements(body, names, dtype)
-    text(*lines)
-    return result
-
-
-def vectors(text: Text, nest: Nest, lanes: int) -> Iterator[int | None]:
-    """Write the innermost loop; yield, for the code to be written inside, its element count.
-
-    The count is None for a whole vector.
-    """
-    whole, rest = divmod(nest.inner, lanes)
-    first, last = ("0", str(whole)) if len(nest.sizes) > 1 else shares(whole)
-    if whole:
-        with text.block(f"for (long k = {first}; k < {last}; k++)"):
-            text(f"const long j = k * {lanes};")
-            yield None
-    if rest:
-        with text.block("" if len(nest.sizes) > 1 else "if (me == team->threads - 1)"):
-            text(f"const long j = {whole * lanes};")
-            yield rest
+def _flat(nest: Nest, lanes: int) -> Flat:
+    """The nest, flat if that fills more lanes."""
+    few = nest.inner % lanes and nest.inner < FEW_VECTORS * lanes
+    flat = Flat.of(nest, range(len(nest.strides))) if few else None
+    return flat or Flat(nest, 1, {})

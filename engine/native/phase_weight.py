@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.native.elementwise import Place, float_type, vectors
+from engine.native.elements import Place, float_type, vectors
 from engine.native.expression import number
 from engine.native.loops import Nest
 from engine.native.machine import Machine
@@ -39,10 +39,10 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     with nest.outer(text):
         for count in vectors(text, nest, machine.target.lanes(dtype)):
             for i, at in enumerate(source):
-                tap = Place(f"x + {at}", weight, nest, 1)
+                tap = Place.of(f"x + {at}", weight, nest, 1)
                 text(f"const v{s} t{i} = {tap.load(dtype, count)};")
             for at, row in zip(result, (sums.T if adjoint else sums).tolist(), strict=True):
-                place = Place(f"y + {at}", out, nest, 0)
+                place = Place.of(f"y + {at}", out, nest, 0)
                 text(place.store(_sum(row, dtype), dtype, count))
     return Code(text)
 

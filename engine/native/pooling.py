@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from engine.kernels.patches import lies_channels_last
-from engine.native.elementwise import float_type
+from engine.native.elements import float_type
 from engine.native.loops import shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operands

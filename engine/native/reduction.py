@@ -6,20 +6,32 @@ Each thread adds up its share in vectors; then the threads' sums are added up.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from engine.layout import strides
-from engine.native.elementwise import Place, compute, float_type, vectors
+from engine.native.elements import Place, compute, float_type, vectors
 from engine.native.expression import is_elementwise, number
-from engine.native.loops import Nest
+from engine.native.flat import Flat
+from engine.native.loops import Nest, shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operands
 from engine.native.source import Code
 from engine.native.text import Text
 from engine.summation import REDUCTIONS, kept_axes, summed
 from ops import Node, Spec
-from ops.fused import Computation, body_of
+from ops.fused import body_of
 from ops.spec import FLOATS
+
+CHAINS = 4
+"""Sums that keep a core busy: an addition takes four cycles, and each needs an element loaded."""
+
+MOST = 16
+"""Most vectors that are added up side by side, in registers."""
+
+BLOCK = 256
+"""Additions to a sum before it is added to another."""
+
+WIDEST = 2048
+"""Most channels whose sums are kept on the stack."""
 
 
 def innermost(spec: Spec) -> int:
@@ -61,28 +73,27 @@ def _row(node: Node, machine: Machine) -> int:
 
 def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
-    text, (*body, _) = Text(), body_of(node)
-    kind, s, row = TYPES[node.dtype], SUFFIX[node.dtype], _row(node, machine)
-    nest = _nest(node, operands)
+    text, count = Text(), math.prod(node.sizes)
+    kind, row = TYPES[node.dtype], _row(node, machine)
     text(*(x.pointer(f"x{i}") for i, x in enumerate(operands.inputs)))
     text(
         operands.out.pointer("y", writable=True), operands.scratch[0].pointer("all", writable=True)
     )
     text(f"{kind} *sums = all + me * {row};", f"memset(sums, 0, {row} * sizeof *sums);")
-    places = [Place(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
-    if kept_axes(node):
-        _channels(text, nest, body, places, node, machine)
+    nest, channels = _nest(node, operands), bool(kept_axes(node))
+    flat = _flat(nest, channels)
+    lanes = machine.target.lanes(node.dtype)
+    if flat is None or _at_once(flat, lanes) > MOST:
+        _row_by_row(text, nest, node, operands, lanes)
     else:
-        _number(text, nest, body, places, node, machine)
+        _crossing_rows(text, flat, node, operands, lanes)
     text("barrier(team);")
-    size = math.prod(node.sizes)
     with text.block(
-        f"for (long c = share(team, {size}, me); c < share(team, {size}, me + 1); c++)"
+        f"for (long c = share(team, {count}, me); c < share(team, {count}, me + 1); c++)"
     ):
-        first = f"sum_{s}(load_{s}(all{{}}))" if not kept_axes(node) else "all[c{}]"
-        text(f"{kind} sum = {first.format('')};")
+        text(f"{kind} sum = all[c];")
         with text.block("for (int t = 1; t < team->threads; t++)"):
-            text(f"sum += {first.format(f' + t * {row}')};")
+            text(f"sum += all[t * {row} + c];")
         text(f"y[c] = sum{division(node)};")
     return Code(text)
 
@@ -93,41 +104,99 @@ def _nest(node: Node, operands: Operands) -> Nest:
     order = strides(sizes)
     result = [order[axis] if axis in kept else 0 for axis in range(len(sizes))]
     inputs = [x.broadcast_strides(sizes) for x in operands.inputs]
-    return Nest.over(sizes, [order, *inputs, result])
-
-
-def _number(
-    text: Text, nest: Nest, body: Sequence[Computation], places: Sequence[Place], node: Node,
-    machine: Machine,
-) -> None:  # fmt: skip
-    s = SUFFIX[node.dtype]
-    text(f"v{s} total = {{}};")
-    with nest.outer(text):
-        # Two levels of sums, so that rounding errors grow only slowly with the number of elements.
-        text(f"v{s} sum = {{}};", "int added = 0;")
-        for count in vectors(text, nest, machine.target.lanes(node.dtype)):
-            name = compute(text, body, places, node.dtype, count)
-            if count is None:
-                text(f"sum += {name};")
-                text(f"if (++added == 256) {{ total += sum; sum = (v{s}){{}}; added = 0; }}")
-            else:
-                text(f"for (int l = 0; l < {count}; l++) sum[l] += {name}[l];")
-        text("total += sum;")
-    text(f"store_{s}(sums, total);")
-
-
-def _channels(
-    text: Text, nest: Nest, body: Sequence[Computation], places: Sequence[Place], node: Node,
-    machine: Machine,
-) -> None:  # fmt: skip
-    s = SUFFIX[node.dtype]
-    if len(nest.sizes) == 1:  # a single row: there is nothing to add
+    nest = Nest.over(sizes, [order, *inputs, result])
+    if kept and len(nest.sizes) == 1:  # a single row of channels
         nest = Nest((1, *nest.sizes), tuple((0, *steps) for steps in nest.strides))
-        places = [Place(p.pointer, p.operand, nest, i + 1) for i, p in enumerate(places)]
+    return nest
+
+
+def _flat(nest: Nest, channels: bool) -> Flat | None:
+    """What to add up as one loop: all rows or, for a number, each; None if they have gaps."""
+    *inputs, result = range(1, len(nest.strides))
+    if channels:
+        return Flat.of(nest, [*inputs, result])
+    within = all(nest.strides[i][-1] in (0, 1) for i in inputs)
+    return Flat.of(nest, inputs) or (Flat(nest, 1, {}) if within else None)
+
+
+def _at_once(flat: Flat, lanes: int) -> int:
+    """Vectors that are added up side by side: all that begin at different channels, or more."""
+    period = flat.channels // math.gcd(flat.channels, lanes)
+    return period * -(-CHAINS // period)
+
+
+def _crossing_rows(text: Text, flat: Flat, node: Node, operands: Operands, lanes: int) -> None:
+    """Add up flat rows: in each lane the elements of one channel, whichever rows they are from."""
+    (*body, _), s, at_once = body_of(node), SUFFIX[node.dtype], _at_once(flat, lanes)
+    places = flat.places(operands.inputs, f"p * {lanes} % {flat.channels}")
+    turns, rest = divmod(flat.nest.inner, at_once * lanes)
+    alone = len(flat.nest.sizes) == 1
+
+    def add(count: int | None) -> None:
+        name = compute(text, body, places, node.dtype, count)
+        if count is None:
+            text(f"sum[p] += {name};")
+        else:
+            text(f"for (int l = 0; l < {count}; l++) sum[p][l] += {name}[l];")
+
+    def add_all(vectors: int, first: str) -> None:
+        with text.block(f"UNROLL({MOST}) for (int p = 0; p < {vectors}; p++)"):
+            text(f"const long j = {first} + p * {lanes};")
+            add(None)
+
+    text(f"v{s} sum[{at_once}] = {{}}, total[{at_once}] = {{}};", "int added = 0;")
+    with flat.nest.outer(text):
+        flat.fill(text, operands.inputs, lanes)
+        begin, end = shares(turns) if alone else ("0", str(turns))
+        with text.block(f"for (long turn = {begin}; turn < {end}; turn++)"):
+            add_all(at_once, f"turn * {at_once * lanes}")
+            # Two levels of sums, so that rounding errors grow only slowly with their number.
+            with text.block(f"if (++added == {BLOCK})"):
+                _carry(text, s, at_once)
+                text("added = 0;")
+        with text.block("if (me == team->threads - 1)" if alone else ""):
+            whole, part = divmod(rest, lanes)
+            first = turns * at_once * lanes
+            if whole:
+                add_all(whole, str(first))
+            if part:
+                text(f"const int p = {whole};", f"const long j = {first + whole * lanes};")
+                add(part)
+    _carry(text, s, at_once)
+    kept = math.prod(node.sizes)
+    text(f"const {TYPES[node.dtype]} *each = (const {TYPES[node.dtype]} *)total;")
+    text(f"for (int i = 0; i < {at_once * lanes}; i++) sums[i % {kept}] += each[i];")
+
+
+def _carry(text: Text, s: str, at_once: int) -> None:
+    with text.block(f"UNROLL({MOST}) for (int p = 0; p < {at_once}; p++)"):
+        text("total[p] += sum[p];", f"sum[p] = (v{s}){{}};")
+
+
+def _row_by_row(text: Text, nest: Nest, node: Node, operands: Operands, lanes: int) -> None:
+    """Add up rows in any layout: to the row of channels in memory, or each to one number."""
+    (*body, _), s, kind = body_of(node), SUFFIX[node.dtype], TYPES[node.dtype]
+    channels, row = bool(kept_axes(node)), -(-math.prod(node.sizes) // lanes) * lanes
+    places = [Place.of(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
+    # A block's sums are on the stack, so not of too many channels.
+    block = row <= WIDEST
+    into = "block" if block else "sums"
+    text(f"{kind} block[{row}] = {{}};" if block else "", "int added = 0;")
     with nest.outer(text):
-        for count in vectors(text, nest, machine.target.lanes(node.dtype)):
+        text("" if channels else f"v{s} sum = {{}};")
+        for count in vectors(text, nest, lanes):
             name = compute(text, body, places, node.dtype, count)
-            if count is None:
-                text(f"store_{s}(sums + j, load_{s}(sums + j) + {name});")
+            to = f"{into}[j + l]" if channels else "sum[l]"
+            if count is not None:
+                text(f"for (int l = 0; l < {count}; l++) {to} += {name}[l];")
+            elif channels:
+                text(f"store_{s}({into} + j, load_{s}({into} + j) + {name});")
             else:
-                text(f"for (int l = 0; l < {count}; l++) sums[j + l] += {name}[l];")
+                text(f"sum += {name};")
+        text("" if channels else f"block[0] += sum_{s}(sum);")
+        if block:
+            with text.block(f"if (++added == {BLOCK})"):
+                text(f"add_{s}(sums, block, {row});")
+                text("memset(block, 0, sizeof block);", "added = 0;")
+    if block:
+        text(f"add_{s}(sums, block, {row});")

@@ -126,9 +126,8 @@ class _Grouping:
             groups[node] = group
         return list({id(group): group for group in groups.values()}.values())
 
-    @staticmethod
-    def _begin(node: Node) -> _Group:
-        summed = node.operator.name in REDUCTIONS
+    def _begin(self, node: Node) -> _Group:
+        summed = node.operator.name in REDUCTIONS and self._supported(node)
         anchor = node if summed or node.operator.name in CONVOLUTIONS | GRADIENTS else None
         shape = node.inputs[0].shape if summed else node.shape
         return _Group([node], shape, anchor, set(node.inputs))

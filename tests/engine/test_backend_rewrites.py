@@ -61,6 +61,14 @@ def test_a_layer_is_one_node_beside_its_weight() -> None:
     assert names(fuse_neighbours(graph, lambda node: False).nodes) == names(graph.nodes)
 
 
+def test_what_comes_before_a_sum_that_is_left_to_torch_is_fused_all_the_same() -> None:
+    g = GraphBuilder("statistics")
+    x = g.input("x", (2, 1, 90, 70))
+    graph = g.build(y=ops.mean(ops.square(x * 2.0 + 1.0), (2, 3)))
+    fused = fuse_neighbours(graph, is_native)
+    assert names(fused.nodes) == ["fused", "mean"]
+
+
 def test_what_is_made_of_frozen_weights_is_folded() -> None:
     graph = layer()
     assert "phase_weight" in names(graph.nodes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.kernels.movement import VIEWS
-from engine.native.elementwise import float_type
+from engine.native.elements import float_type
 from engine.native.expression import is_elementwise
 from engine.native.operand import Operand
 from engine.native.taps.geometry import (

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from engine.kernels.patches import lies_channels_last
 from engine.native.blocking import ranges
-from engine.native.elementwise import float_type
+from engine.native.elements import float_type
 from engine.native.loops import shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operand, Operands

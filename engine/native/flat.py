@@ -1,0 +1,67 @@
+"""Rows of channels as one loop.
+
+Elements of a few channels, or of a number of them that is no multiple of a vector's lanes, would
+leave lanes empty in a loop over each row. Where rows lie side by side, vectors cross from one row
+to the next instead. An operand that has the same row everywhere is read from a table, in which the
+row is repeated until a vector can begin anywhere in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.native.elements import Place
+from engine.native.loops import Nest
+from engine.native.operand import TYPES, Operand
+from engine.native.text import Text
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A nest whose two innermost loops, over rows and over channels, are one.
+
+    Attributes:
+        nest: the nest with the two loops as one.
+        channels: elements of a row; 1 if there was only one loop to begin with.
+        repeated: the operands that have the same row everywhere, with their stride along it.
+    """
+
+    nest: Nest
+    channels: int
+    repeated: Mapping[int, int]
+
+    @staticmethod
+    def of(nest: Nest, operands: Sequence[int]) -> Flat | None:
+        """A nest as flat as these operands allow; None if their rows do not lie side by side."""
+        if len(nest.sizes) == 1:
+            flat = all(nest.strides[i][-1] in (0, 1) for i in operands)
+            return Flat(nest, 1, {}) if flat else None
+        *_, rows, channels = nest.sizes
+        repeated = {}
+        for i in operands:
+            *_, row, step = nest.strides[i]
+            if row == 0 and step:
+                repeated[i] = step
+            elif (row, step) not in ((channels, 1), (0, 0)):
+                return None
+        merged = tuple((*steps[:-2], steps[-1]) for steps in nest.strides)
+        return Flat(Nest((*nest.sizes[:-2], rows * channels), merged), channels, repeated)
+
+    def fill(self, text: Text, inputs: Sequence[Operand], lanes: int) -> None:
+        """Write the tables of inputs, the operands from number 1 on, within the outer loops."""
+        for i, step in self.repeated.items():
+            if i <= len(inputs):
+                kind, size = TYPES[inputs[i - 1].dtype], self.channels + lanes
+                row = f"(x{i - 1} + {self.nest.offset(i)})[l % {self.channels} * {step}]"
+                text(f"{kind} row{i}[{size}];")
+                text(f"for (int l = 0; l < {size}; l++) row{i}[l] = {row};")
+
+    def places(self, inputs: Sequence[Operand], channel: str) -> list[Place]:
+        """Where the inputs are at index ``j``, which is at a channel, a C expression."""
+        return [
+            Place(f"row{i} + {channel}", 1, x)
+            if i in self.repeated
+            else Place.of(f"x{i - 1}", x, self.nest, i)
+            for i, x in enumerate(inputs, 1)
+        ]
