@@ -5,7 +5,15 @@ from __future__ import annotations
 import torch
 
 from engine.kernels.kernel import every_input
-from engine.native import axis_sums, elementwise, movement, phase_weight, pooling, reduction
+from engine.native import (
+    axis_sums,
+    elementwise,
+    movement,
+    phase_weight,
+    pooling,
+    reduction,
+    row_sums,
+)
 from engine.native.depthwise import convolution as depthwise_convolution
 from engine.native.depthwise import weight_gradient as depthwise_weight_gradient
 from engine.native.kernel import Emitter, NativeKernel
@@ -68,6 +76,7 @@ EMITTERS: tuple[Emitter, ...] = (
     ),
     Emitter("C: sum", reduction.supports, reduction.emit, reduction.scratch),
     Emitter("C: sums over axes", axis_sums.supports, axis_sums.emit),
+    Emitter("C: sums of rows", row_sums.supports, row_sums.emit),
     Emitter("C: sums of taps", phase_weight.supports, phase_weight.emit),
     Emitter("C: windows", pooling.supports, pooling.emit),
     Emitter("C: copy", movement.supports, movement.emit),

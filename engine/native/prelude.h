@@ -217,6 +217,9 @@ LOAD_PART(double, vd, d)
 static const int lane_f[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 static const long long lane_d[] = {0, 1, 2, 3, 4, 5, 6, 7};
 
+static inline vf first_f(vf v, int n) { return select_f(*(const mf *)lane_f < n, v, (vf){}); }
+static inline vd first_d(vd v, int n) { return select_d(*(const md *)lane_d < n, v, (vd){}); }
+
 /* A vector of lanes picked from a and b: for each lane, the expression at gives the number of the
    one to take, counting those of a, then those of b. For GCC, lane is a vector of all lanes and at
    is evaluated once; for Clang, lane by lane. */

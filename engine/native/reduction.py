@@ -137,7 +137,7 @@ def _crossing_rows(text: Text, flat: Flat, node: Node, operands: Operands, lanes
         if count is None:
             text(f"sum[p] += {name};")
         else:
-            text(f"for (int l = 0; l < {count}; l++) sum[p][l] += {name}[l];")
+            text(f"sum[p] += first_{s}({name}, {count});")
 
     def add_all(vectors: int, first: str) -> None:
         with text.block(f"UNROLL({MOST}) for (int p = 0; p < {vectors}; p++)"):
@@ -186,13 +186,11 @@ def _row_by_row(text: Text, nest: Nest, node: Node, operands: Operands, lanes: i
         text("" if channels else f"v{s} sum = {{}};")
         for count in vectors(text, nest, lanes):
             name = compute(text, body, places, node.dtype, count)
-            to = f"{into}[j + l]" if channels else "sum[l]"
-            if count is not None:
-                text(f"for (int l = 0; l < {count}; l++) {to} += {name}[l];")
-            elif channels:
-                text(f"store_{s}({into} + j, load_{s}({into} + j) + {name});")
+            term = name if count is None else f"first_{s}({name}, {count})"
+            if channels:
+                text(f"store_{s}({into} + j, load_{s}({into} + j) + {term});")
             else:
-                text(f"sum += {name};")
+                text(f"sum += {term};")
         text("" if channels else f"block[0] += sum_{s}(sum);")
         if block:
             with text.block(f"if (++added == {BLOCK})"):

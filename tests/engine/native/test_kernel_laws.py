@@ -142,9 +142,25 @@ def test_sums_over_some_axes(
     assert require_kernel(SUBJECTS[name], case, kernel)
 
 
-def test_many_terms_side_by_side_are_left_to_torch() -> None:
-    node = REGISTRY["sum"](torch.zeros(3, 100), dim=(1,), keepdim=False)
-    assert not any(kernel.supports(node) for kernel in native_kernels())
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", ["sum", "mean"])
+@pytest.mark.parametrize(
+    ("shape", "dim", "layout"),
+    [
+        ((3, 100), (1,), "contiguous"),
+        ((37, 40), (1,), "transposed"),
+        ((2, 20, 5, 7), (1,), "channels_last"),  # each pixel
+        ((3, 20, 6, 5), (1, 2, 3), "channels_last"),  # each image
+        ((3, 20, 6, 5), (1, 2, 3), "sliced"),
+        ((5, 9000), (1,), "contiguous"),
+    ],
+)
+def test_sums_of_rows(
+    shape: tuple[int, ...], dim: tuple[int, ...], layout: str, name: str, threads: int
+) -> None:
+    (kernel,) = [k for k in native_kernels(threads=threads) if k.name == "C: sums of rows"]
+    case = Case(Sample(shape, layout=layout), dim=dim, keepdim=False)
+    assert require_kernel(SUBJECTS[name], case, kernel)
 
 
 @pytest.mark.parametrize("size", [3, 16, 21])

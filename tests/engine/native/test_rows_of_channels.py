@@ -17,8 +17,13 @@ from tests.engine.native.test_kernel_laws import ARCHITECTURES, require_runs
 from tests.ops.subjects import SUBJECTS
 from tests.support import values
 
-CHANNELS = (1, 2, 3, 5, 7, 12, 16, 19, 24, 33, 64)
-AXES = {"channels": (0, 2, 3), "all": (0, 1, 2, 3), "pixels of each image": (2, 3)}
+AXES = {
+    "channels": (0, 2, 3),
+    "all": (0, 1, 2, 3),
+    "pixels of each image": (2, 3),
+    "each image": (1, 2, 3),
+    "each pixel": (1,),
+}
 OTHERS = {
     "a row": (1, -1, 1, 1),
     "a row of each image": (2, -1, 1, 1),
@@ -34,9 +39,11 @@ def other_of(kind: str, channels: int, columns: int) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-@pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_row_is_repeated(dtype: torch.dtype, channels: int, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("channels", "dtype"),
+    [*((n, torch.float32) for n in (1, 2, 3, 7, 12, 19, 64)), (3, torch.float64)],
+)
+def test_a_row_is_repeated(channels: int, dtype: torch.dtype, kind: str) -> None:
     body = (("mul", (0, 1)), ("greater", (2, 1)), ("where", (3, 0, 2)))
     instructions = tuple(Instruction(REGISTRY[name], sources, {}) for name, sources in body)
     x = Sample((2, channels, 3, 7), layout="channels_last", dtype=dtype)
@@ -62,7 +69,7 @@ def test_instruction_sets(channels: int, architecture: str) -> None:
 
 @pytest.mark.parametrize("axes", AXES)
 @pytest.mark.parametrize("kind", OTHERS)
-@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("channels", [1, 3, 16, 19, 33])
 def test_sums_are_exact(channels: int, kind: str, axes: str) -> None:
     # Sums of this many terms in single precision would lose digits if they were added in turn.
     shape = (2, channels, 90, 70)
@@ -70,9 +77,7 @@ def test_sums_are_exact(channels: int, kind: str, axes: str) -> None:
     x, other = g.input("x", shape), g.input("other", other_of(kind, channels, 70))
     graph = g.build(y=ops.mean(ops.square(x * other + 1.0), AXES[axes], keepdim=True))
     program = compile(graph, backend="native")
-    # With one channel, what is added up for each image is contiguous: that is left to torch.
-    if channels > 1 or axes != "pixels of each image":
-        assert {s.kernel for s in program.steps()} <= {"C: sum", "C: sums over axes", "view"}
+    assert all(step.kernel.startswith(("C: ", "view")) for step in program.steps())
     feeds = {"x": values(*shape).float(), "other": values(*other.sizes, seed=1).float()}
     doubled = (feeds["x"].double() * feeds["other"].double() + 1).square()
     exact = doubled.mean(AXES[axes], keepdim=True)
