@@ -18,7 +18,7 @@ from benchmarks.ours import BACKENDS, LR
 from benchmarks.rivals.pytorch import Step, training
 from engine import compile
 from graphs import SGD, Conv2d, GraphBuilder
-from ops import Node, matmul, mse, relu
+from ops import Node, matmul, max_pool2d, mse, relu
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,19 @@ def convolution(batch: int, channels: int, side: int, groups: int = 1) -> Layer:
     )
 
 
+def pooling(batch: int, channels: int, side: int) -> Layer:
+    """Max pooling with windows that overlap, of what a 1x1 convolution gives."""
+
+    def ours(g: GraphBuilder, x: Node, name: str) -> Node:
+        return max_pool2d(Conv2d(channels, channels, 1)(x, name=name), 3, stride=1, padding=1)
+
+    return Layer(
+        (batch, channels, side, side),
+        ours,
+        lambda: nn.Sequential(nn.Conv2d(channels, channels, 1), nn.MaxPool2d(3, 1, 1)),
+    )
+
+
 def product(rows: int, columns: int) -> Layer:
     """A matrix product."""
     return Layer(
@@ -63,8 +76,10 @@ CASES = {
     "conv, 64 channels, 4 of 56x56": convolution(4, 64, 56),
     "conv, 256 channels, 8 of 14x14": convolution(8, 256, 14),
     "conv, 512 channels, 8 of 7x7": convolution(8, 512, 7),
+    "conv, 3 channels, 8 of 128x128": convolution(8, 3, 128),
     "4 groups, 64 channels, 4 of 32x32": convolution(4, 64, 32, groups=4),
     "depthwise, 64 channels, 4 of 64x64": convolution(4, 64, 64, groups=64),
+    "overlapping pools, 48 channels, 2 of 64x64": pooling(2, 48, 64),
     "product, 1024x1024": product(1024, 1024),
 }
 

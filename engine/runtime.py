@@ -41,7 +41,7 @@ class Runtime:
         self._bound_at = -1
         self._storages: list[torch.Tensor] = []
         self._next_stage = 0
-        self._in_turn = InTurn(device)
+        self._in_turn = InTurn(device) if device.type == "cuda" else None
         self._steps: list[list[tuple[Node, Run]]] = []
         self._whole: list[Run] = []
         self._transfers: list[Transfers] = []
@@ -70,7 +70,8 @@ class Runtime:
         is_last = stage + 1 == len(self.plan.stages)
         if self._bound_at != Parameter.moves:
             self._bind()
-        self._in_turn.begin()
+        if self._in_turn is not None:
+            self._in_turn.begin()
         transfers, whole = self._transfers[stage], around is None
         transfers.fetch(feeds, natively=whole)
         results = transfers.new() if whole and owned else transfers.lent()

@@ -14,8 +14,6 @@ class InTurn:
 
     def begin(self) -> None:
         """To be called before a run queues anything on the caller's stream."""
-        if self._device.type != "cuda":
-            return
         here = torch.cuda.current_stream(self._device)
         if self._last is not None and here != self._last:
             here.wait_stream(self._last)
