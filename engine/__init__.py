@@ -6,9 +6,9 @@ the order in which a graph meets them:
 
 - graphs: ``graph`` (what is compiled), ``order`` (its nodes, sorted), ``interpret`` (what it means)
 - from graph to graph: ``compile`` (the chain), ``binding``, ``rewrites/``, ``gradient``
-- which code computes a node: ``backends`` (the choice among them), ``lowering`` (by the cost rule:
-  ``work``, ``cost``) or ``tuning`` (by measuring); then ``kernels/`` (torch), ``native/`` (C) or
-  ``cuda/`` (Triton)
+- which code computes a node: ``backends`` chooses among ``kernels/`` (torch), ``native/`` (C) and
+  ``cuda/`` (Triton), which have a ``backend`` each: its rewrites, and a kernel for every node, by
+  ``lowering`` (the cost rule: ``work``, ``cost``) or ``tuning`` (measured)
 - the plan: ``planner`` makes a ``plan``: ``schedule/`` (the order of steps), ``footprint`` (what
   each takes), ``layout`` (how values lie), ``memory`` and ``packing`` (where), ``budget`` and
   ``recompute/`` (with less)

@@ -1,28 +1,21 @@
-"""Backends: which kernels compute a program, and which rewrites prepare it for them."""
+"""Which backend computes a graph: torch's kernels, native code, or CUDA with Triton's kernels."""
 
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 
-from engine.cuda import Kernels, find, triton_for
+from engine.cuda import triton_for
+from engine.cuda.backend import cuda_backend
 from engine.graph import Graph
-from engine.kernels import VIEWS, Kernel
-from engine.lowering import REFERENCE, Choose, candidates, choose_kernel
-from engine.native.emitters import is_native, native_kernels
+from engine.kernels import VIEWS
+from engine.kernels.backend import torch_backend
+from engine.lowering import Backend
+from engine.native.backend import native_backend
 from engine.native.target import NativeError
 from engine.once import warn_once
-from engine.rewrites import Rewrite
-from engine.rewrites.constants import fold_weights
-from engine.rewrites.copies import copy_weights
-from engine.rewrites.duplicates import merge_duplicates
-from engine.rewrites.fusion import fuse_neighbours
-from engine.rewrites.strided_phases import stride_over_phases
-from engine.tuning import tuned
 from engine.work import flops, traffic
 from ops import GraphError, Node
 
@@ -36,19 +29,6 @@ network run beside it: torch's threads keep spinning on cores that the native on
 WORTH_A_THREAD = 4_000_000
 """Minimum work per run for each thread; with less, waiting for each other after every step costs
 more than parallelism gains."""
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A way to compute graphs.
-
-    Attributes:
-        choose: chooses the kernel for a node.
-        rewrites: prepare a graph for these kernels; they run after all others.
-    """
-
-    choose: Choose
-    rewrites: tuple[Rewrite, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,16 +72,15 @@ def find_backend(request: Request, graph: Graph) -> Backend:
         by_torch = request.name == "torch"
         # torch's kernels do not round factors, so products use Triton's even then.
         kernels = {} if by_torch and request.compute == "float32" else triton
-        return _cuda(kernels, fused=bool(triton) and not by_torch)
+        return cuda_backend(kernels, fused=bool(triton) and not by_torch)
     work = sum(map(_work, graph.nodes))
     if request.name == "native" or (request.name == "auto" and work >= WORTH_COMPILING):
         threads = max(1, min(torch.get_num_threads(), work // WORTH_A_THREAD))
         try:
-            return _native(threads, request.tune)
+            return native_backend(threads, request.tune)
         except NativeError as error:
             fall_back(str(error))
-    choose = tuned(candidates, _machine()) if request.tune else choose_kernel
-    return Backend(choose, (stride_over_phases, merge_duplicates, fold_weights, copy_weights))
+    return torch_backend(request.tune)
 
 
 def _work(node: Node) -> int:
@@ -112,45 +91,3 @@ def _work(node: Node) -> int:
 def fall_back(reason: str) -> None:
     """Say, once for each reason, that torch's kernels take the place of native code."""
     warn_once(f"no native code: {reason}; computing with torch's kernels")
-
-
-@lru_cache
-def _native(threads: int, tune: bool) -> Backend:
-    kernels = native_kernels(threads=threads)
-
-    def native_first(node: Node) -> list[Kernel]:
-        native: list[Kernel] = [kernel for kernel in kernels if kernel.supports(node)]
-        others = candidates(node)
-        return native + [kernel for kernel in others if not native or kernel is not REFERENCE]
-
-    if tune:
-        machine = f"{_machine()} {kernels[0].machine.target.identity} {threads} of them native"
-        return Backend(tuned(native_first, machine), (_fuse, fold_weights, copy_weights))
-    return Backend(lambda node: native_first(node)[0], (_fuse, fold_weights, copy_weights))
-
-
-def _machine() -> str:
-    processor = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-    return f"cpu {processor} {torch.get_num_threads()} threads torch {torch.__version__}"
-
-
-def _cuda(kernels: Kernels, fused: bool) -> Backend:
-    """Triton's kernels where available, else torch's."""
-
-    def choose(node: Node) -> Kernel:
-        return find(kernels, node) or choose_kernel(node)
-
-    def fuse(graph: Graph) -> Graph:
-        return fuse_neighbours(graph, lambda node: find(kernels, node) is not None)
-
-    fuse.__name__ = fuse_neighbours.__name__
-    # Merges the copies that were made for fusion and then not fused. Weights are not copied: a step
-    # more costs more than keeping one.
-    return Backend(choose, (fuse, merge_duplicates, fold_weights) if fused else (fold_weights,))
-
-
-def _fuse(graph: Graph) -> Graph:
-    return fuse_neighbours(graph, is_native)
-
-
-_fuse.__name__ = fuse_neighbours.__name__  # the name in reports

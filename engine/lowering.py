@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from engine.cost import seconds
 from engine.kernels import KERNELS, Kernel
 from engine.kernels.kernel import Run
+from engine.rewrites import Rewrite
 from ops import Node, Spec, SpecError
 
 Choose = Callable[[Node], Kernel]
 """A function that chooses a node's kernel."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to compute graphs.
+
+    Attributes:
+        choose: chooses the kernel for a node.
+        rewrites: prepare a graph for these kernels; they run after all others.
+    """
+
+    choose: Choose
+    rewrites: tuple[Rewrite, ...] = ()
 
 
 def candidates(node: Node) -> list[Kernel]:

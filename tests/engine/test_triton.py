@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ops
-from engine import Graph, backends, compile, cuda, gradient, interpret
+from engine import Graph, compile, cuda, gradient, interpret
 from engine.backends import Request, find_backend
 from engine.cuda import correlation, reduction
+from engine.cuda.backend import cuda_backend
 from engine.once import warn_once
 from engine.rewrites.constants import fold_weights
 from engine.testing import Case, Sample
@@ -46,7 +47,7 @@ KERNELS = cuda.triton_kernels("float32")
 
 def prefer_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run CPU programs with the kernels made for CUDA."""
-    backend = backends._cuda(KERNELS, fused=True)
+    backend = cuda_backend(KERNELS, fused=True)
     monkeypatch.setattr(sys.modules["engine.compile"], "find_backend", lambda *options: backend)
 
 

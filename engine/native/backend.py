@@ -1,0 +1,44 @@
+"""The native backend: C where some emitter writes it, torch's kernels elsewhere."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from engine.graph import Graph
+from engine.kernels import Kernel
+from engine.kernels.backend import machine
+from engine.lowering import REFERENCE, Backend, candidates
+from engine.native.emitters import is_native, native_kernels
+from engine.rewrites.constants import fold_weights
+from engine.rewrites.copies import copy_weights
+from engine.rewrites.fusion import fuse_neighbours
+from engine.tuning import tuned
+from ops import Node
+
+
+@lru_cache
+def native_backend(threads: int, tune: bool) -> Backend:
+    """Native kernels for so many threads: the first that supports a node or, if ``tune``, the best.
+
+    Raises:
+        NativeError: there is no compiler.
+    """
+    kernels = native_kernels(threads=threads)
+
+    def native_first(node: Node) -> list[Kernel]:
+        native: list[Kernel] = [kernel for kernel in kernels if kernel.supports(node)]
+        others = candidates(node)
+        return native + [kernel for kernel in others if not native or kernel is not REFERENCE]
+
+    rewrites = (_fuse, fold_weights, copy_weights)
+    if tune:
+        measured_on = f"{machine()} {kernels[0].machine.target.identity} {threads} of them native"
+        return Backend(tuned(native_first, measured_on), rewrites)
+    return Backend(lambda node: native_first(node)[0], rewrites)
+
+
+def _fuse(graph: Graph) -> Graph:
+    return fuse_neighbours(graph, is_native)
+
+
+_fuse.__name__ = fuse_neighbours.__name__  # the name in reports
