@@ -8,6 +8,7 @@ between them is replaced by the table of that name, made from ``benchmarks/resul
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -211,6 +212,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
 
 def main() -> None:
     """Fill every page."""
+    argparse.ArgumentParser("python -m benchmarks.tables", description=__doc__).parse_args()
     for page in PAGES:
         page.write_text(filled(page.read_text(), RESULTS))
 

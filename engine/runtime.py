@@ -68,10 +68,10 @@ class Runtime:
             raise GraphError("this stage continues the one before it: run that one first")
         self._next_stage = 0  # unless all goes well
         is_last = stage + 1 == len(self.plan.stages)
+        if self._in_turn is not None:
+            self._in_turn.begin(self._arena)
         if self._bound_at != Parameter.moves:
             self._bind()
-        if self._in_turn is not None:
-            self._in_turn.begin()
         transfers, whole = self._transfers[stage], around is None
         transfers.fetch(feeds, natively=whole)
         results = transfers.new() if whole and owned else transfers.lent()

@@ -54,8 +54,8 @@ def _separate(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors) -> Run
 
 
 def _separates(node: Node) -> bool:
-    # A result is stored with its channels innermost; an index has 32 bits.
-    return node.dtype == torch.float32 and math.prod(node.sizes) < 1 << 31
+    # A result is stored with its channels innermost; an index has 32 bits, beyond its end too.
+    return node.dtype == torch.float32 and math.prod(node.sizes) + BLOCK < 1 << 31
 
 
 KERNELS: dict[str, Kernel] = {

@@ -60,6 +60,7 @@ def separate(
     n = (i // (4 * CHANNELS * COLUMNS * ROWS)).to(tl.int64)
     row, column = 2 * r - phase // 2, 2 * s - phase % 2
     inside = (row >= 0) & (row < 2 * ROWS - 2) & (column >= 0) & (column < 2 * COLUMNS - 2)
-    place = image + n * X_N + (c * X_C + row * X_H + column * X_W)
+    place = image + n * X_N + c.to(tl.int64) * X_C
+    place += row.to(tl.int64) * X_H + column.to(tl.int64) * X_W
     pixel = tl.load(place, mask=inside & (i < COUNT), other=0.0)
     tl.store(out + i, pixel, mask=i < COUNT)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from engine.layout import strides
 from engine.native.elements import Place, compute, declare, vectors
-from engine.native.loops import Nest
+from engine.native.loops import Nest, added_up
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operands
 from engine.native.reduction import division, innermost, is_reduction
@@ -49,27 +49,14 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     with nest.outer(text):
         for lanes in vectors(text, nest, machine.target.lanes(dtype)):
             text(f"v{s} total = {{}};")
-            with _terms(text, f"v{s}", [(axis, spec.sizes[axis]) for axis in added]) as into:
+            with ExitStack() as loops:
+                into = "total"
+                for axis in added:
+                    loop = added_up(text, f"v{s}", into, f"r{axis}", spec.sizes[axis])
+                    into = loops.enter_context(loop)
                 text(f"{into} += {compute(text, body, places, dtype, lanes)};")
             text(Place.of("y", operands.out, nest, 0).store(f"total{division(node)}", dtype, lanes))
     return Code(text)
-
-
-@contextmanager
-def _terms(text: Text, kind: str, loops: Sequence[tuple[int, int]]) -> Iterator[str]:
-    """Write loops over axes of some sizes; yield what to add to, within the innermost.
-
-    Every loop has a sum of its own, so that rounding errors grow only slowly with their number.
-    """
-    with ExitStack() as blocks:
-        into = "total"
-        for axis, size in loops:
-            blocks.enter_context(text.block(f"for (long r{axis} = 0; r{axis} < {size}; r{axis}++)"))
-            if (axis, size) != loops[-1]:
-                text(f"{kind} sum{axis} = {{}};")
-                blocks.callback(text, f"{into} += sum{axis};")
-                into = f"sum{axis}"
-        yield into
 
 
 def _start(pointer: str, steps: Sequence[int], added: Sequence[int]) -> str:

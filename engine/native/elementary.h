@@ -2,7 +2,7 @@
 
    exp(x) = 2**n exp(r) with n = round(x / ln 2), and exp(r) by a polynomial on |r| <= ln(2)/2.
    log(x) = n ln 2 + log(m) with m between the roots of 1/2 and 2, and log(m) by a polynomial in
-   (m - 1) / (m + 1). Errors are at most two units in the last place. Sources: Cephes, expf.c
+   (m - 1) / (m + 1). Errors are less than three units in the last place. Sources: Cephes, expf.c
    (Moshier); FreeBSD's msun, e_log.c and e_logf.c (Sun Microsystems). */
 
 /* (exp(r) - 1 - r) / r**2 */

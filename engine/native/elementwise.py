@@ -47,4 +47,4 @@ def _flat(nest: Nest, lanes: int) -> Flat:
     """The nest, flat if that fills more lanes."""
     few = nest.inner % lanes and nest.inner < FEW_VECTORS * lanes
     flat = Flat.of(nest, range(len(nest.strides))) if few else None
-    return flat or Flat(nest, 1, {})
+    return flat or Flat.as_is(nest)

@@ -32,11 +32,16 @@ class Flat:
     repeated: Mapping[int, int]
 
     @staticmethod
+    def as_is(nest: Nest) -> Flat:
+        """A nest whose innermost loop is the only one over contiguous elements."""
+        return Flat(nest, 1, {})
+
+    @staticmethod
     def of(nest: Nest, operands: Sequence[int]) -> Flat | None:
         """A nest as flat as these operands allow; None if their rows do not lie side by side."""
         if len(nest.sizes) == 1:
             flat = all(nest.strides[i][-1] in (0, 1) for i in operands)
-            return Flat(nest, 1, {}) if flat else None
+            return Flat.as_is(nest) if flat else None
         *_, rows, channels = nest.sizes
         repeated = {}
         for i in operands:

@@ -68,6 +68,24 @@ class Nest:
             yield
 
 
+ADDITIONS = 256
+"""Additions to a sum before it is added to another, so that rounding errors grow only slowly."""
+
+
+@contextmanager
+def added_up(text: Text, kind: str, into: str, index: str, size: int) -> Iterator[str]:
+    """Write a loop over terms; yield the sum to add them to, of type ``kind``.
+
+    After some terms this sum is added to ``into``, and another is begun.
+    """
+    with text.block(f"for (long {index} = 0; {index} < {size};)"):
+        end = f"{index} + {ADDITIONS} < {size} ? {index} + {ADDITIONS} : {size}"
+        text(f"const long end_{index} = {end};", f"{kind} sum_{index} = {{}};")
+        with text.block(f"for (; {index} < end_{index}; {index}++)"):
+            yield f"sum_{index}"
+        text(f"{into} += sum_{index};")
+
+
 def shares(size: int) -> tuple[str, str]:
     """This thread's share of ``size`` things: first and last (excluded), as C expressions."""
     return f"share(team, {size}, me)", f"share(team, {size}, me + 1)"

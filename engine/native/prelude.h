@@ -120,6 +120,11 @@ typedef void Kernel(Team *team, int me, char *const *O);
 #define ARENA(byte) (byte)
 #define OUTSIDE(index) (-1 - (index))
 
+typedef struct {
+    Kernel *kernel;
+    int first, count; /* of the operands */
+} Step;
+
 static inline void locate(
     char **O, const long *operands, int count, char *arena, char *const *outside)
 {

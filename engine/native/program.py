@@ -122,17 +122,22 @@ class NativeSteps:
         return StepSource(f"{names}: {step.node.spec}", code, at.all)
 
     def _operand(self, node: Node, at: Addresses) -> Operand:
-        address = at.name(self._address(self._plan.owners[node]))
-        return Operand.of(address, self._plan.layouts[node])
+        owner, layout = self._plan.owners[node], self._plan.layouts[node]
+        if isinstance(owner, Parameter):
+            return Operand.of(at.name(self._address(owner)), layout)
+        # The address is that of a view's first element, so that all views of a kind are alike.
+        offset = int(layout.storage_offset()) * layout.dtype.itemsize
+        address = at.name(self._address(owner, offset))
+        return Operand(address, tuple(layout.shape), layout.stride(), layout.dtype)
 
     def _scratch(self, index: int, spec: Spec, at: Addresses) -> Operand:
         row_major = torch.empty(spec.sizes, dtype=spec.dtype, device="meta")
         return Operand.of(at.name(self._address(index)), row_major)
 
-    def _address(self, owner: Owner) -> str:
+    def _address(self, owner: Owner, offset: int = 0) -> str:
         if isinstance(owner, Parameter):
             return f"OUTSIDE({self._parameters[owner]})"
-        return f"ARENA({self._plan.placement.offsets[owner]})"
+        return f"ARENA({self._plan.placement.offsets[owner] + offset})"
 
 
 def _names(node: Node) -> Iterable[str]:

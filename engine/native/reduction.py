@@ -9,9 +9,9 @@ import math
 
 from engine.layout import strides
 from engine.native.elements import Place, compute, float_type, vectors
-from engine.native.expression import is_elementwise, number
+from engine.native.expression import CHEAP, is_elementwise, number
 from engine.native.flat import Flat
-from engine.native.loops import Nest, shares
+from engine.native.loops import ADDITIONS, Nest, shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, TYPES, Operands
 from engine.native.source import Code
@@ -27,11 +27,8 @@ CHAINS = 4
 MOST = 16
 """Most vectors that are added up side by side, in registers."""
 
-BLOCK = 256
-"""Additions to a sum before it is added to another."""
-
-WIDEST = 2048
-"""Most channels whose sums are kept on the stack."""
+MOST_UNROLLED = 64
+"""Most operators in the code for all of these, which would take long to compile otherwise."""
 
 
 def innermost(spec: Spec) -> int:
@@ -62,8 +59,8 @@ def supports(node: Node) -> bool:
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
-    """Scratch for every thread's sums."""
-    return [Spec((machine.threads, _row(node, machine)), node.dtype)]
+    """Scratch for every thread's sums, and for recent rows that are not yet added to them."""
+    return [Spec((machine.threads, 2 * _row(node, machine)), node.dtype)]
 
 
 def _row(node: Node, machine: Machine) -> int:
@@ -79,21 +76,21 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     text(
         operands.out.pointer("y", writable=True), operands.scratch[0].pointer("all", writable=True)
     )
-    text(f"{kind} *sums = all + me * {row};", f"memset(sums, 0, {row} * sizeof *sums);")
+    text(f"{kind} *sums = all + me * {2 * row};", f"memset(sums, 0, {2 * row} * sizeof *sums);")
     nest, channels = _nest(node, operands), bool(kept_axes(node))
-    flat = _flat(nest, channels)
-    lanes = machine.target.lanes(node.dtype)
-    if flat is None or _at_once(flat, lanes) > MOST:
-        _row_by_row(text, nest, node, operands, lanes)
-    else:
+    flat, lanes = _flat(nest, channels), machine.target.lanes(node.dtype)
+    if flat is not None and _at_once(flat, lanes) <= MOST:
         _crossing_rows(text, flat, node, operands, lanes)
+    elif channels:
+        _to_channels(text, nest, node, operands, lanes, row)
+    else:
+        _to_number(text, nest, node, operands, lanes)
     text("barrier(team);")
-    with text.block(
-        f"for (long c = share(team, {count}, me); c < share(team, {count}, me + 1); c++)"
-    ):
+    first, last = shares(count)
+    with text.block(f"for (long c = {first}; c < {last}; c++)"):
         text(f"{kind} sum = all[c];")
         with text.block("for (int t = 1; t < team->threads; t++)"):
-            text(f"sum += all[t * {row} + c];")
+            text(f"sum += all[t * {2 * row} + c];")
         text(f"y[c] = sum{division(node)};")
     return Code(text)
 
@@ -116,7 +113,7 @@ def _flat(nest: Nest, channels: bool) -> Flat | None:
     if channels:
         return Flat.of(nest, [*inputs, result])
     within = all(nest.strides[i][-1] in (0, 1) for i in inputs)
-    return Flat.of(nest, inputs) or (Flat(nest, 1, {}) if within else None)
+    return Flat.of(nest, inputs) or (Flat.as_is(nest) if within else None)
 
 
 def _at_once(flat: Flat, lanes: int) -> int:
@@ -132,69 +129,71 @@ def _crossing_rows(text: Text, flat: Flat, node: Node, operands: Operands, lanes
     turns, rest = divmod(flat.nest.inner, at_once * lanes)
     alone = len(flat.nest.sizes) == 1
 
-    def add(count: int | None) -> None:
-        name = compute(text, body, places, node.dtype, count)
-        if count is None:
-            text(f"sum[p] += {name};")
-        else:
-            text(f"sum[p] += first_{s}({name}, {count});")
+    heavy = at_once * len(body) > MOST_UNROLLED or any(c.operator.name not in CHEAP for c in body)
+    each = f"{'' if heavy else f'UNROLL({MOST}) '}for (int p = 0; p < {{}}; p++)"
 
-    def add_all(vectors: int, first: str) -> None:
-        with text.block(f"UNROLL({MOST}) for (int p = 0; p < {vectors}; p++)"):
+    def carry() -> None:
+        with text.block(each.format(at_once)):
+            text("total[p] += sum[p];", f"sum[p] = (v{s}){{}};")
+        text("added = 0;")
+
+    def add(vectors: int, first: str) -> None:
+        with text.block(each.format(vectors)):
             text(f"const long j = {first} + p * {lanes};")
-            add(None)
+            text(f"sum[p] += {compute(text, body, places, node.dtype, None)};")
 
     text(f"v{s} sum[{at_once}] = {{}}, total[{at_once}] = {{}};", "int added = 0;")
     with flat.nest.outer(text):
         flat.fill(text, operands.inputs, lanes)
         begin, end = shares(turns) if alone else ("0", str(turns))
         with text.block(f"for (long turn = {begin}; turn < {end}; turn++)"):
-            add_all(at_once, f"turn * {at_once * lanes}")
-            # Two levels of sums, so that rounding errors grow only slowly with their number.
-            with text.block(f"if (++added == {BLOCK})"):
-                _carry(text, s, at_once)
-                text("added = 0;")
+            add(at_once, f"turn * {at_once * lanes}")
+            with text.block(f"if (++added >= {ADDITIONS})"):
+                carry()
         with text.block("if (me == team->threads - 1)" if alone else ""):
             whole, part = divmod(rest, lanes)
             first = turns * at_once * lanes
             if whole:
-                add_all(whole, str(first))
+                add(whole, str(first))
             if part:
                 text(f"const int p = {whole};", f"const long j = {first + whole * lanes};")
-                add(part)
-    _carry(text, s, at_once)
+                name = compute(text, body, places, node.dtype, part)
+                text(f"sum[p] += first_{s}({name}, {part});")
+            with text.block(f"if (++added >= {ADDITIONS})"):
+                carry()
+    carry()
     kept = math.prod(node.sizes)
     text(f"const {TYPES[node.dtype]} *each = (const {TYPES[node.dtype]} *)total;")
     text(f"for (int i = 0; i < {at_once * lanes}; i++) sums[i % {kept}] += each[i];")
 
 
-def _carry(text: Text, s: str, at_once: int) -> None:
-    with text.block(f"UNROLL({MOST}) for (int p = 0; p < {at_once}; p++)"):
-        text("total[p] += sum[p];", f"sum[p] = (v{s}){{}};")
-
-
-def _row_by_row(text: Text, nest: Nest, node: Node, operands: Operands, lanes: int) -> None:
-    """Add up rows in any layout: to the row of channels in memory, or each to one number."""
-    (*body, _), s, kind = body_of(node), SUFFIX[node.dtype], TYPES[node.dtype]
-    channels, row = bool(kept_axes(node)), -(-math.prod(node.sizes) // lanes) * lanes
+def _to_channels(
+    text: Text, nest: Nest, node: Node, operands: Operands, lanes: int, row: int
+) -> None:
+    """Add up rows of channels in any layout, in memory."""
+    (*body, _), s = body_of(node), SUFFIX[node.dtype]
     places = [Place.of(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
-    # A block's sums are on the stack, so not of too many channels.
-    block = row <= WIDEST
-    into = "block" if block else "sums"
-    text(f"{kind} block[{row}] = {{}};" if block else "", "int added = 0;")
+    text(f"{TYPES[node.dtype]} *recent = sums + {row};", "int added = 0;")
     with nest.outer(text):
-        text("" if channels else f"v{s} sum = {{}};")
         for count in vectors(text, nest, lanes):
             name = compute(text, body, places, node.dtype, count)
             term = name if count is None else f"first_{s}({name}, {count})"
-            if channels:
-                text(f"store_{s}({into} + j, load_{s}({into} + j) + {term});")
-            else:
-                text(f"sum += {term};")
-        text("" if channels else f"block[0] += sum_{s}(sum);")
-        if block:
-            with text.block(f"if (++added == {BLOCK})"):
-                text(f"add_{s}(sums, block, {row});")
-                text("memset(block, 0, sizeof block);", "added = 0;")
-    if block:
-        text(f"add_{s}(sums, block, {row});")
+            text(f"store_{s}(recent + j, load_{s}(recent + j) + {term});")
+        with text.block(f"if (++added == {ADDITIONS})"):
+            text(f"add_{s}(sums, recent, {row});")
+            text(f"memset(recent, 0, {row} * sizeof *recent);", "added = 0;")
+    text(f"add_{s}(sums, recent, {row});")
+
+
+def _to_number(text: Text, nest: Nest, node: Node, operands: Operands, lanes: int) -> None:
+    """Add up everything in any layout."""
+    (*body, _), s = body_of(node), SUFFIX[node.dtype]
+    places = [Place.of(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
+    text(f"v{s} sum = {{}}, total = {{}};", "int added = 0;")
+    with nest.outer(text):
+        for count in vectors(text, nest, lanes):
+            name = compute(text, body, places, node.dtype, count)
+            text(f"sum += {name if count is None else f'first_{s}({name}, {count})'};")
+            with text.block(f"if (++added == {ADDITIONS})"):
+                text("total += sum;", f"sum = (v{s}){{}};", "added = 0;")
+    text(f"sums[0] = sum_{s}(total + sum);")

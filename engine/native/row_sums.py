@@ -11,10 +11,10 @@ from contextlib import ExitStack
 
 from engine.layout import strides
 from engine.native.elements import Place, compute, declare
-from engine.native.loops import Nest, shares
+from engine.native.loops import Nest, added_up, shares
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operands
-from engine.native.reduction import BLOCK, division, is_reduction
+from engine.native.reduction import division, is_reduction
 from engine.native.source import Code
 from engine.native.text import Text
 from engine.summation import kept_axes, summed
@@ -39,60 +39,63 @@ def _inwards(spec: Spec) -> list[int]:
 
 def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     """The step's C code."""
-    text, spec, kept, s = Text(), summed(node), kept_axes(node), SUFFIX[node.dtype]
-    added, lanes = _inwards(spec)[len(kept) :], machine.target.lanes(node.dtype)
-    steps = [x.broadcast_strides(spec.sizes) for x in operands.inputs]
-    out = [step for n, step in zip(node.sizes, operands.out.strides, strict=True) if n != 1]
-    sizes = [spec.sizes[axis] for axis in kept]
-    nest = Nest.over(sizes, [out, *([each[axis] for axis in kept] for each in steps)])
-    rows, alone = nest.inner, len(nest.sizes) == 1
+    text, s, lanes = Text(), SUFFIX[node.dtype], machine.target.lanes(node.dtype)
+    rows, terms = _nests(node, operands)
+    count, blocks = rows.inner, -(-rows.inner // lanes)
     declare(text, operands)
-    with nest.outer(text):
-        blocks = -(-rows // lanes)
-        begin, end = shares(blocks) if alone else ("0", str(blocks))
+    with rows.outer(text):
+        begin, end = shares(blocks) if len(rows.sizes) == 1 else ("0", str(blocks))
         with text.block(f"for (long block = {begin}; block < {end}; block++)"):
             text(f"const long first = block * {lanes};")
-            text(f"const int rows = first + {lanes} < {rows} ? {lanes} : {rows} - first;")
+            text(f"const int rows = first + {lanes} < {count} ? {lanes} : {count} - first;")
             text(f"v{s} sums[{lanes}] = {{}};")
             with text.block("for (int p = 0; p < rows; p++)"):
                 text("const long i = first + p;", f"v{s} total = {{}};")
-                _add_row(text, node, operands, nest, steps, added, lanes)
+                _add_row(text, node, _places(operands, rows, terms), terms, lanes)
                 text("sums[p] = total;")
             text(f"const v{s} result = totals_{s}(sums, {lanes}){division(node)};")
-            at = f"y + {nest.offset(0)} + first"
-            text(f"memcpy({at}, &result, rows * sizeof *y);")
+            text(f"memcpy(y + {rows.offset(0)} + first, &result, rows * sizeof *y);")
     return Code(text)
 
 
-def _add_row(
-    text: Text, node: Node, operands: Operands, nest: Nest, steps: Sequence[Sequence[int]],
-    added: Sequence[int], lanes: int,
-) -> None:  # fmt: skip
-    """Write code that adds row ``i`` to ``total``, vector by vector along the innermost axis."""
-    (*body, _), s, sizes = body_of(node), SUFFIX[node.dtype], summed(node).sizes
-    *outer, inner = added
-    places = []
-    for number, x in enumerate(operands.inputs):
-        along = [f"r{axis} * {steps[number][axis]}" for axis in outer if steps[number][axis]]
-        row = f"i * {nest.strides[number + 1][-1]}"
-        step = steps[number][inner]
-        address = " + ".join([f"x{number}", nest.offset(number + 1), row, *along, f"j * {step}"])
-        places.append(Place(address, step, x))
+def _nests(node: Node, operands: Operands) -> tuple[Nest, Nest]:
+    """Loops over rows, whose operand 0 is the result, and over a row's terms, as they lie."""
+    spec, kept = summed(node), kept_axes(node)
+    added, order = _inwards(spec)[len(kept) :], strides(spec.sizes)
+    inputs = [x.broadcast_strides(spec.sizes) for x in operands.inputs]
+    out = [step for n, step in zip(node.sizes, operands.out.strides, strict=True) if n != 1]
 
-    whole, rest = divmod(sizes[inner], lanes)
+    def nest(axes: Sequence[int], first: Sequence[int]) -> Nest:
+        steps = [first, *([each[axis] for axis in axes] for each in inputs)]
+        return Nest.over([spec.sizes[axis] for axis in axes], steps)
+
+    return nest(kept, out), nest(added, [order[axis] for axis in added])
+
+
+def _places(operands: Operands, rows: Nest, terms: Nest) -> list[Place]:
+    """Where the inputs are at index ``j`` of the terms' innermost loop, in row ``i``."""
+    places = []
+    for n, x in enumerate(operands.inputs):
+        *outer, step = terms.strides[n + 1]
+        at = [f"x{n}", rows.offset(n + 1), f"i * {rows.strides[n + 1][-1]}", f"j * {step}"]
+        at += [f"t{axis} * {each}" for axis, each in enumerate(outer) if each]
+        places.append(Place(" + ".join(at), step, x))
+    return places
+
+
+def _add_row(text: Text, node: Node, places: list[Place], terms: Nest, lanes: int) -> None:
+    """Write code that adds a row to ``total``, vector by vector along the innermost loop."""
+    (*body, _), s = body_of(node), SUFFIX[node.dtype]
+    whole, rest = divmod(terms.inner, lanes)
     with ExitStack() as loops:
-        for axis in outer:
-            head = f"for (long r{axis} = 0; r{axis} < {sizes[axis]}; r{axis}++)"
-            loops.enter_context(text.block(head))
-        # Two levels of sums, so that rounding errors grow only slowly with their number.
-        with text.block(f"for (long k = 0; k < {whole};)"):
-            text(f"const long end = k + {BLOCK} < {whole} ? k + {BLOCK} : {whole};")
-            text(f"v{s} sum = {{}};")
-            with text.block("for (; k < end; k++)"):
+        into = "total"
+        for axis, size in enumerate(terms.sizes[:-1]):
+            into = loops.enter_context(added_up(text, f"v{s}", into, f"t{axis}", size))
+        if whole:
+            with added_up(text, f"v{s}", into, "k", whole) as sums:
                 text(f"const long j = k * {lanes};")
-                text(f"sum += {compute(text, body, places, node.dtype, None)};")
-            text("total += sum;")
+                text(f"{sums} += {compute(text, body, places, node.dtype, None)};")
         if rest:
             text(f"const long j = {whole * lanes};")
             name = compute(text, body, places, node.dtype, rest)
-            text(f"total += first_{s}({name}, {rest});")
+            text(f"{into} += first_{s}({name}, {rest});")

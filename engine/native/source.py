@@ -102,7 +102,8 @@ def program_source(steps: Sequence[StepSource]) -> Source:
 
 def _comment(title: str) -> str:
     """A title may have a user's names in it, so it must not end the comment."""
-    return f"/* {title.replace('*/', '* /')} */"
+    in_one_line = title.translate(str.maketrans("\\\n\r", "   "))
+    return f"/* {in_one_line.replace('*/', '* /')} */"
 
 
 def _text_of(code: Code) -> tuple[str, str]:
@@ -120,15 +121,18 @@ def _write_kernel(text: Text, step: StepSource, number: int) -> None:
 def _write_run(text: Text, steps: Sequence[tuple[StepSource, int]]) -> None:
     """Write the function that runs steps, each with its kernel's number, from first to last."""
     text("#if HERE(0)", *(f"KERNEL({number});" for number in sorted({n for _, n in steps})), "")
-    most = max(len(step.addresses) for step, _ in steps)
-    head = f"static const struct {{ Kernel *kernel; long operands[{most}]; }} steps[] ="
-    with text.block(head, ";"):
+    first, most = 0, max(len(step.addresses) for step, _ in steps)
+    with text.block("static const long operands[] =", ";"):
+        text(*(f"{', '.join(step.addresses)}," for step, _ in steps))
+    with text.block("static const Step steps[] =", ";"):
         for step, number in steps:
-            text(f"{{kernel{number}, {{{', '.join(step.addresses)}}}}}, {_comment(step.title)}")
+            count = len(step.addresses)
+            text(f"{{kernel{number}, {first}, {count}}}, {_comment(step.title)}")
+            first += count
     text("")
     with text.block(f"void run({RUN})"), text.block("for (int s = first; s < last; s++)"):
         text(f"char *O[{most}];")
-        text(f"locate(O, steps[s].operands, {most}, arena, outside);")
+        text("locate(O, operands + steps[s].first, steps[s].count, arena, outside);")
         text("steps[s].kernel(team, me, O);")
         text("barrier(team);")
     text("#endif")

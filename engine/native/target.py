@@ -28,6 +28,11 @@ CALLED_AS_WRITTEN = ("-fno-ipa-pure-const", "-fno-ipa-modref")
 a vector have no effect, and drops the calls."""
 
 
+NO_RED_ZONE = ("-mno-red-zone",)
+"""Flag for GCC on x86-64: version 12 stores arrays of a function that calls no other below the
+stack pointer as if they were aligned there, which they are not, and the program crashes."""
+
+
 class NativeError(BlockwrightError):
     """Native code is not available here; the engine then computes with torch's kernels."""
 
@@ -81,8 +86,9 @@ def find_target(architecture: str = "native") -> Target:
     if "#define" not in macros:
         raise NativeError(f"{compiler[0]!r} is no C compiler: it defines no macros")
     gcc = re.search(r"__GNUC__ (\d+)", macros)
-    if gcc and int(gcc[1]) >= 11 and "__clang__" not in macros:
-        command += CALLED_AS_WRITTEN
+    if gcc and "__clang__" not in macros:
+        command += CALLED_AS_WRITTEN if int(gcc[1]) >= 11 else ()
+        command += NO_RED_ZONE if "__x86_64__" in macros else ()
     wide, avx = "__AVX512F__" in macros, "__AVX__" in macros
     width = 64 if wide else 32 if avx else 16
     registers = 32 if wide or "__aarch64__" in macros else 16

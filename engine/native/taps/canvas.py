@@ -100,7 +100,7 @@ class Canvas:
             return
         assert scratch is not None
         text(f"{kind} *in = ({kind} *)({scratch.address}) + me * {self._size};")
-        left = max(0, -taps.low[1])
+        left = min(self.width, max(0, -taps.low[1]))
         columns = max(0, min(self.width, taps.image[1] - taps.low[1]) - left)
         skipped = max(0, taps.low[1])
         row, k = self.width * taps.terms, taps.terms

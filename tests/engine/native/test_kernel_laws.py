@@ -173,6 +173,22 @@ def test_a_choice_between_bools(size: int) -> None:
     assert held.count(True) == 1
 
 
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("groups", [1, 5])
+def test_windows_that_miss_the_image(groups: int, name: str) -> None:
+    # Of these windows, the canvas is narrower than the padding.
+    window = {"stride": (1, 7), "padding": (1, 3), "dilation": (1, 1), "groups": groups}
+    x, y = (Sample((4, 5, *size), layout="channels_last") for size in ((4, 1), (4, 1)))
+    weight = Sample((5, 5 // groups, 3, 2), layout="channels_last")
+    cases = {
+        "conv2d": Case(x, weight, **window),
+        "conv2d_input_gradient": Case(y, weight, size=(4, 1), **window),
+        "conv2d_weight_gradient": Case(y, x, kernel_size=(3, 2), **window),
+    }
+    kernels = native_kernels(threads=2)
+    assert sum(require_kernel(SUBJECTS[name], cases[name], kernel) for kernel in kernels) == 1
+
+
 @examples(10)
 @given(data=st.data(), threads=st.integers(1, 5))
 def test_any_number_of_threads(data: st.DataObject, threads: int) -> None:

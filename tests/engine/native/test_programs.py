@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from engine import Graph, compile, interpret
 from graphs import SGD, GraphBuilder, Module
 from graphs.architectures import UNet, report_network
-from ops import Parameter, conv2d, mean, mse, relu, square
+from ops import Parameter, concat, conv2d, mean, mse, relu, slice, square, tanh
 from ops.leaves import parameter
 from tests.engine.random_graphs import RandomGraph, random_graphs
 from tests.support import allocated, assert_near, in_threads, values
@@ -229,8 +229,20 @@ def test_steps_that_differ_only_in_addresses_share_a_kernel() -> None:
     assert_near(program(**feeds)["y"], interpret(graph, feeds)["y"])
 
 
+def test_views_at_other_places_share_a_kernel_too() -> None:
+    g = GraphBuilder("pieces")
+    x = g.input("x", (2, 24, 5, 4))
+    pieces = [tanh(slice(x, 1, 4 * i, 4 * i + 4)) for i in range(6)]
+    graph = g.build(y=concat(pieces, 1))
+    program = compile(graph, backend="native")
+    assert len([step for step in program.steps() if step.kernel == "C: elementwise"]) == 6
+    assert program.source().count("KERNEL(") == 2 * 4  # with the feed, concat and the result
+    feeds = {"x": values(2, 24, 5, 4, dtype=torch.float32)}
+    assert_near(program(**feeds)["y"], interpret(graph, feeds)["y"])
+
+
 @pytest.mark.filterwarnings("error:no native code")
-@pytest.mark.parametrize("name", ["*/", "*/ int", "@", "\\", "a\nb", '"'])
+@pytest.mark.parametrize("name", ["*/", "*/ int", "@", "\\", "a\nb", '"', "a*\\\n/ int x;"])
 def test_names_are_no_code(name: str) -> None:
     g = GraphBuilder("named")
     program = compile(g.build(**{name: relu(g.input("x", (4,)))}), backend="native")

@@ -24,18 +24,12 @@ AXES = {
     "each image": (1, 2, 3),
     "each pixel": (1,),
 }
-OTHERS = {
-    "a row": (1, -1, 1, 1),
-    "a row of each image": (2, -1, 1, 1),
-    "a number of each image": (2, 1, 1, 1),
-    "columns": (1, 1, 1, 70),
-    "a number": (1, 1, 1, 1),
-}
+OTHERS = ("C", "NC", "N", "W", "NHW", "")
+"""The axes of another operand that has a size of 1 along all others."""
 
 
-def other_of(kind: str, channels: int, columns: int) -> tuple[int, ...]:
-    n, c, h, w = OTHERS[kind]
-    return (n, channels if c == -1 else c, h, columns if w == 70 else w)
+def other_of(kind: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size if axis in kind else 1 for axis, size in zip("NCHW", shape, strict=True))
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -47,14 +41,10 @@ def test_a_row_is_repeated(channels: int, dtype: torch.dtype, kind: str) -> None
     body = (("mul", (0, 1)), ("greater", (2, 1)), ("where", (3, 0, 2)))
     instructions = tuple(Instruction(REGISTRY[name], sources, {}) for name, sources in body)
     x = Sample((2, channels, 3, 7), layout="channels_last", dtype=dtype)
-    other = Sample(other_of(kind, channels, 7), dtype=dtype, seed=1)
+    other = Sample(other_of(kind, (2, channels, 3, 7)), dtype=dtype, seed=1)
     case = Case(x, other, body=instructions)
-    held = [
-        require_kernel(SUBJECTS["fused"], case, kernel)
-        for threads in (1, 3)
-        for kernel in native_kernels(threads=threads)
-    ]
-    assert sum(held) == 2
+    kernels = native_kernels(threads=3)
+    assert sum(require_kernel(SUBJECTS["fused"], case, kernel) for kernel in kernels) == 1
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
@@ -67,18 +57,32 @@ def test_instruction_sets(channels: int, architecture: str) -> None:
     assert any(require_kernel(SUBJECTS["mul"], case, kernel) for kernel in kernels)
 
 
-@pytest.mark.parametrize("axes", AXES)
-@pytest.mark.parametrize("kind", OTHERS)
-@pytest.mark.parametrize("channels", [1, 3, 16, 19, 33])
-def test_sums_are_exact(channels: int, kind: str, axes: str) -> None:
+@pytest.mark.parametrize("channels", [1, 3, 16, 19])
+def test_sums_are_exact(channels: int) -> None:
     # Sums of this many terms in single precision would lose digits if they were added in turn.
-    shape = (2, channels, 90, 70)
-    g = GraphBuilder("sums")
-    x, other = g.input("x", shape), g.input("other", other_of(kind, channels, 70))
-    graph = g.build(y=ops.mean(ops.square(x * other + 1.0), AXES[axes], keepdim=True))
-    program = compile(graph, backend="native")
+    shape = (2, channels, 300, 200)
+    g, feeds = GraphBuilder("sums"), {"x": values(*shape).float()}
+    x, sums, exact = g.input("x", shape), dict[str, ops.Node](), dict[str, torch.Tensor]()
+    for kind in OTHERS:
+        feeds[f"by {kind}"] = values(*other_of(kind, shape), seed=1).float()
+        other = g.input(f"by {kind}", other_of(kind, shape))
+        for axes, dim in AXES.items():
+            name = f"{axes} of what is scaled by {kind}"
+            sums[name] = ops.mean(ops.square(x * other + 1.0), dim, keepdim=True)
+            scaled = feeds["x"].double() * feeds[f"by {kind}"].double()
+            exact[name] = (scaled + 1).square().mean(dim, keepdim=True)
+    program = compile(g.build(**sums), backend="native")
     assert all(step.kernel.startswith(("C: ", "view")) for step in program.steps())
-    feeds = {"x": values(*shape).float(), "other": values(*other.sizes, seed=1).float()}
-    doubled = (feeds["x"].double() * feeds["other"].double() + 1).square()
-    exact = doubled.mean(AXES[axes], keepdim=True)
-    torch.testing.assert_close(program(**feeds)["y"].double(), exact, rtol=3e-6, atol=0)
+    for name, value in program(**feeds).items():
+        apart = float(((value.double() - exact[name]) / exact[name]).abs().max())
+        assert apart < 3e-6, name
+
+
+def test_a_table_of_odd_rows_on_the_stack() -> None:
+    # GCC 12 stored this table as if it were aligned below the stack pointer, and crashed.
+    g = GraphBuilder("table")
+    x, other = g.input("x", (103, 2, 8, 3, 4)), g.input("other", (3, 4))
+    graph = g.build(y=ops.slice(x, 0, 2, 101, 3) * other)
+    feeds = {"x": values(103, 2, 8, 3, 4).float(), "other": values(3, 4, seed=1).float()}
+    program = compile(graph, backend="native")
+    assert torch.equal(program(**feeds)["y"], feeds["x"][2:101:3] * feeds["other"])
