@@ -94,7 +94,7 @@ def time_steps(batch: int, device: str, compute: str, rounds: int) -> dict[str, 
         for name, change in changed.items():
             require_near(name, compute, apart(change, changed[BASELINE]))
         steps = {name: contestant.step for name, contestant in entered.items()}
-        return interleaved(steps, rounds, calls=max(5, min(50, 5000 // batch)), warmup=10)
+        return interleaved(steps, rounds, calls=max(5, min(20, 2000 // batch)), warmup=10)
 
 
 def time_schedule(device: str, compute: str, epochs: int, pairs: int = PAIRS) -> float:

@@ -71,7 +71,7 @@ def test_contestants_agree_and_the_schedule_runs(monkeypatch: pytest.MonkeyPatch
     # As torch's own tests leave it behind, which run in the same process.
     flags = torch.backends.disable_global_flags.__globals__
     monkeypatch.setitem(flags, "__allow_nonbracketed_mutation_flag", False)
-    timings = gpu.time_steps(4, "cpu", "float32", rounds=3)
+    timings = gpu.time_steps(4, "cpu", "float32", rounds=2)
     assert len(timings) == 4
     assert gpu.time_schedule("cpu", "float32", epochs=1, pairs=200) > 0
 

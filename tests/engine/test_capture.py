@@ -171,7 +171,7 @@ def test_runs_on_other_streams_wait_for_each_other(monkeypatch: pytest.MonkeyPat
     in_turn = InTurn(torch.device("cuda", 0))
     for name in ("a", "a", "b", "b", "a"):
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device, name=name: Named(name))
-        in_turn.begin()
+        in_turn.begin(None)
     assert waits == [("b", "a"), ("a", "b")]
 
 

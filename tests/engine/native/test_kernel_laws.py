@@ -142,8 +142,6 @@ def test_sums_over_some_axes(
     assert require_kernel(SUBJECTS[name], case, kernel)
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("name", ["sum", "mean"])
 @pytest.mark.parametrize(
     ("shape", "dim", "layout"),
     [
@@ -155,12 +153,10 @@ def test_sums_over_some_axes(
         ((5, 9000), (1,), "contiguous"),
     ],
 )
-def test_sums_of_rows(
-    shape: tuple[int, ...], dim: tuple[int, ...], layout: str, name: str, threads: int
-) -> None:
-    (kernel,) = [k for k in native_kernels(threads=threads) if k.name == "C: sums of rows"]
+def test_sums_of_rows(shape: tuple[int, ...], dim: tuple[int, ...], layout: str) -> None:
+    (kernel,) = [k for k in native_kernels(threads=3) if k.name == "C: sums of rows"]
     case = Case(Sample(shape, layout=layout), dim=dim, keepdim=False)
-    assert require_kernel(SUBJECTS[name], case, kernel)
+    assert require_kernel(SUBJECTS["mean"], case, kernel)
 
 
 @pytest.mark.parametrize("size", [3, 16, 21])

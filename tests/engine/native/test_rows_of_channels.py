@@ -35,7 +35,7 @@ def other_of(kind: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 @pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize(
     ("channels", "dtype"),
-    [*((n, torch.float32) for n in (1, 2, 3, 7, 12, 19, 64)), (3, torch.float64)],
+    [*((n, torch.float32) for n in (1, 3, 12, 19)), (3, torch.float64)],
 )
 def test_a_row_is_repeated(channels: int, dtype: torch.dtype, kind: str) -> None:
     body = (("mul", (0, 1)), ("greater", (2, 1)), ("where", (3, 0, 2)))
