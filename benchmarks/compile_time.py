@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -96,7 +97,7 @@ def seconds_per_size(
             start = time.perf_counter()
             compile(graph, backend=backend, **training)
             taken.append(time.perf_counter() - start)
-        points.append((size, timing(taken).median))
+        points.append((size, statistics.median(taken)))
     return points
 
 
