@@ -18,8 +18,9 @@ from graphs import SGD, GraphBuilder
 from graphs.architectures import report_network
 from ops import mse
 
-LR = 10.0
-"""So high that a step's changes are large beside the rounding of weights in float32."""
+LR = 0.1
+STEEP = 10.0
+"""A learning rate at which a step's changes are large beside the rounding of weights in float32."""
 
 SIDE = 32
 BASELINE = "PyTorch eager, NCHW"
@@ -47,15 +48,15 @@ def training_graph(batch: int) -> Graph:
     return g.build(loss=mse(report_network().build(noisy), target))
 
 
-def program_for(graph: Graph, device: str, compute: str) -> Program:
+def program_for(graph: Graph, device: str, compute: str, lr: float = LR) -> Program:
     """The training step as one program."""
-    return compile(graph, minimize="loss", optimizer=SGD(LR), device=device, compute=compute)
+    return compile(graph, minimize="loss", optimizer=SGD(lr), device=device, compute=compute)
 
 
 def ours(noisy: torch.Tensor, target: torch.Tensor, compute: str) -> Contestant:
     """The training step of some images."""
     graph = training_graph(len(noisy))
-    program = program_for(graph, str(noisy.device), compute)
+    program = program_for(graph, str(noisy.device), compute, STEEP)
     parameters = [node.attributes["parameter"] for node in graph.parameters.values()]
     for parameter in parameters:
         parameter.to(noisy.device)
@@ -70,9 +71,9 @@ def pytorch(
 ) -> Contestant:
     """The same in PyTorch; bfloat16 by autocast, which keeps weights and loss in float32."""
     torch.manual_seed(0)
-    network = torch_network().to(noisy.device, noisy.dtype).to(memory_format=layout)  # type: ignore[call-overload]
+    network = torch_network().to(noisy.device, noisy.dtype).to(memory_format=layout)
     noisy, target = (images.contiguous(memory_format=layout) for images in (noisy, target))
-    optimizer = torch.optim.SGD(network.parameters(), lr=LR)
+    optimizer = torch.optim.SGD(network.parameters(), lr=STEEP)
     half: Callable[[], AbstractContextManager[object]] = nullcontext
     if compute == "bfloat16":
         half = partial(torch.autocast, noisy.device.type, torch.bfloat16)

@@ -75,7 +75,7 @@ def multiply_adds(machine: Machine) -> tuple[Callable[[], None], float]:
         text(*(f"{name} = {name} * a + b;" for name in sums))
     text(f"store_f((float *)O[0] + me * LANES_f, {' + '.join(sums)});")
     library = load(
-        program_source([StepSource("multiply-adds", Code(text), ("OUTSIDE(0)",))]), target
+        program_source([StepSource("multiply-adds", Code(text), ("OUTSIDE(0, 0)",))]), target
     )
     lanes = target.lanes(torch.float32)
     out = torch.empty(machine.threads, lanes)

@@ -17,7 +17,7 @@ if not torch.cuda.is_available():
 
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(
-    "quick", max_examples=40, deadline=None, suppress_health_check=SLOW_IS_FINE
+    "quick", max_examples=50, deadline=None, suppress_health_check=SLOW_IS_FINE
 )
 settings.register_profile(
     "thorough", max_examples=5000, deadline=None, suppress_health_check=SLOW_IS_FINE

@@ -5,55 +5,29 @@
    (m - 1) / (m + 1). Errors are less than three units in the last place. Sources: Cephes, expf.c
    (Moshier); FreeBSD's msun, e_log.c and e_logf.c (Sun Microsystems). */
 
-/* (exp(r) - 1 - r) / r**2 */
-static inline vf exp_rest_f(vf r)
-{
-    vf p = splat_f(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    return p * r + 5.0000001201e-1f;
-}
+/* A polynomial by its coefficients, the highest power's first. */
+#define POLYNOMIAL(T, V, s, name, ...)                                                             \
+    static inline V name##_##s(V x)                                                                \
+    {                                                                                              \
+        static const T coefficients[] = {__VA_ARGS__};                                             \
+        V p = splat_##s(coefficients[0]);                                                          \
+        UNROLL(16) for (unsigned i = 1; i < sizeof coefficients / sizeof(T); i++)                  \
+            p = p * x + coefficients[i];                                                           \
+        return p;                                                                                  \
+    }
 
-/* The same: the Taylor series, whose next term is less than a unit in the last place. */
-static inline vd exp_rest_d(vd r)
-{
-    vd p = splat_d(1.0 / 6227020800);
-    p = p * r + 1.0 / 479001600;
-    p = p * r + 1.0 / 39916800;
-    p = p * r + 1.0 / 3628800;
-    p = p * r + 1.0 / 362880;
-    p = p * r + 1.0 / 40320;
-    p = p * r + 1.0 / 5040;
-    p = p * r + 1.0 / 720;
-    p = p * r + 1.0 / 120;
-    p = p * r + 1.0 / 24;
-    p = p * r + 1.0 / 6;
-    return p * r + 0.5;
-}
+/* (exp(r) - 1 - r) / r**2. The second is the Taylor series, whose next term is too small to count. */
+POLYNOMIAL(float, vf, f, exp_rest, 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+    4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f)
+POLYNOMIAL(double, vd, d, exp_rest, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
+    1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5)
 
 /* log((1 + s) / (1 - s)) / s - 2, for z = s**2 */
-static inline vf log_rest_f(vf z)
-{
-    vf p = splat_f(0xf89e26.0p-26f);
-    p = p * z + 0x91e9ee.0p-25f;
-    p = p * z + 0xccce13.0p-25f;
-    p = p * z + 0xaaaaaa.0p-24f;
-    return p * z;
-}
-
-static inline vd log_rest_d(vd z)
-{
-    vd p = splat_d(1.479819860511658591e-01);
-    p = p * z + 1.531383769920937332e-01;
-    p = p * z + 1.818357216161805012e-01;
-    p = p * z + 2.222219843214978396e-01;
-    p = p * z + 2.857142874366239149e-01;
-    p = p * z + 3.999999999940941908e-01;
-    p = p * z + 6.666666666666735130e-01;
-    return p * z;
-}
+POLYNOMIAL(float, vf, f, log_rest, 0xf89e26.0p-26f, 0x91e9ee.0p-25f, 0xccce13.0p-25f,
+    0xaaaaaa.0p-24f, 0)
+POLYNOMIAL(double, vd, d, log_rest, 1.479819860511658591e-01, 1.531383769920937332e-01,
+    1.818357216161805012e-01, 2.222219843214978396e-01, 2.857142874366239149e-01,
+    3.999999999940941908e-01, 6.666666666666735130e-01, 0)
 
 /* T is the element, V its vector, M a vector of integers of its size, s the suffix.
    BITS, BIAS: of the mantissa, and of the exponent. LEAST, MOST: exp is 0 below and infinite above.

@@ -54,19 +54,19 @@ class Flat:
         return Flat(Nest((*nest.sizes[:-2], rows * channels), merged), channels, repeated)
 
     def fill(self, text: Text, inputs: Sequence[Operand], lanes: int) -> None:
-        """Write the tables of inputs, the operands from number 1 on, within the outer loops."""
-        for i, step in self.repeated.items():
-            if i <= len(inputs):
-                kind, size = TYPES[inputs[i - 1].dtype], self.channels + lanes
-                row = f"(x{i - 1} + {self.nest.offset(i)})[l % {self.channels} * {step}]"
-                text(f"{kind} row{i}[{size}];")
-                text(f"for (int l = 0; l < {size}; l++) row{i}[l] = {row};")
+        """Write the tables of inputs, whose numbers as operands are by one larger."""
+        size = self.channels + lanes
+        for n, x in enumerate(inputs):
+            if step := self.repeated.get(n + 1):
+                row = f"(x{n} + {self.nest.offset(n + 1)})[l % {self.channels} * {step}]"
+                text(f"{TYPES[x.dtype]} row{n}[{size}];")
+                text(f"for (int l = 0; l < {size}; l++) row{n}[l] = {row};")
 
     def places(self, inputs: Sequence[Operand], channel: str) -> list[Place]:
         """Where the inputs are at index ``j``, which is at a channel, a C expression."""
         return [
-            Place(f"row{i} + {channel}", 1, x)
-            if i in self.repeated
-            else Place.of(f"x{i - 1}", x, self.nest, i)
-            for i, x in enumerate(inputs, 1)
+            Place(f"row{n} + {channel}", 1, x)
+            if n + 1 in self.repeated
+            else Place.of(f"x{n}", x, self.nest, n + 1)
+            for n, x in enumerate(inputs)
         ]

@@ -95,7 +95,7 @@ def _alone(
         operands[0], tuple(operands[1 : len(inputs) + 1]), tuple(operands[len(inputs) + 1 :])
     )
     outside = (ctypes.c_void_p * len(tensors))(*(t.untyped_storage().data_ptr() for t in tensors))
-    addresses = tuple(f"OUTSIDE({i})" for i in range(len(tensors)))
+    addresses = tuple(f"OUTSIDE({i}, 0)" for i in range(len(tensors)))
     step = StepSource(emitter.name, emitter.emit(node, inside, machine), addresses)
     steps = [*step.once, step]
     library = load(program_source(steps), machine.target)

@@ -116,9 +116,14 @@ static inline void barrier(Team *team)
 
 typedef void Kernel(Team *team, int me, char *const *O);
 
-/* Where an operand lies: at a byte of the program's memory, or at one of the outside addresses. */
-#define ARENA(byte) (byte)
-#define OUTSIDE(index) (-1 - (index))
+/* Where an operand lies: at a byte of the program's memory, or from an outside address on. */
+typedef struct {
+    int outside;
+    long byte;
+} Place;
+
+#define ARENA(byte) {-1, byte}
+#define OUTSIDE(index, byte) {index, byte}
 
 typedef struct {
     Kernel *kernel;
@@ -126,10 +131,10 @@ typedef struct {
 } Step;
 
 static inline void locate(
-    char **O, const long *operands, int count, char *arena, char *const *outside)
+    char **O, const Place *operands, int count, char *arena, char *const *outside)
 {
     for (int i = 0; i < count; i++)
-        O[i] = operands[i] < 0 ? outside[-1 - operands[i]] : arena + operands[i];
+        O[i] = (operands[i].outside < 0 ? arena : outside[operands[i].outside]) + operands[i].byte;
 }
 
 /* This thread's share of count things: from share(count, me) up to share(count, me + 1). */

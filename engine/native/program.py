@@ -82,7 +82,7 @@ class NativeSteps:
         for name, node in nodes.items():
             if can_transfer(node.spec):
                 at = Addresses()
-                slot = at.name(f"OUTSIDE({self._slots})")
+                slot = at.name(f"OUTSIDE({self._slots}, 0)")
                 code = copy(slot, self._operand(node, at), self._machine)
                 number = self._add(StepSource(f"{kind} {name}: {node.spec}", code, at.all))
                 transfers[name] = NativeCopy(number, self._slots)
@@ -122,12 +122,10 @@ class NativeSteps:
         return StepSource(f"{names}: {step.node.spec}", code, at.all)
 
     def _operand(self, node: Node, at: Addresses) -> Operand:
-        owner, layout = self._plan.owners[node], self._plan.layouts[node]
-        if isinstance(owner, Parameter):
-            return Operand.of(at.name(self._address(owner)), layout)
         # The address is that of a view's first element, so that all views of a kind are alike.
+        layout = self._plan.layouts[node]
         offset = int(layout.storage_offset()) * layout.dtype.itemsize
-        address = at.name(self._address(owner, offset))
+        address = at.name(self._address(self._plan.owners[node], offset))
         return Operand(address, tuple(layout.shape), layout.stride(), layout.dtype)
 
     def _scratch(self, index: int, spec: Spec, at: Addresses) -> Operand:
@@ -136,7 +134,7 @@ class NativeSteps:
 
     def _address(self, owner: Owner, offset: int = 0) -> str:
         if isinstance(owner, Parameter):
-            return f"OUTSIDE({self._parameters[owner]})"
+            return f"OUTSIDE({self._parameters[owner]}, {offset})"
         return f"ARENA({self._plan.placement.offsets[owner] + offset})"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from engine.layout import strides
+from engine.native.blocking import CHAINS
 from engine.native.elements import Place, compute, float_type, vectors
 from engine.native.expression import CHEAP, is_elementwise, number
 from engine.native.flat import Flat
@@ -20,9 +21,6 @@ from engine.summation import REDUCTIONS, kept_axes, summed
 from ops import Node, Spec
 from ops.fused import body_of
 from ops.spec import FLOATS
-
-CHAINS = 4
-"""Sums that keep a core busy: an addition takes four cycles, and each needs an element loaded."""
 
 MOST = 16
 """Most vectors that are added up side by side, in registers."""

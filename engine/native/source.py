@@ -15,10 +15,10 @@ class Addresses:
     """The addresses of a step's operands; its code knows them as ``O[0]``, ``O[1]`` and so on.
 
     >>> addresses = Addresses()
-    >>> [addresses.name(at) for at in ("ARENA(64)", "OUTSIDE(0)", "ARENA(64)")]
+    >>> [addresses.name(at) for at in ("ARENA(64)", "OUTSIDE(0, 0)", "ARENA(64)")]
     ['O[0]', 'O[1]', 'O[0]']
     >>> addresses.all
-    ('ARENA(64)', 'OUTSIDE(0)')
+    ('ARENA(64)', 'OUTSIDE(0, 0)')
     """
 
     def __init__(self) -> None:
@@ -58,8 +58,8 @@ class StepSource:
     Attributes:
         title: tells the reader what it computes.
         code: its code.
-        addresses: of its operands: ``ARENA(n)`` is byte n of the program's memory, ``OUTSIDE(n)``
-            the n-th tensor elsewhere.
+        addresses: of its operands: ``ARENA(n)`` is byte n of the program's memory,
+            ``OUTSIDE(i, n)`` byte n of the i-th tensor elsewhere.
     """
 
     title: str
@@ -91,13 +91,16 @@ def program_source(steps: Sequence[StepSource]) -> Source:
     """
     text = Text()
     text(*(f'#include "{name}.h"' for name in ("prelude", "elementary", "winograd")), "")
-    numbers: dict[tuple[str, str], int] = {}
+    kernels: dict[tuple[str, str], int] = {}
+    numbered = []
     for step in steps:
-        if (code := _text_of(step.code)) not in numbers:
-            numbers[code] = len(numbers)
-            _write_kernel(text, step, numbers[code])
-    _write_run(text, [(step, numbers[_text_of(step.code)]) for step in steps])
-    return Source(str(text), len(numbers))
+        code = (str(step.code.before), str(step.code.body))
+        if code not in kernels:
+            kernels[code] = len(kernels)
+            _write_kernel(text, step.title, code, kernels[code])
+        numbered.append((step, kernels[code]))
+    _write_run(text, numbered)
+    return Source(str(text), len(kernels))
 
 
 def _comment(title: str) -> str:
@@ -106,13 +109,9 @@ def _comment(title: str) -> str:
     return f"/* {in_one_line.replace('*/', '* /')} */"
 
 
-def _text_of(code: Code) -> tuple[str, str]:
-    return str(code.before), str(code.body)
-
-
-def _write_kernel(text: Text, step: StepSource, number: int) -> None:
-    before, body = (part.replace("@", str(number)).splitlines() for part in _text_of(step.code))
-    text(f"#if HERE({number})", *before, _comment(step.title))
+def _write_kernel(text: Text, title: str, code: tuple[str, str], number: int) -> None:
+    before, body = (part.replace("@", str(number)).splitlines() for part in code)
+    text(f"#if HERE({number})", *before, _comment(title))
     with text.block(f"KERNEL({number})"):
         text(*body)
     text("#endif", "")
@@ -122,7 +121,7 @@ def _write_run(text: Text, steps: Sequence[tuple[StepSource, int]]) -> None:
     """Write the function that runs steps, each with its kernel's number, from first to last."""
     text("#if HERE(0)", *(f"KERNEL({number});" for number in sorted({n for _, n in steps})), "")
     first, most = 0, max(len(step.addresses) for step, _ in steps)
-    with text.block("static const long operands[] =", ";"):
+    with text.block("static const Place operands[] =", ";"):
         text(*(f"{', '.join(step.addresses)}," for step, _ in steps))
     with text.block("static const Step steps[] =", ";"):
         for step, number in steps:

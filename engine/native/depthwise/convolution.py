@@ -84,33 +84,22 @@ def _class(
     text: Text, tapsum: TapSum, number: int, position: PositionClass, packed_at: int
 ) -> None:
     """Write a class's positions within a band: tile by tile of a row, and in each all channels."""
-    taps, kind, (a, b), canvas = tapsum.taps, TYPES[tapsum.dtype], position.offset, _canvas(tapsum)
-    last, in_row = f"first + {canvas.rows}", taps.in_step[0] * canvas.width * taps.terms
+    canvas, count = _canvas(tapsum), len(position.taps)
+    last = f"first + {canvas.rows}"
     text(table(f"at{number}", [canvas.at(tap) for tap in position.taps] or [0]))
     text(f"const long last{number} = {last} < {position.rows} ? {last} : {position.rows};")
+
     with text.block(f"for (long i = first; i < last{number}; i++)"):
-        text(
-            f"const {kind} *from = in + (i - first) * {in_row};",
-            f"const long to = n * {taps.out_image} + (i * {taps.out_step[0]} + {a})"
-            f" * {taps.out_row} + {b * taps.results};",
-        )
-        whole, rest = divmod(position.columns, PIXELS)
-        tables = f"at{number}, {len(position.taps)}, packed + {packed_at}"
-        if whole:
-            with text.block(f"for (long j = 0; j < {whole * PIXELS}; j += {PIXELS})"):
-                places = f"from + j * {taps.in_pixel}, {tables}, to + j * {taps.out_pixel}"
-                text(f"tile@_{PIXELS}(&sides, {places});")
-        if rest:
-            j = whole * PIXELS
-            places = f"from + {j * taps.in_pixel}, {tables}, to + {j * taps.out_pixel}"
-            text(f"tile@_{rest}(&sides, {places});")
+        tapsum.row(text, canvas, position)
+        reads = f"at{number}, {count}, packed + {packed_at}"
+        tapsum.tiles(text, position.columns, PIXELS, "tile@", reads)
 
 
 def _tile(text: Text, tapsum: TapSum, pixels: int) -> None:
     """Write the function that sums for some pixels, vector by vector of channels."""
     kind, s, lanes, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes, tapsum.taps
     head = (
-        f"NOINLINE void tile@_{pixels}(const Sides@ *sides, const {kind} *in, "
+        f"NOINLINE void tile@x{pixels}(const Sides@ *sides, const {kind} *in, "
         f"const long *at, int taps, const {kind} *w, long to)"
     )
     row = _row(tapsum)

@@ -84,47 +84,24 @@ def _class(
     text: Text, tapsum: TapSum, number: int, position: PositionClass, packed_at: int
 ) -> None:
     """Write a class's positions within a band."""
-    taps, kind, (a, b) = tapsum.taps, TYPES[tapsum.dtype], position.offset
-    runs = runs_of([(tapsum.canvas.at(tap),) for tap in position.taps], taps.terms)
+    runs = runs_of([(tapsum.canvas.at(tap),) for tap in position.taps], tapsum.taps.terms)
     if not tapsum.dotted:
         text(table(f"at{number}", [at for at, _ in runs] or [0]))
         text(table(f"length{number}", [length for _, length in runs] or [0]))
     last = f"first + {tapsum.canvas.rows}"
     text(f"const long last{number} = {last} < {position.rows} ? {last} : {position.rows};")
-    in_row = taps.in_step[0] * tapsum.canvas.width * taps.terms
     # All rows for some channels before the next channels, so that their weights stay in the cache.
     for v, vectors in ranges(tapsum.vectors, tapsum.block.vectors).items():
         channel = v * tapsum.lanes
         with text.block(f"for (long i = first; i < last{number}; i++)"):
-            text(
-                f"const {kind} *from = in + (i - first) * {in_row};",
-                f"const long to = n * {taps.out_image} + (i * {taps.out_step[0]} + {a})"
-                f" * {taps.out_row} + {b * taps.results + channel};",
-            )
-            weight = f"packed + {packed_at + channel}"
+            tapsum.row(text, tapsum.canvas, position, channel)
+            function, reads = f"tile@_{vectors}", f"packed + {packed_at + channel}"
             if tapsum.dotted:
-                _row(text, tapsum, position.columns, f"dots@_{number}", weight, channel)
+                function = f"dots@_{number}"
             else:
-                name, tables = f"tile@_{vectors}", f"at{number}, length{number}, {len(runs)}"
-                _row(text, tapsum, position.columns, name, f"{tables}, {weight}", channel)
-
-
-def _row(
-    text: Text, tapsum: TapSum, columns: int, function: str, weights: str, channel: int
-) -> None:
-    """Write a row of positions, tile by tile; a tile's function is named after its pixel count."""
-    taps, size = tapsum.taps, tapsum.block.scalars
-
-    def tile(pixels: int, j: str) -> str:
-        places = f"from + {j} * {taps.in_pixel}, {weights}, to + {j} * {taps.out_pixel}, {channel}"
-        return f"{function}x{pixels}(&sides, {places});"
-
-    whole, rest = divmod(columns, size)
-    if whole:
-        with text.block(f"for (long j = 0; j < {whole * size}; j += {size})"):
-            text(tile(size, "j"))
-    if rest:
-        text(tile(rest, str(whole * size)))
+                reads = f"at{number}, length{number}, {len(runs)}, {reads}"
+            size = tapsum.block.scalars
+            tapsum.tiles(text, position.columns, size, function, reads, f", {channel}")
 
 
 def _tile(text: Text, tapsum: TapSum, pixels: int, vectors: int) -> None:

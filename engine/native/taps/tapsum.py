@@ -9,10 +9,11 @@ import torch
 
 from engine.native.blocking import Block, best_block
 from engine.native.machine import Machine
-from engine.native.operand import Operand
+from engine.native.operand import TYPES, Operand
 from engine.native.taps.anchor import Anchor, find_anchor, taps_of
 from engine.native.taps.canvas import Canvas
 from engine.native.taps.geometry import PositionClass, Taps
+from engine.native.text import Text
 from ops import Node
 
 MOST_DOTTED = 4
@@ -85,6 +86,32 @@ class TapSum:
     def classes_at_once(self, number: int) -> tuple[PositionClass, ...]:
         """The classes that one of :attr:`positions` stands for."""
         return self.taps.classes if self.interleaved else (self.taps.classes[number],)
+
+    def row(self, text: Text, canvas: Canvas, position: PositionClass, channel: int = 0) -> None:
+        """Declare where row ``i`` of a class reads, ``from``, and where it writes, ``to``."""
+        taps, (a, b) = self.taps, position.offset
+        in_row = taps.in_step[0] * canvas.width * taps.terms
+        text(
+            f"const {TYPES[self.dtype]} *from = in + (i - first) * {in_row};",
+            f"const long to = n * {taps.out_image} + (i * {taps.out_step[0]} + {a})"
+            f" * {taps.out_row} + {b * taps.results + channel};",
+        )
+
+    def tiles(
+        self, text: Text, columns: int, size: int, function: str, reads: str, channel: str = ""
+    ) -> None:
+        """Call functions for the tiles of a row, each named after the number of its pixels."""
+
+        def tile(pixels: int, j: str) -> str:
+            of, to = (f"from + {j} * {self.taps.in_pixel}", f"to + {j} * {self.taps.out_pixel}")
+            return f"{function}x{pixels}(&sides, {of}, {reads}, {to}{channel});"
+
+        whole, rest = divmod(columns, size)
+        if whole:
+            with text.block(f"for (long j = 0; j < {whole * size}; j += {size})"):
+                text(tile(size, "j"))
+        if rest:
+            text(tile(rest, str(whole * size)))
 
     @property
     def dots(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ops
@@ -18,7 +18,7 @@ from engine.testing.laws.kernels import require_kernel
 from graphs import GraphBuilder
 from ops import REGISTRY
 from ops.fused import Instruction
-from tests.engine.native.test_kernel_laws import ARCHITECTURES, require_runs
+from tests.engine.native.test_kernel_laws import ARCHITECTURES, examples, require_runs
 from tests.ops.subjects import SUBJECTS
 from tests.support import assert_near, values
 
@@ -54,7 +54,7 @@ def case_of(
     return Case(y, x, kernel_size=kernel, **window)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(data=st.data())
 @pytest.mark.parametrize("name", NAMES)
 def test_any_shape(name: str, data: st.DataObject) -> None:

@@ -95,7 +95,7 @@ def test_on_arm(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     operands = [Operand.of(f"O[{i}]", tensor) for i, tensor in enumerate(tensors)]
     count = len(arranged.tensors)
     inside = Operands(operands[0], tuple(operands[1 : count + 1]), tuple(operands[count + 1 :]))
-    addresses = tuple(f"OUTSIDE({i})" for i in range(len(tensors)))
+    addresses = tuple(f"OUTSIDE({i}, 0)" for i in range(len(tensors)))
     step = StepSource(name, emitter.emit(arranged.node, inside, machine), addresses)
     result = run_emulated(program_source([step]).text, machine, tensors, tmp_path)
     actual = torch.frombuffer(bytearray(result), dtype=out.dtype).as_strided(

@@ -22,7 +22,6 @@ from tests.engine.random_graphs import RandomGraph, random_graphs
 from tests.support import allocated, assert_near, in_threads, values
 
 pytestmark = pytest.mark.filterwarnings("error:no native code")
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")
 
 PROGRAMS = 12 if settings.default.max_examples <= 50 else 1000
 
@@ -131,7 +130,6 @@ def test_programs_in_several_threads() -> None:
     in_threads(4, work)
 
 
-@needs_fork
 def test_a_forked_process_has_threads_of_its_own() -> None:
     program = compile(training_graph(report_network(4)), backend="native", N=2, H=8, W=8)
     feeds = shots(2, 8, 8)
@@ -143,7 +141,6 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@needs_fork
 def test_a_process_forked_during_a_run_can_run() -> None:
     """The thread that holds the pool's lock does not exist in the new process."""
     long, short = convolving(512, threads=2), convolving(32, threads=2)

@@ -43,8 +43,8 @@ def test_there_and_back(
     value = Operand.of("O[1]", torch.empty_strided(shape, strides(shape), dtype=dtype))
     source = program_source(
         [
-            StepSource("in", fetch("O[0]", value, machine), ("OUTSIDE(0)", "OUTSIDE(1)")),
-            StepSource("out", deliver("O[0]", value, machine), ("OUTSIDE(2)", "OUTSIDE(1)")),
+            StepSource("in", fetch("O[0]", value, machine), ("OUTSIDE(0, 0)", "OUTSIDE(1, 0)")),
+            StepSource("out", deliver("O[0]", value, machine), ("OUTSIDE(2, 0)", "OUTSIDE(1, 0)")),
         ]
     )
     tensors = (given, inside.tensor, back.tensor)
