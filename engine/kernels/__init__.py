@@ -16,6 +16,7 @@ from engine.kernels import (
     phases,
     pooling,
     reductions,
+    scattering,
     select,
     unfolding,
 )
@@ -32,6 +33,7 @@ _FAMILIES = (
     unfolding,
     pooling,
     convolution,
+    scattering,
     depthwise,
     block_convolution,
 )
