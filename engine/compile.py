@@ -100,18 +100,12 @@ def compile(
     >>> [round(step(**points)["loss"].item(), 4) for _ in range(3)]
     [10.0, 2.5, 0.625]
     """
+    _require_graph(graph)
     if isinstance(outputs, str):
         raise GraphError(f"expected a list of outputs, as outputs=[{outputs!r}]")
-    if not isinstance(graph, Graph):
-        raise GraphError(f"expected a graph, as from GraphBuilder.build, got {graph!r}")
-    if isinstance(optimizer, type):
-        raise GraphError(f"expected an optimizer, as {optimizer.__name__}(lr=0.1), got the class")
-    if optimizer is not None and not hasattr(optimizer, "updates"):
-        raise GraphError(f"expected an optimizer, such as SGD(lr=0.1), got {optimizer!r}")
+    _require_optimizer(minimize, optimizer)
     if memory_budget is not None:
         require_budget(memory_budget)
-    if (minimize is None) != (optimizer is None):
-        raise GraphError("minimize='...' and optimizer=... come together: one is missing")
     shown = list(graph.outputs) if outputs is None else list(outputs)
     wanted = shown if minimize is None else [*shown, minimize]
     bound = _bound(Graph(graph.select(wanted).outputs, graph.updates), graph, sizes)
@@ -155,7 +149,8 @@ def compile_stages(
         device, compute, backend, tune, check_numerics, rewrites, **sizes: as for :func:`compile`.
 
     Raises:
-        The same errors as :func:`compile`.
+        GraphError: there are no stages, or one is no list of outputs.
+        Other errors as those of :func:`compile`.
 
     >>> from graphs import GraphBuilder
     >>> from ops import exp, sum
@@ -169,6 +164,9 @@ def compile_stages(
     >>> second(factor=torch.tensor(3.0))
     {'total': tensor(6.)}
     """
+    _require_graph(graph)
+    if not stages or isinstance(stages, str) or any(isinstance(stage, str) for stage in stages):
+        raise GraphError(f"expected a list of outputs for each stage, got {stages!r}")
     names = [name for stage in stages for name in stage]
     bound = _bound(Graph(graph.select(names).outputs, graph.updates), graph, sizes)
     return _compile(
@@ -178,6 +176,20 @@ def compile_stages(
         check_numerics,
         rewrites,
     )
+
+
+def _require_graph(graph: object) -> None:
+    if not isinstance(graph, Graph):
+        raise GraphError(f"expected a graph, as from GraphBuilder.build, got {graph!r}")
+
+
+def _require_optimizer(minimize: str | None, optimizer: object) -> None:
+    if isinstance(optimizer, type):
+        raise GraphError(f"expected an optimizer, as {optimizer.__name__}(lr=0.1), got the class")
+    if optimizer is not None and not hasattr(optimizer, "updates"):
+        raise GraphError(f"expected an optimizer, such as SGD(lr=0.1), got {optimizer!r}")
+    if (minimize is None) != (optimizer is None):
+        raise GraphError("minimize='...' and optimizer=... come together: one is missing")
 
 
 def _compile(

@@ -48,5 +48,6 @@ def interpret(
             if node.operator is input:
                 values[node] = feeds[str(node.name)].detach()
             else:
-                values[node] = evaluate(node, [values[source] for source in node.inputs])
+                value = evaluate(node, [values[source] for source in node.inputs])
+                values[node] = value.to(device)
     return {name: values[node].clone() for name, node in graph.outputs.items()}

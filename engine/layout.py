@@ -22,6 +22,13 @@ def strides(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(result)
 
 
+def memory_order(shape: Sequence[int]) -> tuple[int, ...]:
+    """The axes of more than one element as a value of this shape is stored, the outermost first."""
+    steps = strides(shape)
+    axes = (axis for axis, size in enumerate(shape) if size != 1)
+    return tuple(sorted(axes, key=lambda axis: -steps[axis]))
+
+
 def stored(node: Node) -> torch.Tensor:
     """A tensor without data (on torch's ``meta`` device) with the layout of the node's value."""
     if node.operator is full:

@@ -24,14 +24,14 @@ def trace(reports: Sequence[StepReport], live: Sequence[int], thread: int, devic
     Args:
         reports: the profiled steps, in order. A view has no span; it is shown with zero duration
             where the previous step ends.
-        live: the bytes in use at each step, and after the last.
+        live: the bytes in use at each step, and after the last; the rest are 0.
         thread: the stage's index.
         device: the device it ran on.
     """
     origin = next((r.span.start for r in reports if r.span is not None), 0.0)
     events = [_named("process_name", f"program on {device}", thread)]
     events.append(_named("thread_name", f"stage {thread}", thread))
-    now = Span(origin, 0.0)
+    now, live = Span(origin, 0.0), [*live, *[0] * (len(reports) + 1 - len(live))]
     for i, report in enumerate(reports):
         now = report.span or Span(now.start + now.seconds, 0.0)
         start = _microseconds(now.start - origin)

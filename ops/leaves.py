@@ -86,12 +86,20 @@ def _no_value(*, name: str, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _infer_input(*, name: str, shape: Shape, dtype: torch.dtype) -> Spec:
+    return _spec(shape, dtype)
+
+
+def _infer_full(*, value: float, shape: Shape, dtype: torch.dtype) -> Spec:
+    return _spec(shape, dtype)
+
+
+def _spec(shape: Shape, dtype: torch.dtype) -> Spec:
     if dtype not in DTYPES:
         raise SpecError(f"expected float32, float64 or bool, got {dtype_name(dtype)}")
     for size in shape:
         if isinstance(size, int) and size < 0:
             raise SpecError(f"expected sizes of at least 0, got {format_shape(shape)}")
-    return Spec(shape, dtype)
+    return Spec(tuple(shape), dtype)
 
 
 def _infer_parameter(*, name: str, parameter: Parameter) -> Spec:
@@ -122,9 +130,7 @@ constant = operator(
     infer=lambda *, value: Spec(tuple(value.shape), value.dtype),
     forward=_constant_value,
 )
-full = operator(
-    "full", infer=lambda *, value, shape, dtype: Spec(tuple(shape), dtype), forward=_full
-)
+full = operator("full", infer=_infer_full, forward=_full)
 
 
 def is_constant(node: Node) -> bool:

@@ -69,7 +69,8 @@ class Node:
     @property
     def name(self) -> str | None:
         """The name of an input or a parameter; None for a computed value."""
-        return self.attributes.get("name") if not self.inputs else None
+        named = self.operator.name in ("input", "parameter")
+        return self.attributes["name"] if named else None
 
     def __repr__(self) -> str:
         label = self.name or self.operator.name

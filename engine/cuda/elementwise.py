@@ -21,6 +21,7 @@ from engine.cuda.expression import (
 )
 from engine.cuda.launch import kernel_from, launch
 from engine.kernels.kernel import Kernel, Run, every_input
+from engine.layout import memory_order
 from ops import Node
 from ops.fused import body_of
 
@@ -33,8 +34,7 @@ def _prepare(
 ) -> Run:
     if not out.numel():
         return lambda: None
-    order = sorted(range(out.ndim), key=out.stride, reverse=True)
-    computed = Statements(node, inputs, place_by_count(out.shape, order))
+    computed = Statements(node, inputs, place_by_count(out.shape, memory_order(out.shape)))
     tensors = [*computed.loaded, out]
     lines = [
         f"i = tl.program_id(0){index_type(tensors)} * {BLOCK} + tl.arange(0, {BLOCK})",

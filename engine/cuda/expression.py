@@ -147,9 +147,13 @@ def index_type(tensors: Sequence[torch.Tensor]) -> str:
 
 
 def _expression(instruction: Instruction, names: Mapping[int, str]) -> str:
-    numbers = {name: repr(float(value)) for name, value in instruction.attributes.items()}
+    numbers = {name: _number(value) for name, value in instruction.attributes.items()}
     arguments = (names[i] for i in instruction.sources)
     return EXPRESSIONS[instruction.operator.name].format(*arguments, **numbers)
+
+
+def _number(value: float) -> str:
+    return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
 
 
 def _offset(sizes: Sequence[int], strides: Sequence[int]) -> str:

@@ -22,7 +22,7 @@ from engine.cuda.expression import (
 )
 from engine.cuda.launch import kernel_from, launch
 from engine.kernels.kernel import Kernel, Run, in_sequence
-from engine.layout import strides
+from engine.layout import memory_order
 from engine.summation import REDUCTIONS, kept_axes, summed
 from ops import Node, Spec
 from ops.fused import body_of
@@ -41,7 +41,7 @@ class Sum:
 
     Attributes:
         spec: the spec of what is summed.
-        order: its axes from outermost to innermost.
+        order: its axes of more than one element, from outermost to innermost.
         columns: number of channels if each is summed separately, or 1.
     """
 
@@ -53,12 +53,7 @@ class Sum:
     def of(node: Node) -> Sum:
         """What the last instruction of a node sums."""
         spec = summed(node)
-        steps = strides(spec.sizes)
-        return Sum(
-            spec,
-            tuple(sorted(range(spec.ndim), key=lambda axis: (-steps[axis], axis))),
-            math.prod(node.sizes),
-        )
+        return Sum(spec, memory_order(spec.sizes), math.prod(node.sizes))
 
     @property
     def rows(self) -> int:
@@ -132,7 +127,7 @@ def supports(node: Node) -> bool:
         return False
     sizes = whole.spec.sizes
     return 0 < math.prod(sizes) < 1 << 31 and (
-        whole.columns == 1 or kept_axes(node) == (whole.order[-1],)
+        whole.columns == 1 or kept_axes(node) == whole.order[-1:]
     )
 
 

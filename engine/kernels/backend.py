@@ -16,11 +16,11 @@ from engine.tuning import tuned
 
 def torch_backend(tune: bool) -> Backend:
     """Torch's kernels on the CPU, chosen by the cost rule or, if ``tune``, by measuring them."""
-    choose = tuned(candidates, machine()) if tune else choose_kernel
+    choose = tuned(candidates, machine(torch.get_num_threads())) if tune else choose_kernel
     return Backend(choose, (stride_over_phases, merge_duplicates, fold_weights, copy_weights))
 
 
-def machine() -> str:
+def machine(threads: int) -> str:
     """What the time that torch's kernels take depends on."""
     processor = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-    return f"cpu {processor} {torch.get_num_threads()} threads torch {torch.__version__}"
+    return f"cpu {processor} {threads} threads torch {torch.__version__}"

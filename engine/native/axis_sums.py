@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from engine.layout import strides
+from engine.layout import memory_order
 from engine.native.elements import Place, compute, declare, vectors
 from engine.native.loops import Nest, added_up
 from engine.native.machine import Machine
 from engine.native.operand import SUFFIX, Operands
-from engine.native.reduction import division, innermost, is_reduction
+from engine.native.reduction import division, is_reduction
 from engine.native.source import Code
 from engine.native.text import Text
 from engine.summation import kept_axes, summed
@@ -26,9 +26,9 @@ def supports(node: Node) -> bool:
     """Whether a node is a reduction of few terms, or one that keeps the contiguous axis."""
     if not is_reduction(node):
         return False
-    spec = summed(node)
-    few = math.prod(spec.sizes) <= FEW * math.prod(node.sizes)
-    return few or innermost(spec) in kept_axes(node)
+    sizes, kept = summed(node).sizes, kept_axes(node)
+    few = math.prod(sizes) <= FEW * math.prod(node.sizes)
+    return few or memory_order(sizes)[-1] in kept
 
 
 def emit(node: Node, operands: Operands, machine: Machine) -> Code:
@@ -39,8 +39,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     inputs = [x.broadcast_strides(spec.sizes) for x in operands.inputs]
     sizes = [spec.sizes[axis] for axis in kept]
     nest = Nest.over(sizes, [out, *([steps[axis] for axis in kept] for steps in inputs)])
-    order = strides(spec.sizes)
-    added = sorted(set(range(spec.ndim)) - set(kept), key=lambda axis: -order[axis])
+    added = [axis for axis in memory_order(spec.sizes) if axis not in kept]
     places = [
         Place.of(_start(f"x{i}", steps, added), x, nest, i + 1)
         for i, (x, steps) in enumerate(zip(operands.inputs, inputs, strict=True))

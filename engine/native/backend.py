@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import torch
 
 from engine.graph import Graph
 from engine.kernels import Kernel
@@ -16,7 +16,6 @@ from engine.tuning import tuned
 from ops import Node
 
 
-@lru_cache
 def native_backend(threads: int, tune: bool) -> Backend:
     """Native kernels for so many threads: the first that supports a node or, if ``tune``, the best.
 
@@ -32,7 +31,8 @@ def native_backend(threads: int, tune: bool) -> Backend:
 
     rewrites = (_fuse, fold_weights, copy_weights)
     if tune:
-        measured_on = f"{machine()} {kernels[0].machine.target.identity} {threads} of them native"
+        around = machine(torch.get_num_threads())
+        measured_on = f"{around} {kernels[0].machine.target.identity} {threads} of them native"
         return Backend(tuned(native_first, measured_on), rewrites)
     return Backend(lambda node: native_first(node)[0], rewrites)
 

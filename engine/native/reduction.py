@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from engine.layout import strides
+from engine.layout import memory_order, strides
 from engine.native.blocking import CHAINS
 from engine.native.elements import Place, compute, float_type, vectors
 from engine.native.expression import CHEAP, is_elementwise, number
@@ -29,11 +29,6 @@ MOST_UNROLLED = 64
 """Most operators in the code for all of these, which would take long to compile otherwise."""
 
 
-def innermost(spec: Spec) -> int:
-    """The axis whose elements are contiguous."""
-    return min(range(spec.ndim), key=lambda axis: (strides(spec.sizes)[axis], -axis))
-
-
 def is_reduction(node: Node) -> bool:
     """Whether a node is a sum or mean, of one float type, perhaps after elementwise operators."""
     *before, last = body_of(node)
@@ -53,7 +48,10 @@ def division(node: Node) -> str:
 
 def supports(node: Node) -> bool:
     """Whether a node is a reduction to a number or to a row of channels."""
-    return is_reduction(node) and kept_axes(node) in ((), (innermost(summed(node)),))
+    if not is_reduction(node):
+        return False
+    kept = kept_axes(node)
+    return not kept or kept == memory_order(summed(node).sizes)[-1:]
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:

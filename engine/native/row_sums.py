@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from engine.layout import strides
+from engine.layout import memory_order, strides
 from engine.native.elements import Place, compute, declare
 from engine.native.loops import Nest, added_up, shares
 from engine.native.machine import Machine
@@ -18,7 +18,7 @@ from engine.native.reduction import division, is_reduction
 from engine.native.source import Code
 from engine.native.text import Text
 from engine.summation import kept_axes, summed
-from ops import Node, Spec
+from ops import Node
 from ops.fused import body_of
 
 
@@ -26,15 +26,8 @@ def supports(node: Node) -> bool:
     """Whether a node is a reduction of contiguous elements to several numbers."""
     if not is_reduction(node):
         return False
-    kept, inwards = kept_axes(node), _inwards(summed(node))
-    return 0 < len(kept) < len(inwards) and set(inwards[: len(kept)]) == set(kept)
-
-
-def _inwards(spec: Spec) -> list[int]:
-    """The axes of more than one element, from the outermost to the innermost."""
-    steps = strides(spec.sizes)
-    axes = [axis for axis, size in enumerate(spec.sizes) if size > 1]
-    return sorted(axes, key=lambda axis: -steps[axis])
+    kept, order = kept_axes(node), memory_order(summed(node).sizes)
+    return 0 < len(kept) < len(order) and set(order[: len(kept)]) == set(kept)
 
 
 def emit(node: Node, operands: Operands, machine: Machine) -> Code:
@@ -61,7 +54,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 def _nests(node: Node, operands: Operands) -> tuple[Nest, Nest]:
     """Loops over rows, whose operand 0 is the result, and over a row's terms, as they lie."""
     spec, kept = summed(node), kept_axes(node)
-    added, order = _inwards(spec)[len(kept) :], strides(spec.sizes)
+    added, order = memory_order(spec.sizes)[len(kept) :], strides(spec.sizes)
     inputs = [x.broadcast_strides(spec.sizes) for x in operands.inputs]
     out = [step for n, step in zip(node.sizes, operands.out.strides, strict=True) if n != 1]
 

@@ -40,7 +40,7 @@ def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
         graph: bound.
         supported: whether a kernel can compute a fused node; others are left unfused.
     """
-    graph = _with_copies(graph)
+    graph = _with_copies(graph, supported)
     groups = _Grouping(graph, supported).groups()
     last = {node: group.nodes[0] for group in groups for node in group.nodes}
     members = {group.nodes[0]: group.nodes[::-1] for group in groups}
@@ -54,15 +54,11 @@ def fuse_neighbours(graph: Graph, supported: Supported) -> Graph:
     return graph.rebuild(fused)
 
 
-def _is_elementwise(node: Node) -> bool:
-    return node.operator.name in EXPRESSIONS
-
-
-def _takes(consumer: Node, value: Node) -> bool:
+def _takes(consumer: Node, value: Node, supported: Supported) -> bool:
     """Whether a consumer could be fused with an elementwise value."""
-    if consumer.operator.name in REDUCTIONS:
-        return True
-    return _is_elementwise(consumer) and consumer.shape == value.shape
+    name = consumer.operator.name
+    fits = name in REDUCTIONS or (name in EXPRESSIONS and consumer.shape == value.shape)
+    return fits and supported(consumer)
 
 
 def _takes_apart(consumer: Node, value: Node) -> bool:
@@ -71,7 +67,7 @@ def _takes_apart(consumer: Node, value: Node) -> bool:
     return consumer.operator.name in GRADIENTS and reads == [True, False]
 
 
-def _with_copies(graph: Graph) -> Graph:
+def _with_copies(graph: Graph, supported: Supported) -> Graph:
     """Give each consumer its own copy of values that are cheaper to compute than to keep."""
     consumers, roots = graph.consumers(), set(graph.roots)
 
@@ -82,7 +78,7 @@ def _with_copies(graph: Graph) -> Graph:
             return all(_takes_apart(consumer, node) for consumer in consumers[node])
         return (
             node.operator.name in CHEAP
-            and all(_takes(consumer, node) for consumer in consumers[node])
+            and all(_takes(consumer, node, supported) for consumer in consumers[node])
             # An input with this as its only consumer would be computed twice as well.
             and all(len(consumers[x]) > 1 or not x.inputs for x in node.inputs)
         )
@@ -146,9 +142,11 @@ class _Grouping:
             return len(chain) == 3 and self._supported(fuse(chain))
         if name == "conv2d" and consumers[0].operator.name == "interleave_phases":
             return self._supported(node)
-        if node.shape != group.shape or not all(_takes(c, node) for c in consumers):
+        if node.shape != group.shape:
+            return False
+        if not all(_takes(c, node, self._supported) for c in consumers):
             return False
         if name in CONVOLUTIONS:
             convolution = node.inputs[0] if name == "interleave_phases" else node
             return group.anchor is None and self._supported(convolution)
-        return _is_elementwise(node)
+        return name in EXPRESSIONS and self._supported(node)

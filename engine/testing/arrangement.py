@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -86,12 +85,12 @@ def _placed(sample: Sample, name: str) -> tuple[Node, torch.Tensor]:
     values, shape = sample.values(), tuple(sample.shape)
     if sample.actual_layout == "full" and sample.dtype != torch.bool and values.numel():
         number = values.flatten()[0].item()
-        memory = poisoned((values.numel(),), sample.dtype)
+        memory = Memory((values.numel(),), (1,), sample.dtype).tensor
         memory[0] = number
         return full(value=number, shape=shape, dtype=sample.dtype), memory[0].expand(shape)
     source, node = _viewed(sample, name)
-    stored = poisoned((math.prod(source.sizes),), source.dtype)
-    tensor = stored.as_strided(source.sizes, strides(source.sizes))
+    # As far into its storage as a result, so that code made for one fits the other.
+    tensor = Memory(source.sizes, strides(source.sizes), source.dtype).tensor
     if node is not source:
         view = view_of(node, tensor)
         assert view is not None, "a view of a leaf is possible here"

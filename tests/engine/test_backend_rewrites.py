@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+import torch
 from hypothesis import given
 
 import ops
-from engine import Graph, interpret, rewrite
+from engine import Graph, compile, interpret, rewrite
 from engine.native.emitters import is_native
 from engine.rewrites.constants import fold_weights
 from engine.rewrites.frozen import freeze_parameters
@@ -13,7 +15,7 @@ from engine.rewrites.fusion import fuse_neighbours
 from graphs import GraphBuilder
 from ops import Node
 from tests.engine.random_graphs import RandomGraph, random_graphs
-from tests.support import DOUBLE, same_bits, values
+from tests.support import DOUBLE, assert_near, same_bits, values
 
 
 def require_same(case: RandomGraph, rewritten: Graph) -> None:
@@ -74,3 +76,12 @@ def test_what_is_made_of_frozen_weights_is_folded() -> None:
     assert "phase_weight" in names(graph.nodes)
     assert "phase_weight" in names(fold_weights(graph).nodes)
     assert "phase_weight" not in names(fold_weights(freeze_parameters(graph)).nodes)
+
+
+@pytest.mark.parametrize("shape", [(300, 16), (300, 16, 1), (300, 1, 16, 1)])
+def test_an_axis_of_one_element_is_none_to_a_sum(shape: tuple[int, ...]) -> None:
+    g = GraphBuilder("columns")
+    graph = g.build(y=ops.sum(ops.square(g.input("x", shape)), 0))
+    assert names(fuse_neighbours(graph, is_native).nodes) == ["fused"]
+    feeds = {"x": values(*shape, dtype=torch.float32)}
+    assert_near(compile(graph, backend="native")(**feeds)["y"], interpret(graph, feeds)["y"])

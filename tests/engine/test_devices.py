@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from engine import compile, compile_stages, interpret
-from graphs import SGD, Adam, Conv2d, Sequential, Sigmoid
+from graphs import SGD, Adam, Conv2d, GraphBuilder, Sequential, Sigmoid
 from tests.engine.test_allocation import OPTIMIZERS, feeds, network
 from tests.support import assert_near
 
@@ -94,3 +94,11 @@ def test_training_on_cuda(optimizer: str) -> None:
     given = {name: value.cuda() for name, value in feeds().items()}
     losses = [float(step(**given)["loss"]) for _ in range(20)]
     assert losses[-1] < losses[0]
+
+
+def test_the_interpreter_computes_where_its_feeds_are() -> None:
+    g = GraphBuilder("constants")
+    x, w = g.input("x", (2,)), g.parameter("w", (2,), init=torch.ones(2))
+    graph = g.build(y=x * torch.tensor([1.0, 2.0]) + w)
+    y = interpret(graph, {"x": torch.empty(2, device="meta")})["y"]
+    assert y.device.type == "meta"

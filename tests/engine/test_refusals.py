@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from ops import (
     operator,
     same_as_input,
 )
+from ops.leaves import full
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -214,3 +216,27 @@ def test_lines_are_the_users_through_links_too(tmp_path: Path) -> None:
         [sys.executable, "-P", str(script)], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == f"at {script}:6"
+
+
+@pytest.mark.parametrize("stages", [[], ["y"], "y"])
+def test_stages_are_lists_of_outputs(stages: Any) -> None:
+    g = GraphBuilder("stages")
+    graph = g.build(y=g.input("x", (2,)) * 2)
+    with pytest.raises(GraphError, match="expected a list of outputs for each stage, got"):
+        compile_stages(graph, stages)
+
+
+def test_stages_are_of_a_graph() -> None:
+    with pytest.raises(GraphError, match=r"expected a graph, as from GraphBuilder\.build, got 3"):
+        compile_stages(3, [["y"]])
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected"),
+    [((-1,), torch.float32, "sizes of at least 0"), ((2,), torch.int64, "float32, float64 or")],
+)
+def test_fills_are_checked_like_inputs(
+    shape: tuple[int, ...], dtype: torch.dtype, expected: str
+) -> None:
+    with pytest.raises(SpecError, match=f"full: expected {expected}"):
+        full(value=1.0, shape=shape, dtype=dtype)

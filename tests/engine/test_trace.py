@@ -11,7 +11,8 @@ import pytest
 import torch
 from hypothesis import given
 
-from engine import Program, compile
+from engine import Graph, Program, Update, compile
+from graphs import GraphBuilder
 from graphs.forward_backward import compile_forward_backward
 from ops import GraphError, tanh
 from tests.engine.random_graphs import RandomGraph, random_graphs
@@ -105,3 +106,13 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
             program.write_trace(path)
     assert (tmp_path / "file").read_text() == "kept"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_nothing_need_be_in_use_at_the_end(tmp_path: Path) -> None:
+    g = GraphBuilder("updates only")
+    weight = g.parameter("w", (2,), init=torch.zeros(2))
+    parameter = weight.attributes["parameter"]
+    program = compile(Graph({}, (Update(parameter, weight + 1),)))
+    program.profile()
+    program.write_trace(tmp_path / "trace.json")
+    require_complete(tmp_path / "trace.json", program)

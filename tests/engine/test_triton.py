@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -141,7 +142,13 @@ def test_numbers_in_the_source(value: float, monkeypatch: pytest.MonkeyPatch) ->
     prefer_triton(monkeypatch)
     g = GraphBuilder("numbers")
     x = g.input("x", (2, 3, 4, 5))
-    graph = g.build(y=1 / (x * value), z=ops.where(x > 0, value, 1.5), m=ops.maximum(x, value))
+    graph = g.build(
+        y=1 / (x * value),
+        z=ops.where(x > 0, value, 1.5),
+        m=ops.maximum(x, value),
+        leaky=ops.leaky_relu(x, negative_slope=value),
+        soft=ops.softplus(x, threshold=0.5 if math.isnan(value) else value),
+    )
     assert_runs_as_interpreted(graph, {"x": torch.randn(2, 3, 4, 5)}, rewrites=())
 
 
@@ -189,6 +196,21 @@ def test_what_is_one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     # The mask of an activation's gradient is applied as the gradient of its image is stored.
     assert operators.count("conv2d_input_gradient + greater + where") == 3
     assert operators.count("separate_phases") == operators.count("phase_weight") == 2
+
+
+@interpreted
+def test_an_operator_without_a_kernel_only_divides_what_is_fused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prefer_triton(monkeypatch)
+    g = GraphBuilder("annealed")
+    x, target, power = g.input("x", (50,)), g.input("target", (50,)), g.input("power", ())
+    base = ops.absolute(ops.sigmoid(x) * 2 - target) + 1e-8
+    graph = g.build(y=ops.mean(ops.tanh(base**power) * 3 + 1))
+    given = {"x": torch.randn(50), "target": torch.randn(50), "power": torch.tensor(1.5)}
+    assert_runs_as_interpreted(graph, given)
+    steps = [step.operator for step in compile(graph).steps() if step.kernel != "view"]
+    assert steps == ["sigmoid + mul + sub + abs + add", "pow", "tanh + mul + add + mean"]
 
 
 @interpreted

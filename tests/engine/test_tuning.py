@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ import ops
 from engine import cache, compile, interpret, tuning
 from engine.backends import Request
 from engine.kernels import Kernel
-from engine.lowering import candidates
+from engine.lowering import Choose, candidates, choose_kernel
+from engine.native.backend import native_backend
 from graphs import GraphBuilder
 from graphs.architectures import report_network
 from ops import GraphError, Node
@@ -118,3 +120,17 @@ def test_tuned_programs(backend: str) -> None:
 def test_only_the_cpu_is_tuned_for() -> None:
     with pytest.raises(GraphError, match="kernels are tuned on the CPU, not on cuda"):
         Request("auto", torch.device("cuda"), "float32", tune=True)
+
+
+def test_a_choice_is_for_a_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = []
+
+    def tuned(candidates: tuning.Candidates, machine: str) -> Choose:
+        machines.append(machine)
+        return choose_kernel
+
+    monkeypatch.setattr(sys.modules["engine.native.backend"], "tuned", tuned)
+    for threads in (2, 1):
+        torch.set_num_threads(threads)
+        native_backend(1, tune=True)
+    assert ["2 threads" in machine for machine in machines] == [True, False]

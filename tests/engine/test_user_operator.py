@@ -122,3 +122,19 @@ def test_its_forward_may_return_a_view_or_its_input() -> None:
         assert torch.equal(results["swapped"], feeds["x"].t())
         assert torch.equal(results["same"], feeds["x"])
         assert torch.equal(results["changed"], feeds["x"] * 2)
+
+
+ramp = operator(
+    "test ramp",
+    infer=lambda *, name, n: Spec((n,), DOUBLE),
+    forward=lambda *, name, n: torch.arange(1, n + 1, dtype=DOUBLE),
+)
+
+
+def test_an_attribute_called_name_does_not_name_an_input() -> None:
+    g = GraphBuilder("ramps", DOUBLE)
+    graph = g.build(y=g.input("x", (3,)) + ramp(name="x", n=3), z=ramp(name="x", n=2))
+    feeds = {"x": torch.full((3,), 10, dtype=DOUBLE)}
+    for results in (interpret(graph, feeds), compile(graph)(**feeds)):
+        assert results["y"].tolist() == [11, 12, 13]
+        assert results["z"].tolist() == [1, 2]

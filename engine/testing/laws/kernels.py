@@ -67,7 +67,7 @@ def _require_in_place(subject: Subject, case: Case, kernel: Kernel, number: int)
     arranged, what = Arrangement(subject.operator, case), f"kernel {kernel.name!r}"
     apart, within, scratch = arranged.result(), arranged.result(), arranged.workspaces(kernel)
     donor = arranged.tensors[number]
-    if _lying(donor) != _lying(within.tensor) or donor.storage_offset():
+    if _lying(donor) != _lying(within.tensor):
         return
     _prepared(kernel, arranged, apart.tensor, scratch)()
     within.tensor.copy_(donor)
@@ -101,7 +101,7 @@ def _forward(subject: Subject, tensors: Sequence[torch.Tensor], case: Case) -> t
 
 
 def _lying(tensor: torch.Tensor) -> tuple[object, ...]:
-    return tuple(tensor.shape), tensor.stride(), tensor.dtype
+    return tuple(tensor.shape), tensor.stride(), tensor.storage_offset(), tensor.dtype
 
 
 KERNEL_EQUALITY = Law("kernels", _kernels_equal_forward)

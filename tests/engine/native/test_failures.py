@@ -15,7 +15,6 @@ import torch
 from engine import Program, cache, compile
 from engine.backends import Request
 from engine.native import library, target, thread_pool
-from engine.native.backend import native_backend
 from engine.once import warn_once
 from graphs import SGD, GraphBuilder, Module
 from graphs.architectures import UNet, report_network
@@ -36,8 +35,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     for remembered in (
-        native_backend, warn_once, target.find_target, library._load, cache.cache_folder,
-        thread_pool.thread_pool,
+        warn_once, target.find_target, library._load, cache.cache_folder, thread_pool.thread_pool
     ):  # fmt: skip
         remembered.cache_clear()
 
