@@ -29,12 +29,11 @@ from rich.table import Table
 from benchmarks.harness import options, timing, write
 from benchmarks.ours import training_program
 from benchmarks.training_step import CASES
-from engine.native.library import load
-from engine.native.machine import Machine
-from engine.native.source import Code, StepSource, program_source
-from engine.native.target import find_target
-from engine.native.text import Text
-from engine.native.thread_pool import runner
+from engine.native.code.source import Code, StepSource, program_source
+from engine.native.code.text import Text
+from engine.native.toolchain.library import load
+from engine.native.toolchain.target import Machine, find_target
+from engine.native.toolchain.thread_pool import runner
 
 TURNS = 1 << 20
 """Iterations of the loop of multiply-adds."""

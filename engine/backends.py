@@ -14,7 +14,7 @@ from engine.kernels import VIEWS
 from engine.kernels.backend import torch_backend
 from engine.lowering import Backend
 from engine.native.backend import native_backend
-from engine.native.target import NativeError
+from engine.native.toolchain.target import NativeError
 from engine.once import warn_once
 from engine.work import flops, traffic
 from ops import GraphError, Node

@@ -14,7 +14,7 @@ from engine.budget import fit, require_budget
 from engine.device import find_device
 from engine.gradient import gradient
 from engine.graph import Graph, Update
-from engine.native.target import NativeError
+from engine.native.toolchain.target import NativeError
 from engine.planner import plan
 from engine.program import Program
 from engine.rewrites import REWRITES, Rewrite, rewrite

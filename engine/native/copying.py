@@ -1,20 +1,54 @@
-"""Copies between two values of the same shape, each in any layout."""
+"""Copies between two values of the same shape, each in any layout.
+
+Among them are those of feeds into a program's memory and of results out of it, to or from the
+caller's tensors, which are row-major.
+"""
 
 from __future__ import annotations
 
-from engine.native.elements import nest_over
-from engine.native.loops import Nest, offset, shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, Operand
-from engine.native.text import Text
+import torch
+
+from engine.native.code.loops import Nest, offset, shares
+from engine.native.code.operand import SUFFIX, Operand
+from engine.native.code.source import Code
+from engine.native.code.text import Text
+from engine.native.toolchain.target import Machine
+from ops import Spec
 
 FEW = 4
 """Most channels that are interleaved or separated vector by vector."""
 
 
+def can_transfer(spec: Spec) -> bool:
+    """Whether a value can be copied in or out: floats, and not empty."""
+    return spec.dtype in SUFFIX and 0 not in spec.sizes
+
+
+def fetch(slot: str, value: Operand, machine: Machine) -> Code:
+    """Copy the caller's tensor at ``slot`` to a value; do nothing if the slot is null."""
+    return _transfer(slot, value, _row_major(slot, value), machine)
+
+
+def deliver(slot: str, value: Operand, machine: Machine) -> Code:
+    """Copy a value to the caller's tensor at ``slot``; do nothing if the slot is null."""
+    return _transfer(slot, _row_major(slot, value), value, machine)
+
+
+def _row_major(slot: str, value: Operand) -> Operand:
+    return Operand.of(slot, torch.empty(value.shape, dtype=value.dtype, device="meta"))
+
+
+def _transfer(slot: str, out: Operand, source: Operand, machine: Machine) -> Code:
+    text = Text()
+    with text.block(f"if (!{slot})"):
+        text("return;")
+    write_copy(text, out, source, machine)
+    return Code(text)
+
+
 def write_copy(text: Text, out: Operand, source: Operand, machine: Machine) -> None:
     """Write the copy, which the threads share; declares the pointers ``y`` and ``x``."""
-    nest = nest_over(out.shape, [out, source])
+    nest = Nest.of(out.shape, [out, source])
     text(out.pointer("y", writable=True), source.pointer("x"))
     lanes = machine.target.lanes(out.dtype)
     (*_, to_step), (*_, from_step) = nest.strides

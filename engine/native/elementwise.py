@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from engine.native.elements import Place, compute, declare, float_type, nest_over, vectors
-from engine.native.expression import is_elementwise
-from engine.native.flat import Flat
-from engine.native.loops import Nest
-from engine.native.machine import Machine
-from engine.native.operand import Operands
-from engine.native.source import Code
-from engine.native.text import Text
+from engine.kernels.kernel import every_input
+from engine.native.code.elements import Place, compute, declare, float_type
+from engine.native.code.expression import is_elementwise
+from engine.native.code.flat import Flat
+from engine.native.code.loops import Nest
+from engine.native.code.operand import Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text
+from engine.native.kernel import Emitter
+from engine.native.toolchain.target import Machine
 from ops import Node
 from ops.fused import body_of
 
@@ -31,13 +33,13 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     dtype = float_type(node)
     assert dtype is not None
     text, out, lanes = Text(), operands.out, machine.target.lanes(dtype)
-    flat = _flat(nest_over(out.shape, [out, *operands.inputs]), lanes)
+    flat = _flat(Nest.of(out.shape, [out, *operands.inputs]), lanes)
     declare(text, operands)
     with flat.nest.outer(text):
         flat.fill(text, operands.inputs, lanes)
         places = flat.places(operands.inputs, f"j % {flat.channels}")
         target_place = Place.of("y", out, flat.nest, 0)
-        for count in vectors(text, flat.nest, lanes):
+        for count in flat.nest.vectors(text, lanes):
             name = compute(text, body_of(node), places, dtype, count)
             text(target_place.store(name, dtype, count))
     return Code(text)
@@ -48,3 +50,6 @@ def _flat(nest: Nest, lanes: int) -> Flat:
     few = nest.inner % lanes and nest.inner < FEW_VECTORS * lanes
     flat = Flat.of(nest, range(len(nest.strides))) if few else None
     return flat or Flat.as_is(nest)
+
+
+EMITTER = Emitter(name="C: elementwise", supports=supports, emit=emit, overwrites=every_input)

@@ -10,11 +10,11 @@ from functools import partial
 import torch
 
 from engine.kernels.kernel import Kernel, Run
-from engine.native.library import load
-from engine.native.machine import Machine
-from engine.native.operand import Operand, Operands
-from engine.native.source import Code, StepSource, program_source
-from engine.native.thread_pool import runner
+from engine.native.code.operand import Operand, Operands
+from engine.native.code.source import Code, StepSource, program_source
+from engine.native.toolchain.library import load
+from engine.native.toolchain.target import Machine
+from engine.native.toolchain.thread_pool import runner
 from ops import Node, Spec
 
 
@@ -26,13 +26,14 @@ def _overwrites_nothing(node: Node) -> Collection[int]:
     return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Emitter:
     """How one family of nodes becomes C.
 
     Attributes:
         name: shown in reports.
         supports: whether it can compute a node.
+        pays_off: whether, unmeasured, to prefer it to the emitters after it and to torch's kernels.
         emit: writes the code of the step.
         scratch: the scratch tensors it needs.
         overwrites, keeps, products: as in :class:`engine.kernels.Kernel`.
@@ -41,6 +42,7 @@ class Emitter:
     name: str
     supports: Callable[[Node], bool]
     emit: Callable[[Node, Operands, Machine], Code]
+    pays_off: Callable[[Node], bool] = lambda node: True
     scratch: Callable[[Node, Machine], Sequence[Spec]] = _no_scratch
     overwrites: Callable[[Node], Collection[int]] = _overwrites_nothing
     keeps: Callable[[Node], bool] = lambda node: False
@@ -57,18 +59,9 @@ class NativeKernel(Kernel):
     @staticmethod
     def of(emitter: Emitter, machine: Machine) -> NativeKernel:
         """The kernel of an emitter on a machine."""
-
-        def prepare(
-            node: Node,
-            out: torch.Tensor,
-            inputs: Sequence[torch.Tensor],
-            workspaces: Sequence[torch.Tensor],
-        ) -> Run:
-            return _alone(emitter, machine, node, out, inputs, workspaces)
-
         return NativeKernel(
             emitter.name,
-            prepare,
+            partial(_alone, emitter, machine),
             lambda node: emitter.scratch(node, machine),
             emitter.overwrites,
             emitter.supports,

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import torch
 
 from engine.kernels import VIEWS
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text
 from engine.native.copying import write_copy
-from engine.native.loops import shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, Operand, Operands
-from engine.native.source import Code
-from engine.native.text import Text
+from engine.native.kernel import Emitter
+from engine.native.toolchain.target import Machine
 from ops import Node
 
 
@@ -62,3 +63,6 @@ def _copies(node: Node, operands: Operands) -> Iterator[tuple[Operand, Operand]]
         for x in operands.inputs:
             yield Operand.of(out.address, whole.narrow(dim, start, x.shape[dim])), x
             start += x.shape[dim]
+
+
+EMITTER = Emitter(name="C: copy", supports=supports, emit=emit)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from engine.native.elements import Place, float_type, vectors
-from engine.native.expression import number
-from engine.native.loops import Nest
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, Operand, Operands
-from engine.native.source import Code
-from engine.native.text import Text
+from engine.native.code.elements import Place, float_type
+from engine.native.code.expression import number
+from engine.native.code.loops import Nest
+from engine.native.code.operand import SUFFIX, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text
+from engine.native.kernel import Emitter
+from engine.native.toolchain.target import Machine
 from ops import Node
 from ops.leaves import constant
 
@@ -37,7 +38,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     text, dtype, s = Text(), node.dtype, SUFFIX[node.dtype]
     text(weight.pointer("x"), out.pointer("y", writable=True))
     with nest.outer(text):
-        for count in vectors(text, nest, machine.target.lanes(dtype)):
+        for count in nest.vectors(text, machine.target.lanes(dtype)):
             for i, at in enumerate(source):
                 tap = Place.of(f"x + {at}", weight, nest, 1)
                 text(f"const v{s} t{i} = {tap.load(dtype, count)};")
@@ -66,3 +67,6 @@ def _places(weight: Operand, side: int, phases: int) -> list[int]:
         for r in range(side)
         for c in range(side)
     ]
+
+
+EMITTER = Emitter(name="C: sums of taps", supports=supports, emit=emit)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import product
 
 from engine.kernels.patches import lies_channels_last
-from engine.native.elements import float_type
-from engine.native.loops import shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, Operands
-from engine.native.source import Code
-from engine.native.text import Text
+from engine.native.code.elements import float_type
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text
+from engine.native.kernel import Emitter
+from engine.native.toolchain.target import Machine
 from ops import Node
 
 
@@ -90,3 +91,6 @@ def _window(text: Text, s: str, taps: list[int], routes: bool, count: int | None
             "free &= ~mine;",
             f"store{part}_{s}(y + large + c + {at}, (v{s})((m{s})value & mine){comma});",
         )
+
+
+EMITTER = Emitter(name="C: windows", supports=supports, emit=emit)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import torch
 
 from engine.kernels.kernel import Run
+from engine.native.code.operand import Operand, Operands
+from engine.native.code.source import Addresses, Code, StepSource, program_source
+from engine.native.copying import can_transfer, deliver, fetch
 from engine.native.kernel import NativeKernel
-from engine.native.library import load
-from engine.native.machine import Machine
-from engine.native.operand import Operand, Operands
-from engine.native.source import Addresses, Code, StepSource, program_source
-from engine.native.thread_pool import runner, thread_pool
-from engine.native.transfer import can_transfer, deliver, fetch
+from engine.native.toolchain.library import load
+from engine.native.toolchain.target import Machine
+from engine.native.toolchain.thread_pool import runner, thread_pool
 from engine.plan import Owner, Plan, Stage, Step
 from ops import Node, Parameter, Spec
 from ops.fused import body_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.graph import Graph
-from engine.native.expression import CHEAP, EXPRESSIONS
+from engine.native.code.expression import CHEAP, EXPRESSIONS
 from engine.rewrites.copies import with_copies
 from engine.summation import REDUCTIONS
 from ops import Node

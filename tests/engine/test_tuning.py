@@ -122,15 +122,36 @@ def test_only_the_cpu_is_tuned_for() -> None:
         Request("auto", torch.device("cuda"), "float32", tune=True)
 
 
-def test_a_choice_is_for_a_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    machines = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuning.Candidates, str]]:
+    """What the native backend asks to be chosen from, and for which machine."""
+    found = []
 
     def tuned(candidates: tuning.Candidates, machine: str) -> Choose:
-        machines.append(machine)
+        found.append((candidates, machine))
         return choose_kernel
 
     monkeypatch.setattr(sys.modules["engine.native.backend"], "tuned", tuned)
+    return found
+
+
+def test_a_choice_is_for_a_number_of_threads(
+    asked: list[tuple[tuning.Candidates, str]],
+) -> None:
     for threads in (2, 1):
         torch.set_num_threads(threads)
         native_backend(1, tune=True)
-    assert ["2 threads" in machine for machine in machines] == [True, False]
+    assert ["2 threads" in machine for _, machine in asked] == [True, False]
+
+
+def test_native_kernels_that_rarely_pay_off_are_measured_too(
+    asked: list[tuple[tuning.Candidates, str]],
+) -> None:
+    x = input(name="x", shape=(1, 256, 4, 4), dtype=torch.float32)
+    w = input(name="w", shape=(256, 256, 3, 3), dtype=torch.float32)
+    node = ops.conv2d(x, w, padding=1)
+    native_backend(1, tune=True)
+    ((candidates, _),) = asked
+    native = [kernel.name for kernel in candidates(node) if kernel.name.startswith("C: ")]
+    assert native == ["C: Winograd's blocks", "C: taps of few pixels", "C: taps"]
+    assert native_backend(1, tune=False).choose(node).name == "C: taps of few pixels"

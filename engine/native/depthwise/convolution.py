@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from engine.native.blocking import ranges
-from engine.native.loops import shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES, Operand, Operands
-from engine.native.source import Code
-from engine.native.taps import epilogue
+from engine.native.code.blocking import ranges
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text, table
+from engine.native.kernel import Emitter
+from engine.native.taps import anchor, epilogue, packing
 from engine.native.taps.canvas import Canvas
-from engine.native.taps.convolution import keeps
 from engine.native.taps.geometry import PositionClass
 from engine.native.taps.tapsum import TapSum
-from engine.native.text import Text, table
+from engine.native.toolchain.target import Machine
 from ops import Node, Spec
 
 PIXELS = 8
@@ -37,9 +37,8 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     for pixels in sorted({p for c in tapsum.positions for p in _tiles(c).values()}):
         _tile(before, tapsum, pixels)
     packed, *canvases = operands.scratch
-    once = Text() if keeps(node) else None
-    _pack(text if once is None else once, tapsum, packed, operands.inputs[tapsum.anchor.weight])
-    text("barrier(team);" if once is None else packed.pointer("packed"))
+    weight = operands.inputs[tapsum.anchor.weight]
+    once = packing.before(text, node, packed, lambda into: _pack(into, tapsum, weight))
     text(tapsum.image.pointer("x"))
     epilogue.fill(text, tapsum, operands)
     with text.block(canvas.bands_loop()):
@@ -66,11 +65,11 @@ def _tiles(position: PositionClass) -> dict[int, int]:
     return ranges(position.columns, PIXELS)
 
 
-def _pack(text: Text, tapsum: TapSum, packed: Operand, weight: Operand) -> None:
+def _pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
     """Write code that copies the weight tap by tap; the threads share the taps."""
     places = [tap.weight for position in tapsum.positions for tap in position.taps]
     row, channels, stride = _row(tapsum), tapsum.taps.results, weight.strides[0]
-    text(packed.pointer("packed", writable=True), weight.pointer("w"))
+    text(weight.pointer("w"))
     text(table("taps", places or [0]))
     first, last = shares(len(places))
     with text.block(f"for (long t = {first}; t < {last}; t++)"):
@@ -118,3 +117,13 @@ def _tile(text: Text, tapsum: TapSum, pixels: int) -> None:
         for p in range(pixels):
             text(f"store@(sides, s{p}, to + {p * taps.out_pixel} + channel, channel);")
     text("")
+
+
+EMITTER = Emitter(
+    name="C: depthwise",
+    supports=anchor.is_depthwise,
+    emit=emit,
+    scratch=scratch,
+    overwrites=anchor.overwritten,
+    keeps=anchor.keeps,
+)

@@ -8,16 +8,17 @@ by vector of channels with all taps at once; then the threads' sums are added up
 from __future__ import annotations
 
 from engine.kernels.patches import lies_channels_last
-from engine.native.blocking import ranges
-from engine.native.elements import float_type
-from engine.native.loops import shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES, Operand, Operands
-from engine.native.source import Code
+from engine.native.code.blocking import ranges
+from engine.native.code.elements import float_type
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text, table
+from engine.native.kernel import Emitter
 from engine.native.taps.canvas import Canvas
 from engine.native.taps.geometry import Taps
 from engine.native.taps.weight_gradient import taps_of
-from engine.native.text import Text, table
+from engine.native.toolchain.target import Machine
 from ops import Node, Spec
 from ops.fused import body_of
 
@@ -124,3 +125,6 @@ def _gather(text: Text, taps: Taps, out: Operand, row: int) -> None:
             text(f"add_{s}(all + t * {row}, all + other * {len(places) * row} + t * {row}, {row});")
         with text.block(f"for (long c = 0; c < {taps.results}; c++)"):
             text(f"y[to[t] + c * {out.strides[0]}] = all[t * {row} + c];")
+
+
+EMITTER = Emitter(name="C: depthwise, weight", supports=supports, emit=emit, scratch=scratch)

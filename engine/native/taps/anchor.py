@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.kernels.movement import VIEWS
-from engine.native.elements import float_type
-from engine.native.expression import is_elementwise
-from engine.native.operand import Operand
+from engine.native.code.elements import float_type
+from engine.native.code.expression import is_elementwise
+from engine.native.code.operand import Operand
 from engine.native.taps.geometry import (
     Taps,
     convolution,
@@ -16,7 +16,7 @@ from engine.native.taps.geometry import (
 )
 from ops import Node
 from ops.fused import Body, Computation, body_of
-from ops.leaves import full
+from ops.leaves import full, is_constant
 from ops.phases import are_tap_sums
 from ops.spec import FLOATS
 
@@ -80,9 +80,19 @@ def find_anchor(node: Node) -> Anchor | None:
 def supports(node: Node) -> bool:
     """Whether a node is a sum of taps whose weight is used as given, not summed for phases."""
     anchor = find_anchor(node)
-    if anchor is None or anchor.upsampled or not is_sum_of_taps(node):
-        return False
-    return node.inputs[anchor.weight].spec.nbytes <= LARGEST_WEIGHT
+    return anchor is not None and not anchor.upsampled and is_sum_of_taps(node)
+
+
+def stays_in_cache(node: Node) -> bool:
+    """Whether the weight of a sum of taps does."""
+    anchor = find_anchor(node)
+    return anchor is not None and node.inputs[anchor.weight].spec.nbytes <= LARGEST_WEIGHT
+
+
+def keeps(node: Node) -> bool:
+    """Whether the weight is a constant, so that it is packed only once."""
+    anchor = find_anchor(node)
+    return anchor is not None and is_constant(node.inputs[anchor.weight])
 
 
 def is_sum_of_taps(node: Node) -> bool:

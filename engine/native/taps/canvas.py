@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.kernels.patches import lies_channels_last
-from engine.native.loops import shares
-from engine.native.operand import TYPES, Operand
+from engine.native.code.loops import shares
+from engine.native.code.operand import TYPES, Operand
+from engine.native.code.text import Text
 from engine.native.taps.geometry import Tap, Taps
-from engine.native.text import Text
 from ops import Node, Spec
 
 BAND_BYTES = 128 << 10

@@ -8,18 +8,17 @@ Deep Learning Convolutions on SIMD Architectures", 2018.
 
 from __future__ import annotations
 
-from engine.native.blocking import ranges
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES, Operand, Operands
-from engine.native.source import Code
-from engine.native.taps import dots, epilogue, packing
-from engine.native.taps.anchor import find_anchor
+from engine.native.code.blocking import ranges
+from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text, table
+from engine.native.kernel import Emitter
+from engine.native.taps import anchor, dots, epilogue, packing
 from engine.native.taps.canvas import runs_of
 from engine.native.taps.geometry import PositionClass
 from engine.native.taps.tapsum import TapSum
-from engine.native.text import Text, table
+from engine.native.toolchain.target import Machine
 from ops import Node, Spec
-from ops.leaves import is_constant
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
@@ -38,9 +37,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     epilogue.write_store(before, tapsum, operands.inputs)
     _write_tiles(before, tapsum)
     packed, *canvases = operands.scratch
-    once = Text() if keeps(node) else None
-    _pack(text if once is None else once, tapsum, operands)
-    text("barrier(team);" if once is None else packed.pointer("packed"))
+    once = packing.before(text, node, packed, lambda into: _pack(into, tapsum, operands))
     text(tapsum.image.pointer("x"))
     epilogue.fill(text, tapsum, operands)
     with text.block(tapsum.canvas.bands_loop()):
@@ -52,14 +49,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     return Code(text, before, once)
 
 
-def keeps(node: Node) -> bool:
-    """Whether the weight is a constant, so that it is packed only once."""
-    anchor = find_anchor(node)
-    return anchor is not None and is_constant(node.inputs[anchor.weight])
-
-
 def _pack(text: Text, tapsum: TapSum, operands: Operands) -> None:
-    text(operands.scratch[0].pointer("packed", writable=True))
     pack = dots.pack if tapsum.dotted else packing.pack
     pack(text, tapsum, operands.inputs[tapsum.anchor.weight])
 
@@ -128,3 +118,14 @@ def _tile(text: Text, tapsum: TapSum, pixels: int, vectors: int) -> None:
                 place = f"to + {p * taps.out_pixel + v * lanes}, channel + {v * lanes}"
                 text(f"store@(sides, {name}, {place});")
     text("")
+
+
+EMITTER = Emitter(
+    name="C: taps",
+    supports=anchor.supports,
+    pays_off=anchor.stays_in_cache,
+    emit=emit,
+    scratch=scratch,
+    overwrites=anchor.overwritten,
+    keeps=anchor.keeps,
+)

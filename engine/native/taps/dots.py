@@ -6,10 +6,10 @@ lanes; the cost is adding up the lanes at the end.
 
 from __future__ import annotations
 
-from engine.native.loops import shares
-from engine.native.operand import SUFFIX, TYPES, Operand
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, TYPES, Operand
+from engine.native.code.text import Text, table
 from engine.native.taps.tapsum import TapSum
-from engine.native.text import Text, table
 
 
 def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:

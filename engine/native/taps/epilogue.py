@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.native.expression import statements
-from engine.native.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.expression import statements
+from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.text import Text
 from engine.native.taps.tapsum import TapSum
-from engine.native.text import Text
 
 
 def declare(text: Text, tapsum: TapSum) -> None:

@@ -12,15 +12,16 @@ from itertools import groupby, product
 from operator import attrgetter
 
 from engine.kernels.patches import lies_channels_last
-from engine.native.loops import shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES, Operand, Operands
-from engine.native.source import Code
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text, table
+from engine.native.kernel import Emitter
 from engine.native.taps import anchor, epilogue
 from engine.native.taps.canvas import Canvas, runs_of
-from engine.native.taps.geometry import PositionClass, Tap
+from engine.native.taps.geometry import PositionClass, Tap, Taps
 from engine.native.taps.tapsum import TapSum
-from engine.native.text import Text, table
+from engine.native.toolchain.target import Machine
 from ops import Node, Spec
 from ops.leaves import is_constant
 
@@ -36,19 +37,28 @@ TILES = (4, 2, 1)
 
 
 def supports(node: Node) -> bool:
-    """Whether a node is a convolution of few pixels by a weight stored as NHWC, not a constant."""
+    """Whether a node is a convolution by a weight whose terms are contiguous, in whole vectors."""
     if not anchor.is_sum_of_taps(node):
         return False
-    found = anchor.find_anchor(node)
-    assert found is not None
-    weight = node.inputs[found.weight]
-    if not lies_channels_last(weight) or is_constant(weight):
-        return False
-    taps = anchor.taps_of(node, found, Operand.stored(weight.spec))
+    found, taps = _taps(node)
+    stored = lies_channels_last(node.inputs[found.weight])
+    return stored and taps.in_whole_vectors and taps.term_stride == 1
+
+
+def pays_off(node: Node) -> bool:
+    """Whether pixels are few, and the weight is no constant, which would be packed only once."""
+    found, taps = _taps(node)
     pixels = node.sizes[0] * max(c.rows * c.columns for c in taps.classes)
     terms = max(len(_summed(c)) for c in taps.classes) * taps.terms
     few = pixels <= min(FEW, terms // TERMS_OF_A_PIXEL)
-    return taps.in_whole_vectors and taps.term_stride == 1 and few
+    return few and not is_constant(node.inputs[found.weight])
+
+
+def _taps(node: Node) -> tuple[anchor.Anchor, Taps]:
+    found = anchor.find_anchor(node)
+    assert found is not None
+    weight = node.inputs[found.weight]
+    return found, anchor.taps_of(node, found, Operand.stored(weight.spec))
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
@@ -194,3 +204,13 @@ def _write_products(text: Text, tapsum: TapSum, pixels: int, count: int) -> None
         taps = " + ".join(f"load_{s}(w + run[{2 + i}] + {place})" for i in range(count))
         text(f"v{s} w{m} = {taps};", f"HOLD(w{m});")
         text(*(f"sums[{p * channels + m}] += x{p} * w{m};" for p in range(pixels)))
+
+
+EMITTER = Emitter(
+    name="C: taps of few pixels",
+    supports=supports,
+    pays_off=pays_off,
+    emit=emit,
+    scratch=scratch,
+    overwrites=anchor.overwritten,
+)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from engine.native.operand import Operand
+from engine.native.code.operand import Operand
 from ops.fused import Computation
 from ops.phases import PHASES
 

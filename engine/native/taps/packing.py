@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from engine.native.loops import shares
-from engine.native.operand import SUFFIX, TYPES, Operand
+from collections.abc import Callable
+
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, TYPES, Operand
+from engine.native.code.text import Text, table
+from engine.native.taps.anchor import keeps
 from engine.native.taps.tapsum import TapSum
-from engine.native.text import Text, table
+from ops import Node
+
+
+def before(text: Text, node: Node, packed: Operand, pack: Callable[[Text], None]) -> Text | None:
+    """Write code that packs the weight before it is read, by ``pack``.
+
+    If the weight is a constant, its code is to run only once, and is returned.
+    """
+    once = Text() if keeps(node) else None
+    into = text if once is None else once
+    into(packed.pointer("packed", writable=True))
+    pack(into)
+    text("barrier(team);" if once is None else packed.pointer("packed"))
+    return once
 
 
 def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:

@@ -8,11 +8,11 @@ from functools import cached_property
 
 import torch
 
-from engine.native.blocking import Block, best_block
-from engine.native.machine import Machine
-from engine.native.operand import Operand
+from engine.native.code.blocking import Block, best_block
+from engine.native.code.operand import Operand
 from engine.native.taps.canvas import Canvas
 from engine.native.taps.geometry import Pair, Taps
+from engine.native.toolchain.target import Machine
 
 
 @dataclass(frozen=True)

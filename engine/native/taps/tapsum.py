@@ -7,13 +7,13 @@ from functools import cached_property
 
 import torch
 
-from engine.native.blocking import Block, best_block
-from engine.native.machine import Machine
-from engine.native.operand import TYPES, Operand
+from engine.native.code.blocking import Block, best_block
+from engine.native.code.operand import TYPES, Operand
+from engine.native.code.text import Text
 from engine.native.taps.anchor import Anchor, find_anchor, taps_of
 from engine.native.taps.canvas import Canvas
 from engine.native.taps.geometry import PositionClass, Taps
-from engine.native.text import Text
+from engine.native.toolchain.target import Machine
 from ops import Node
 
 MOST_DOTTED = 4

@@ -15,16 +15,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.kernels.patches import lies_channels_last
-from engine.native.blocking import ranges
-from engine.native.elements import float_type
-from engine.native.loops import shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES, Operand, Operands
-from engine.native.source import Code
+from engine.native.code.blocking import ranges
+from engine.native.code.elements import float_type
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text, table
+from engine.native.kernel import Emitter
 from engine.native.taps.anchor import LARGEST_WEIGHT
 from engine.native.taps.geometry import Pair, Taps, convolution
 from engine.native.taps.products import Products
-from engine.native.text import Text, table
+from engine.native.toolchain.target import Machine
 from ops import Node, Spec
 from ops.fused import body_of
 
@@ -44,8 +45,12 @@ def supports(node: Node) -> bool:
         and body[-1].sources[1] < len(node.inputs)
         and lies_channels_last(node.inputs[factors(node)[0]])
         and 0 not in node.inputs[0].sizes
-        and node.spec.nbytes <= LARGEST_WEIGHT
     )
+
+
+def pays_off(node: Node) -> bool:
+    """Whether the sums stay in the cache."""
+    return node.spec.nbytes <= LARGEST_WEIGHT
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
@@ -191,3 +196,8 @@ def _gather(text: Text, products: Products, out: Operand) -> None:
             else:
                 text(f"memcpy(to, from, {count} * sizeof *to);")
         sums_at += len(group.places) * width
+
+
+EMITTER = Emitter(
+    name="C: taps, weight", supports=supports, pays_off=pays_off, emit=emit, scratch=scratch
+)

@@ -64,16 +64,16 @@ class Blocks:
 
     @staticmethod
     def find(taps: Taps, batch: int) -> Blocks | None:
-        """The blocks of a sum of taps; None if it has none, or they are not worth it."""
+        """The blocks of a sum of taps; None if it has none."""
         filters = tuple(_filters(c, taps.in_step) for c in taps.classes)
         alike = len({(len(own), *((f.step, f.reach) for f in own)) for own in filters}) == 1
         if not (alike and filters[0] and taps.in_whole_vectors):
             return None
-        blocks = Blocks(taps, batch, filters)
-        return blocks if blocks._are_worth_it else None
+        return Blocks(taps, batch, filters)
 
     @property
-    def _are_worth_it(self) -> bool:
+    def pay_off(self) -> bool:
+        """Whether they save more than the sums and differences cost."""
         count, channels = WORTH_STRIDED if self.strided else (WORTH, 0)
         enough = self.count >= count and min(self.taps.terms, self.taps.results) >= channels
         return enough and self.share <= SHARE
@@ -153,7 +153,7 @@ def _filters(position: PositionClass, in_step: Pair) -> tuple[Filter, ...]:
     for tap in sorted(position.taps):
         by_parity.setdefault((tap.dy % in_step[0], tap.dx % in_step[1]), []).append(tap)
     filters = [_square(taps, in_step) for taps in by_parity.values()]
-    if in_step == (2, 2) and None in filters:
+    if in_step == (2, 2) and None in filters and len(position.taps) == 9:
         filters = [_square(sorted(position.taps), (1, 1))]
     found = tuple(one for one in filters if one)
     return found if len(found) == len(filters) else ()

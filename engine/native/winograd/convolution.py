@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import product
 
 from engine.kernels.patches import lies_channels_last
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES, Operand, Operands
-from engine.native.source import Code
+from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text, table
+from engine.native.kernel import Emitter
 from engine.native.taps import anchor, epilogue, packing
-from engine.native.taps.convolution import keeps
 from engine.native.taps.tapsum import TapSum
-from engine.native.text import Text, table
+from engine.native.toolchain.target import Machine
 from engine.native.winograd.blocks import SIDE, Blocks
 from engine.native.winograd.products import Products
 from engine.native.winograd.work import Work
@@ -21,6 +21,12 @@ from ops import Node, Spec
 def supports(node: Node) -> bool:
     """Whether a node is a sum of taps that has blocks, of an image that is stored as NHWC."""
     return anchor.supports(node) and _blocks(node) is not None
+
+
+def pays_off(node: Node) -> bool:
+    """Whether its blocks do, and the weight stays in the cache."""
+    blocks = _blocks(node)
+    return blocks is not None and blocks.pay_off and anchor.stays_in_cache(node)
 
 
 def _blocks(node: Node) -> Blocks | None:
@@ -72,9 +78,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     work.squares.write(before)
     products.write(before)
     _write_results(before, tapsum, work)
-    once = Text() if keeps(node) else None
-    _pack(text if once is None else once, tapsum, work, operands)
-    text("barrier(team);" if once is None else packed.pointer("packed"))
+    once = packing.before(text, node, packed, lambda into: _pack(into, tapsum, work, operands))
     text(tapsum.image.pointer("x"))
     work.pointers(text, memory)
     epilogue.fill(text, tapsum, operands)
@@ -88,7 +92,6 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 def _pack(text: Text, tapsum: TapSum, work: Work, operands: Operands) -> None:
     """Write code that transforms the filters' taps into places, in ``packed``."""
     taps, blocks = tapsum.taps, work.blocks
-    text(operands.scratch[0].pointer("packed", writable=True))
     text(operands.inputs[tapsum.anchor.weight].pointer("w"))
     packing.share_terms(text, taps.terms, tapsum.lanes)
     text("const long terms = end - begin;")
@@ -145,3 +148,15 @@ def _write_results(text: Text, tapsum: TapSum, work: Work) -> None:
             text(f"if (rows > {r} && columns > {q})")
             text(f"    store@(sides, y[{r * SIDE + q}], {at});")
     text("")
+
+
+EMITTER = Emitter(
+    name="C: Winograd's blocks",
+    supports=supports,
+    pays_off=pays_off,
+    emit=emit,
+    scratch=scratch,
+    overwrites=anchor.overwritten,
+    keeps=anchor.keeps,
+    products=share,
+)

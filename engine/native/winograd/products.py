@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.native.blocking import Block, best_block, ranges
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES
-from engine.native.text import Text
+from engine.native.code.blocking import Block, best_block, ranges
+from engine.native.code.operand import SUFFIX, TYPES
+from engine.native.code.text import Text
+from engine.native.toolchain.target import Machine
 
 
 @dataclass(frozen=True)

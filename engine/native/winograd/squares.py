@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.native.operand import SUFFIX, TYPES, Operand
+from engine.native.code.operand import SUFFIX, TYPES, Operand
+from engine.native.code.text import Text
 from engine.native.taps.geometry import Pair
-from engine.native.text import Text
 
 
 @dataclass(frozen=True)

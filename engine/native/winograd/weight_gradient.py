@@ -7,11 +7,12 @@ then the threads' sums are added up and transformed into those of taps.
 from __future__ import annotations
 
 from engine.kernels.patches import lies_channels_last
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES, Operand, Operands
-from engine.native.source import Code
+from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text, table
+from engine.native.kernel import Emitter
 from engine.native.taps import packing, weight_gradient
-from engine.native.text import Text, table
+from engine.native.toolchain.target import Machine
 from engine.native.winograd.blocks import SIDE, Blocks
 from engine.native.winograd.products import Products
 from engine.native.winograd.squares import Squares
@@ -30,8 +31,15 @@ def supports(node: Node) -> bool:
 def _blocks(node: Node, out: Operand) -> Blocks | None:
     g, _ = weight_gradient.factors(node)
     blocks = Blocks.find(weight_gradient.taps_of(node, out), node.inputs[g].sizes[0])
-    # With 25 places there are so many sums that adding to them costs what fewer products save.
+    # Strided blocks have no transforms of gradients: with 25 places there are so many sums that
+    # adding to them costs what fewer products save.
     return None if blocks is None or blocks.strided else blocks
+
+
+def pays_off(node: Node) -> bool:
+    """Whether the blocks do, and the sums stay in the cache."""
+    blocks = _blocks(node, Operand.stored(node.spec))
+    return blocks is not None and blocks.pay_off and weight_gradient.pays_off(node)
 
 
 def share(node: Node) -> float:
@@ -123,3 +131,13 @@ def _gather(text: Text, work: Work, out: Operand) -> None:
                 rows = f"{place} + t * {blocks.slot}, {taps.results}"
                 to = f"y + taps[t] + begin * {taps.term_stride}, {taps.result_stride}"
                 text(f"transpose_{s}({rows}, {to}, end - begin, {taps.results});")
+
+
+EMITTER = Emitter(
+    name="C: Winograd's blocks, weight",
+    supports=supports,
+    pays_off=pays_off,
+    emit=emit,
+    scratch=scratch,
+    products=share,
+)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.native.loops import shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, TYPES, Operand
-from engine.native.text import Text
+from engine.native.code.loops import shares
+from engine.native.code.operand import SUFFIX, TYPES, Operand
+from engine.native.code.text import Text
+from engine.native.toolchain.target import Machine
 from engine.native.winograd.blocks import SIDE, Blocks
 from engine.native.winograd.squares import Squares
 from ops import Spec

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from engine.native.target import NativeError, find_target
+from engine.native.toolchain.target import NativeError, find_target
 from graphs.noise2noise.training.names import to_utf8
 
 PACKAGES = ("blockwright", "torch", "numpy", "networkx", "pillow", "tifffile", "safetensors")

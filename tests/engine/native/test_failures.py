@@ -14,7 +14,7 @@ import torch
 
 from engine import Program, cache, compile
 from engine.backends import Request
-from engine.native import library, target, thread_pool
+from engine.native.toolchain import library, target, thread_pool
 from engine.once import warn_once
 from graphs import SGD, GraphBuilder, Module
 from graphs.architectures import UNet, report_network

@@ -39,12 +39,6 @@ def of_few_pixels(architecture: str = "native", threads: int = 2) -> Kernel:
     return kernel
 
 
-def patch_few(patch: pytest.MonkeyPatch) -> None:
-    """Treat any number of pixels as few."""
-    patch.setattr(few_pixels, "FEW", 1 << 20)
-    patch.setattr(few_pixels, "TERMS_OF_A_PIXEL", 1e-3)
-
-
 @st.composite
 def subjects_and_cases(draw: st.DrawFn) -> tuple[Subject, Case]:
     """A convolution of any window, or of phases, and perhaps what follows it."""
@@ -75,9 +69,7 @@ def subjects_and_cases(draw: st.DrawFn) -> tuple[Subject, Case]:
 @examples(12)
 @given(drawn=subjects_and_cases(), threads=st.integers(1, 3))
 def test_the_law_of_kernels(drawn: tuple[Subject, Case], threads: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch_few(patch)
-        assert require_kernel(*drawn, of_few_pixels(threads=threads))
+    assert require_kernel(*drawn, of_few_pixels(threads=threads))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
@@ -85,9 +77,7 @@ def test_the_law_of_kernels(drawn: tuple[Subject, Case], threads: int) -> None:
 @given(drawn=subjects_and_cases())
 def test_instruction_sets(architecture: str, drawn: tuple[Subject, Case]) -> None:
     require_runs(architecture)
-    with pytest.MonkeyPatch.context() as patch:
-        patch_few(patch)
-        assert require_kernel(*drawn, of_few_pixels(architecture))
+    assert require_kernel(*drawn, of_few_pixels(architecture))
 
 
 def leaf(*shape: int, dtype: torch.dtype = torch.float32) -> Node:
@@ -129,12 +119,10 @@ def test_taps_that_read_the_same_pixel_of_an_upsampled_image(
     sums = tap_sums(x.dtype)
     node = of_upsampled(*(leaf(*t.shape, dtype=t.dtype) for t in inputs), sums)
     out = Memory(node.sizes, strides(node.sizes), node.dtype)
-    with pytest.MonkeyPatch.context() as patch:
-        patch_few(patch)
-        kernel = of_few_pixels(architecture, threads)
-        assert kernel.supports(node)
-        scratch = [torch.empty(spec.sizes, dtype=spec.dtype) for spec in kernel.workspace(node)]
-        kernel.prepare(node, out.tensor, [w, sums, x, b], scratch)()
+    kernel = of_few_pixels(architecture, threads)
+    assert kernel.supports(node)
+    scratch = [torch.empty(spec.sizes, dtype=spec.dtype) for spec in kernel.workspace(node)]
+    kernel.prepare(node, out.tensor, [w, sums, x, b], scratch)()
     upsampled = torch.nn.functional.interpolate(x, scale_factor=2)
     assert_near(out.tensor, torch.relu(torch.conv2d(upsampled, w, padding=1) + b))
     out.require_guarded("the result")
@@ -173,20 +161,26 @@ def test_a_weight_that_the_gradient_reads_too_is_summed_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "weight", "supported"),
+    ("image", "weight", "few"),
     [
         ((1, 16, 3, 4), (16, 16, 3, 3), True),
         ((1, 16, 5, 6), (16, 16, 3, 3), False),  # more pixels than 144 terms are worth
         ((1, 32, 5, 6), (16, 32, 3, 3), True),
         ((2, 64, 4, 4), (16, 64, 3, 3), True),
         ((2, 64, 4, 5), (16, 64, 3, 3), False),  # however many terms
-        ((1, 20, 2, 2), (16, 20, 3, 3), False),  # channels that are no whole vectors
-        ((1, 16, 2, 2), (3, 16, 3, 3), False),
     ],
 )
-def test_how_few(image: tuple[int, ...], weight: tuple[int, ...], supported: bool) -> None:
+def test_how_few(image: tuple[int, ...], weight: tuple[int, ...], few: bool) -> None:
     node = ops.conv2d(leaf(*image), leaf(*weight), padding=1)
-    assert of_few_pixels().supports(node) == supported
+    assert few_pixels.supports(node)
+    assert few_pixels.pays_off(node) == few
+
+
+@pytest.mark.parametrize("channels", [(20, 16), (16, 3)])
+def test_channels_are_whole_vectors(channels: tuple[int, int]) -> None:
+    few, many = channels
+    node = ops.conv2d(leaf(1, few, 2, 2), leaf(many, few, 3, 3), padding=1)
+    assert not few_pixels.supports(node)
 
 
 def test_a_weight_that_lies_otherwise_is_turned() -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.native.code.operand import Operand, Operands
+from engine.native.code.source import StepSource, program_source
 from engine.native.emitters import EMITTERS
-from engine.native.library import HERE
-from engine.native.machine import Machine
-from engine.native.operand import Operand, Operands
-from engine.native.source import StepSource, program_source
-from engine.native.target import find_target
+from engine.native.toolchain.library import HEADERS
+from engine.native.toolchain.target import Machine, find_target
 from engine.testing import Case, Sample
 from engine.testing.arrangement import Arrangement
 from ops import REGISTRY
@@ -111,7 +110,7 @@ def run_emulated(source: str, machine: Machine, tensors: list[torch.Tensor], fol
     (folder / "program.c").write_text(source + MAIN % (sizes, len(memories)))
     command = [flag for flag in machine.target.command if flag not in ("-shared", "-fPIC")]
     subprocess.run(
-        [*command, "-static", f"-I{HERE}", "-o", "program", "program.c", "-lm"],
+        [*command, "-static", f"-I{HEADERS}", "-o", "program", "program.c", "-lm"],
         cwd=folder, check=True,
     )  # fmt: skip
     done = subprocess.run(

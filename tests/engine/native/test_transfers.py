@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from engine import Program, compile
 from engine.layout import strides
-from engine.native.library import load
-from engine.native.machine import Machine
-from engine.native.operand import Operand
-from engine.native.source import StepSource, program_source
-from engine.native.target import find_target
-from engine.native.thread_pool import runner
-from engine.native.transfer import deliver, fetch
+from engine.native.code.operand import Operand
+from engine.native.code.source import StepSource, program_source
+from engine.native.copying import deliver, fetch
+from engine.native.toolchain.library import load
+from engine.native.toolchain.target import Machine, find_target
+from engine.native.toolchain.thread_pool import runner
 from engine.testing.arrangement import Memory
 from engine.testing.closeness import require_same_bits
 from graphs import GraphBuilder

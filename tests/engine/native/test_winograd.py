@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import ops
 from engine import compile
-from engine.kernels import Kernel
 from engine.native.emitters import native_kernels
+from engine.native.kernel import NativeKernel
 from engine.native.winograd import blocks
 from engine.testing import Case, Sample, Subject
 from engine.testing.laws.kernels import require_kernel
@@ -28,16 +28,13 @@ WINDOW: dict[str, Any] = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1
 CHANNELS = st.sampled_from((16, 32, 48))
 
 
-def by_blocks(architecture: str = "native", threads: int = 2) -> list[Kernel]:
+def by_blocks(architecture: str = "native", threads: int = 2) -> list[NativeKernel]:
     kernels = native_kernels(architecture, threads)
     return [kernel for kernel in kernels if "Winograd" in kernel.name]
 
 
-def patch_worth(patch: pytest.MonkeyPatch) -> None:
-    """Use Winograd's blocks wherever they apply."""
-    patch.setattr(blocks, "WORTH", 1)
-    patch.setattr(blocks, "WORTH_STRIDED", (1, 1))
-    patch.setattr(blocks, "SHARE", 100)
+def pay_off(node: Node) -> bool:
+    return any(k.supports(node) and k.emitter.pays_off(node) for k in by_blocks())
 
 
 def require_blocks(subject: Subject, case: Case, architecture: str, threads: int) -> None:
@@ -96,14 +93,12 @@ def test_blocks_hold_the_law_of_kernels(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "CHUNK", chunk)
-        patch_worth(patch)
         require_blocks(*drawn, "native", threads)
 
 
 def test_classes_with_fewer_positions_than_others_end_earlier(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    patch_worth(monkeypatch)
     window = WINDOW | {"stride": (2, 2)}
     gradient = Sample((6, 16, 2, 4), layout="channels_last")
     case = Case(gradient, Sample((16, 16, 4, 4), layout="channels_last"), size=(5, 9), **window)
@@ -125,7 +120,6 @@ def test_every_parity_of_a_window_may_be_a_filter(
     layout: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    patch_worth(monkeypatch)
     window = WINDOW | {"stride": stride, "padding": (2, 2), "dilation": (dilation, dilation)}
     results = tuple(
         (14 + 4 - dilation * (t - 1) - 1) // s + 1 for t, s in zip(taps, stride, strict=True)
@@ -143,9 +137,7 @@ def test_every_parity_of_a_window_may_be_a_filter(
 @given(drawn=subjects_and_cases())
 def test_instruction_sets(architecture: str, drawn: tuple[Subject, Case]) -> None:
     require_runs(architecture)
-    with pytest.MonkeyPatch.context() as patch:
-        patch_worth(patch)
-        require_blocks(*drawn, architecture, 2)
+    require_blocks(*drawn, architecture, 2)
 
 
 def test_what_follows_is_computed_with_the_results() -> None:
@@ -192,11 +184,10 @@ def test_others_have_no_blocks(
 
 
 def test_few_blocks_are_not_worth_it() -> None:
-    def supported(batch: int) -> bool:
-        node = ops.conv2d(leaf(batch, 16, 8, 8), leaf(16, 16, 3, 3), padding=1)
-        return any(kernel.supports(node) for kernel in by_blocks())
+    def worth(batch: int) -> bool:
+        return pay_off(ops.conv2d(leaf(batch, 16, 8, 8), leaf(16, 16, 3, 3), padding=1))
 
-    assert (supported(1), supported(2)) == (False, True)
+    assert (worth(1), worth(2)) == (False, True)
 
 
 @pytest.mark.parametrize(("side", "rows"), [(8, 4), (7, 4)])
@@ -233,4 +224,4 @@ def test_strided_blocks_are_to_be_many_and_whole(shape: tuple[int, int, int], wo
     batch, channels, side = shape
     weight = leaf(channels, channels, 3, 3)
     node = ops.conv2d(leaf(batch, channels, side, side), weight, padding=1, stride=2)
-    assert any(kernel.supports(node) for kernel in by_blocks()) is worth
+    assert pay_off(node) is worth

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from engine.native.expression import statements
-from engine.native.loops import Nest, shares
-from engine.native.operand import SUFFIX, Operand, Operands
-from engine.native.text import Text
+from engine.native.code.expression import statements
+from engine.native.code.loops import Nest
+from engine.native.code.operand import SUFFIX, Operand, Operands
+from engine.native.code.text import Text
 from ops import Node
 from ops.fused import Computation, body_of
 from ops.spec import FLOATS
@@ -21,11 +21,6 @@ def float_type(node: Node) -> torch.dtype | None:
     values = [node.spec, *(x.spec for x in node.inputs), *(i.spec for i in body_of(node))]
     found = {spec.dtype for spec in values} - {torch.bool}
     return found.pop() if len(found) == 1 and found <= set(FLOATS) else None
-
-
-def nest_over(shape: Sequence[int], operands: Sequence[Operand]) -> Nest:
-    """Loops over a shape to which all operands broadcast."""
-    return Nest.over(shape, [operand.broadcast_strides(shape) for operand in operands])
 
 
 def declare(text: Text, operands: Operands) -> None:
@@ -90,20 +85,3 @@ def compute(
     lines, result = statements(body, names, dtype)
     text(*lines)
     return result
-
-
-def vectors(text: Text, nest: Nest, lanes: int) -> Iterator[int | None]:
-    """Write the innermost loop; yield, for the code to be written inside, its element count.
-
-    The count is None for a whole vector.
-    """
-    whole, rest = divmod(nest.inner, lanes)
-    first, last = ("0", str(whole)) if len(nest.sizes) > 1 else shares(whole)
-    if whole:
-        with text.block(f"for (long k = {first}; k < {last}; k++)"):
-            text(f"const long j = k * {lanes};")
-            yield None
-    if rest:
-        with text.block("" if len(nest.sizes) > 1 else "if (me == team->threads - 1)"):
-            text(f"const long j = {whole * lanes};")
-            yield rest

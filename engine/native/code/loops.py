@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from engine.native.text import Text
+from engine.native.code.operand import Operand
+from engine.native.code.text import Text
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Nest:
         sizes = tuple(size for size, _ in merged)
         return Nest(sizes, tuple(zip(*(steps for _, steps in merged), strict=True)))
 
+    @staticmethod
+    def of(shape: Sequence[int], operands: Sequence[Operand]) -> Nest:
+        """Loops over a shape to which all operands broadcast."""
+        return Nest.over(shape, [operand.broadcast_strides(shape) for operand in operands])
+
     @property
     def inner(self) -> int:
         """Size of the innermost loop."""
@@ -66,6 +72,22 @@ class Nest:
                 head = f"for (long i{axis} = {first}; i{axis} < {last}; i{axis}++)"
                 stack.enter_context(text.block(head))
             yield
+
+    def vectors(self, text: Text, lanes: int) -> Iterator[int | None]:
+        """Write the innermost loop; yield, for the code to be written inside, its element count.
+
+        The count is None for a whole vector. The threads share the loop if there is no other.
+        """
+        alone, (whole, rest) = len(self.sizes) == 1, divmod(self.inner, lanes)
+        first, last = shares(whole) if alone else ("0", str(whole))
+        if whole:
+            with text.block(f"for (long k = {first}; k < {last}; k++)"):
+                text(f"const long j = k * {lanes};")
+                yield None
+        if rest:
+            with text.block("if (me == team->threads - 1)" if alone else ""):
+                text(f"const long j = {whole * lanes};")
+                yield rest
 
 
 ADDITIONS = 256

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import lru_cache, partial
+from pathlib import Path
 
-from engine.native.library import HERE, load
-from engine.native.source import Source
-from engine.native.target import NativeError, Target
+from engine.native.code.source import Source
+from engine.native.toolchain.library import load
+from engine.native.toolchain.target import NativeError, Target
 
 
 class _Steps(ctypes.Structure):
@@ -61,7 +62,7 @@ def thread_pool(target: Target, threads: int) -> tuple[Callable[..., int], ctype
     Raises:
         NativeError: it cannot be compiled, or there is no memory for it.
     """
-    library = load(Source((HERE / "thread_pool.c").read_text()), target)
+    library = load(Source(Path(__file__).with_suffix(".c").read_text()), target)
     library.new_pool.restype = ctypes.c_void_p
     pool = library.new_pool(threads)
     if not pool:

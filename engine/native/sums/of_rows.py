@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from engine.layout import memory_order, strides
-from engine.native.elements import Place, compute, declare
-from engine.native.loops import Nest, added_up, shares
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, Operands
-from engine.native.reduction import division, is_reduction
-from engine.native.source import Code
-from engine.native.text import Text
+from engine.native.code.elements import Place, compute, declare
+from engine.native.code.loops import Nest, added_up, shares
+from engine.native.code.operand import SUFFIX, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text
+from engine.native.kernel import Emitter
+from engine.native.sums.reduction import division, is_reduction
+from engine.native.toolchain.target import Machine
 from engine.summation import kept_axes, summed
 from ops import Node
 from ops.fused import body_of
@@ -92,3 +93,6 @@ def _add_row(text: Text, node: Node, places: list[Place], terms: Nest, lanes: in
             text(f"const long j = {whole * lanes};")
             name = compute(text, body, places, node.dtype, rest)
             text(f"{into} += first_{s}({name}, {rest});")
+
+
+EMITTER = Emitter(name="C: sums of rows", supports=supports, emit=emit)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.native.elements import Place
-from engine.native.loops import Nest
-from engine.native.operand import TYPES, Operand
-from engine.native.text import Text
+from engine.native.code.elements import Place
+from engine.native.code.loops import Nest
+from engine.native.code.operand import TYPES, Operand
+from engine.native.code.text import Text
 
 
 @dataclass(frozen=True)

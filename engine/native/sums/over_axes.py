@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from engine.layout import memory_order
-from engine.native.elements import Place, compute, declare, vectors
-from engine.native.loops import Nest, added_up
-from engine.native.machine import Machine
-from engine.native.operand import SUFFIX, Operands
-from engine.native.reduction import division, is_reduction
-from engine.native.source import Code
-from engine.native.text import Text
+from engine.native.code.elements import Place, compute, declare
+from engine.native.code.loops import Nest, added_up
+from engine.native.code.operand import SUFFIX, Operands
+from engine.native.code.source import Code
+from engine.native.code.text import Text
+from engine.native.kernel import Emitter
+from engine.native.sums.reduction import division, is_reduction
+from engine.native.toolchain.target import Machine
 from engine.summation import kept_axes, summed
 from ops import Node
 from ops.fused import body_of
@@ -22,10 +23,8 @@ FEW = 16
 """Terms per result up to which it does not matter whether they are contiguous."""
 
 
-def supports(node: Node) -> bool:
-    """Whether a node is a reduction of few terms, or one that keeps the contiguous axis."""
-    if not is_reduction(node):
-        return False
+def pays_off(node: Node) -> bool:
+    """Whether a reduction is of few terms, or keeps the contiguous axis."""
     sizes, kept = summed(node).sizes, kept_axes(node)
     few = math.prod(sizes) <= FEW * math.prod(node.sizes)
     return few or memory_order(sizes)[-1] in kept
@@ -46,7 +45,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     ]
     declare(text, operands)
     with nest.outer(text):
-        for lanes in vectors(text, nest, machine.target.lanes(dtype)):
+        for lanes in nest.vectors(text, machine.target.lanes(dtype)):
             text(f"v{s} total = {{}};")
             with ExitStack() as loops:
                 into = "total"
@@ -61,3 +60,6 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 def _start(pointer: str, steps: Sequence[int], added: Sequence[int]) -> str:
     """A pointer at the current term, as a C expression."""
     return " + ".join([pointer, *(f"r{axis} * {steps[axis]}" for axis in added if steps[axis])])
+
+
+EMITTER = Emitter(name="C: sums over axes", supports=is_reduction, pays_off=pays_off, emit=emit)

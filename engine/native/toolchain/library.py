@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.cache import cache_folder
-from engine.native.source import Source
-from engine.native.target import NativeError, Target, run_compiler
+from engine.native.code.source import Source
+from engine.native.toolchain.target import NativeError, Target, run_compiler
 
-HERE = Path(__file__).parent
+HEADERS = Path(__file__).parents[1] / "headers"
 
 
 KERNELS_OF_A_PART = 4
@@ -49,7 +49,7 @@ def _load(key: str, source: Source, target: Target) -> ctypes.CDLL:
 @lru_cache
 def prelude() -> str:
     """The headers that generated code includes, as one text."""
-    return "\n".join(path.read_text() for path in sorted(HERE.glob("*.h")))
+    return "\n".join(path.read_text() for path in sorted(HEADERS.glob("*.h")))
 
 
 def _sound(folder: Path, key: str) -> Iterator[Path]:
@@ -84,7 +84,7 @@ def _objects(folder: Path, source: Source, target: Target) -> list[Path]:
 
     def compile_part(part: int) -> None:
         which = (f"-DPARTS={parts}", f"-DPART={part}", "-c", "-o", str(objects[part]))
-        run_compiler((*target.command, f"-I{HERE}", *which, "-x", "c", "-"), source.text)
+        run_compiler((*target.command, f"-I{HEADERS}", *which, "-x", "c", "-"), source.text)
 
     with ThreadPoolExecutor(parts) as pool:
         list(pool.map(compile_part, range(parts)))

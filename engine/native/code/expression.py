@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from engine.native.operand import SUFFIX
+from engine.native.code.operand import SUFFIX
 from ops.fused import Computation
 from ops.spec import FLOATS
 

@@ -63,6 +63,14 @@ class Target:
         return self.registers - 4
 
 
+@dataclass(frozen=True)
+class Machine:
+    """A target, and the number of threads that run the code."""
+
+    target: Target
+    threads: int
+
+
 @lru_cache
 def find_target(architecture: str = "native") -> Target:
     """Find the system's C compiler, ``CC`` or else ``cc``, and what it compiles for.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.native.text import Text
+from engine.native.code.text import Text
 
 RUN = "Team *team, int me, int first, int last, char *arena, char *const *outside"
 """Parameters of the function that runs the steps from first to last (excluded)."""

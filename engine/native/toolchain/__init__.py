@@ -1,0 +1,1 @@
+"""From C to calls: the compiler and its target, cached libraries, and the threads that run them."""
