@@ -93,7 +93,7 @@ def _transpose(text: Text, nest: Nest, s: str, lanes: int) -> None:
     text(*(f"for (long i{axis} = 0; i{axis} < {n}; i{axis}++)" for axis, n in enumerate(outer)))
     with text.block(""):
         begin, end = (f"{share} * {lanes}" for share in shares(-(-cut // lanes)))
-        text(f"const long begin = {begin}, end = {end} < {cut} ? {end} : {cut};")
+        text(f"const long begin = {begin}, end = least({end}, {cut});")
         starts = ("begin", f"begin * {to_row}") if cut_columns else (f"begin * {from_row}", "begin")
         x, y = f"x + {offset(source[:-2])} + {starts[0]}", f"y + {offset(to[:-2])} + {starts[1]}"
         if interleaved:

@@ -101,7 +101,7 @@ def added_up(text: Text, kind: str, into: str, index: str, size: int) -> Iterato
     After some terms this sum is added to ``into``, and another is begun.
     """
     with text.block(f"for (long {index} = 0; {index} < {size};)"):
-        end = f"{index} + {ADDITIONS} < {size} ? {index} + {ADDITIONS} : {size}"
+        end = f"least({index} + {ADDITIONS}, {size})"
         text(f"const long end_{index} = {end};", f"{kind} sum_{index} = {{}};")
         with text.block(f"for (; {index} < end_{index}; {index}++)"):
             yield f"sum_{index}"

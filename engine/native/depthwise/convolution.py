@@ -86,7 +86,7 @@ def _class(
     canvas, count = _canvas(tapsum), len(position.taps)
     last = f"first + {canvas.rows}"
     text(table(f"at{number}", [canvas.at(tap) for tap in position.taps] or [0]))
-    text(f"const long last{number} = {last} < {position.rows} ? {last} : {position.rows};")
+    text(f"const long last{number} = least({last}, {position.rows});")
 
     with text.block(f"for (long i = first; i < last{number}; i++)"):
         tapsum.row(text, canvas, position)

@@ -64,8 +64,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     with text.block(canvas.bands_loop()):
         canvas.emit(text, x, canvases[0] if canvases else None)
         text(
-            f"const long rows = (first + {canvas.rows} < {position.rows} ? first + {canvas.rows}"
-            f" : {position.rows}) - first;",
+            f"const long rows = least({canvas.rows}, {position.rows} - first);",
             f"const {kind} *from = g + n * {taps.out_image} + first * {taps.out_row};",
         )
         with text.block(f"for (long c = 0; c < {row}; c += {lanes})"):

@@ -137,6 +137,11 @@ static inline void locate(
         O[i] = (operands[i].outside < 0 ? arena : outside[operands[i].outside]) + operands[i].byte;
 }
 
+static inline long least(long a, long b)
+{
+    return a < b ? a : b;
+}
+
 /* This thread's share of count things: from share(count, me) up to share(count, me + 1). */
 static inline long share(const Team *team, long count, int me)
 {

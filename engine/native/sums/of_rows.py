@@ -41,7 +41,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
         begin, end = shares(blocks) if len(rows.sizes) == 1 else ("0", str(blocks))
         with text.block(f"for (long block = {begin}; block < {end}; block++)"):
             text(f"const long first = block * {lanes};")
-            text(f"const int rows = first + {lanes} < {count} ? {lanes} : {count} - first;")
+            text(f"const int rows = least({lanes}, {count} - first);")
             text(f"v{s} sums[{lanes}] = {{}};")
             with text.block("for (int p = 0; p < rows; p++)"):
                 text("const long i = first + p;", f"v{s} total = {{}};")

@@ -8,12 +8,8 @@ from engine.kernels.movement import VIEWS
 from engine.native.code.elements import float_type
 from engine.native.code.expression import is_elementwise
 from engine.native.code.operand import Operand
-from engine.native.taps.geometry import (
-    Taps,
-    convolution,
-    input_gradient,
-    upsampled_convolution,
-)
+from engine.native.taps import forms
+from engine.native.taps.geometry import Taps
 from ops import Node
 from ops.fused import Body, Computation, body_of
 from ops.leaves import full, is_constant
@@ -155,7 +151,9 @@ def taps_of(node: Node, anchor: Anchor, weight: Operand) -> Taps:
     """The sum of taps that an anchor computes."""
     image = node.inputs[anchor.image].sizes
     if anchor.upsampled:
-        return upsampled_convolution(image, weight)
+        return forms.upsampled_convolution(image, weight)
     if anchor.step.operator.name == "conv2d":
-        return convolution(anchor.step, image, weight, anchor.phases)
-    return input_gradient(anchor.step, image, weight, anchor.phases)
+        form = forms.phase_convolution if anchor.phases else forms.convolution
+        return form(anchor.step, image, weight)
+    back = forms.phase_input_gradient if anchor.phases else forms.input_gradient
+    return back(anchor.step, image, weight)

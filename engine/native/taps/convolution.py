@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from engine.native.code.blocking import ranges
 from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.registers import Registers
 from engine.native.code.source import Code
 from engine.native.code.text import Text, table
 from engine.native.kernel import Emitter
@@ -79,7 +80,7 @@ def _class(
         text(table(f"at{number}", [at for at, _ in runs] or [0]))
         text(table(f"length{number}", [length for _, length in runs] or [0]))
     last = f"first + {tapsum.canvas.rows}"
-    text(f"const long last{number} = {last} < {position.rows} ? {last} : {position.rows};")
+    text(f"const long last{number} = least({last}, {position.rows});")
     # All rows for some channels before the next channels, so that their weights stay in the cache.
     for v, vectors in ranges(tapsum.vectors, tapsum.block.vectors).items():
         channel = v * tapsum.lanes
@@ -97,26 +98,24 @@ def _class(
 def _tile(text: Text, tapsum: TapSum, pixels: int, vectors: int) -> None:
     """Write the function that sums for some pixels and vectors of channels, all in registers."""
     kind, s, lanes, taps = TYPES[tapsum.dtype], SUFFIX[tapsum.dtype], tapsum.lanes, tapsum.taps
-    sums = [[f"s{p}_{v}" for v in range(vectors)] for p in range(pixels)]
+    sums = Registers(pixels, vectors, tapsum.dtype)
     head = (
         f"NOINLINE void tile@_{vectors}x{pixels}(const Sides@ *sides, const {kind} *in, "
         f"const long *at, const long *length, int runs, const {kind} *w, long to, long channel)"
     )
     with text.block(head):
-        for row in sums:
-            text(f"v{s} " + ", ".join(f"{name} = {{}}" for name in row) + ";")
+        sums.declare(text)
         with text.block("for (int r = 0; r < runs; r++)"):
             text(f"const {kind} *x = in + at[r];")
             with text.block(f"for (long k = 0; k < length[r]; k++, w += {tapsum.vectors * lanes})"):
-                for v in range(vectors):
-                    text(f"const v{s} w{v} = load_{s}(w + {v * lanes});")
-                for p, row in enumerate(sums):
-                    adds = " ".join(f"{name} += x{p} * w{v};" for v, name in enumerate(row))
-                    text(f"const {kind} x{p} = x[k + {p * taps.in_pixel}]; {adds}")
-        for p, row in enumerate(sums):
-            for v, name in enumerate(row):
-                place = f"to + {p * taps.out_pixel + v * lanes}, channel + {v * lanes}"
-                text(f"store@(sides, {name}, {place});")
+                sums.add_products(
+                    text,
+                    lambda p: f"x[k + {p * taps.in_pixel}]",
+                    lambda v: f"load_{s}(w + {v * lanes})",
+                )
+        for name, p, v in sums.each():
+            place = f"to + {p * taps.out_pixel + v * lanes}, channel + {v * lanes}"
+            text(f"store@(sides, {name}, {place});")
     text("")
 
 

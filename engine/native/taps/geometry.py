@@ -7,18 +7,12 @@ All of them are, for the output positions ``(i*S + a, j*S + b)`` of each class `
 with x zero outside of its image. A convolution has one class, S = 1, and its stride as s. Its input
 gradient has its stride as S, s = 1, and a class for each position within a stride. The convolution
 of an upsampled image has S = 2 and a class for each phase; the input gradient of that has one class
-and s = 2.
+and s = 2. See :mod:`.forms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
-
-from engine.native.code.operand import Operand
-from ops.fused import Computation
-from ops.phases import PHASES
 
 Pair = tuple[int, int]
 
@@ -109,121 +103,3 @@ class Taps:
     def grid(self) -> Pair:
         """Rows and columns of positions of the largest class."""
         return max(c.rows for c in self.classes), max(c.columns for c in self.classes)
-
-
-def convolution(step: Computation, x: Sequence[int], w: Operand, phases: bool) -> Taps:
-    """The taps of a ``conv2d`` of images x, perhaps followed by ``interleave_phases``."""
-    a = step.attributes
-    (sh, sw), (ph, pw), (dh, dw) = a["stride"], a["padding"], a["dilation"]
-    _, m, rows, columns = step.spec.sizes
-    if phases:
-        assert (sh, sw) == (1, 1)
-        m, rows, columns = m // 4, rows - 1, columns - 1
-    classes = []
-    for q, (i, j) in enumerate(PHASES if phases else ((0, 0),)):
-        taps = tuple(
-            Tap(
-                i + r * dh - ph,
-                j + c * dw - pw,
-                q * m * w.strides[0] + r * w.strides[2] + c * w.strides[3],
-            )
-            for r, c in product(range(w.shape[2]), range(w.shape[3]))
-        )
-        classes.append(PositionClass((i, j), rows, columns, taps))
-    step_out = (2, 2) if phases else (1, 1)
-    return Taps(
-        out_step=step_out,
-        in_step=(sh, sw),
-        classes=tuple(classes),
-        image=(x[2], x[3]),
-        out=(rows * step_out[0], columns * step_out[1]),
-        terms=x[1],
-        results=m,
-        term_stride=w.strides[1],
-        result_stride=w.strides[0],
-    )
-
-
-def upsampled_convolution(x: Sequence[int], w: Operand) -> Taps:
-    """The taps of a 3x3 ``conv2d``, with padding 1, of images x upsampled twofold.
-
-    Several taps of a class read the same pixel of x.
-    """
-    _, terms, rows, columns = x
-    window = list(product(range(3), range(3)))
-    classes = (
-        PositionClass(
-            (i, j),
-            rows,
-            columns,
-            tuple(
-                Tap((i + r - 1) // 2, (j + c - 1) // 2, r * w.strides[2] + c * w.strides[3])
-                for r, c in window
-            ),
-        )
-        for i, j in PHASES
-    )
-    return Taps(
-        out_step=(2, 2),
-        in_step=(1, 1),
-        classes=tuple(classes),
-        image=(rows, columns),
-        out=(2 * rows, 2 * columns),
-        terms=terms,
-        results=w.shape[0],
-        term_stride=w.strides[1],
-        result_stride=w.strides[0],
-    )
-
-
-def input_gradient(step: Computation, g: Sequence[int], w: Operand, phases: bool) -> Taps:
-    """The taps of a ``conv2d_input_gradient`` of g, perhaps after ``separate_phases``.
-
-    With phases, g is the gradient of the interleaved image: twice as large, with a quarter of the
-    channels.
-    """
-    a = step.attributes
-    (sh, sw), (ph, pw), (dh, dw) = a["stride"], a["padding"], a["dilation"]
-    _, m, height, width = step.spec.sizes
-    window = list(product(range(w.shape[2]), range(w.shape[3])))
-    if phases:
-        assert (sh, sw) == (1, 1)
-        taps = tuple(
-            Tap(
-                2 * (ph - r * dh) - i,
-                2 * (pw - c * dw) - j,
-                q * g[1] * w.strides[0] + r * w.strides[2] + c * w.strides[3],
-            )
-            for q, (i, j) in enumerate(PHASES)
-            for r, c in window
-        )
-        classes = [PositionClass((0, 0), height, width, taps)]
-    else:
-        classes = [
-            PositionClass(
-                (i, j),
-                -(-(height - i) // sh),
-                -(-(width - j) // sw),
-                tuple(
-                    Tap(
-                        (i + ph - r * dh) // sh,
-                        (j + pw - c * dw) // sw,
-                        r * w.strides[2] + c * w.strides[3],
-                    )
-                    for r, c in window
-                    if (i + ph - r * dh) % sh == 0 and (j + pw - c * dw) % sw == 0
-                ),
-            )
-            for i, j in product(range(min(sh, height)), range(min(sw, width)))
-        ]
-    return Taps(
-        out_step=(sh, sw),
-        in_step=(2, 2) if phases else (1, 1),
-        classes=tuple(classes),
-        image=(g[2], g[3]),
-        out=(height, width),
-        terms=g[1],
-        results=m,
-        term_stride=w.strides[0],
-        result_stride=w.strides[1],
-    )

@@ -48,7 +48,7 @@ def share_terms(text: Text, terms: int, lanes: int) -> None:
     """Declare this thread's share of the terms, from ``begin`` to ``end`` (excluded)."""
     # Shares are whole vectors of terms, since the transposition goes vector by vector.
     first, last = (f"{share} * {lanes}" for share in shares(-(-terms // lanes)))
-    text(f"const long begin = {first}, end = {last} < {terms} ? {last} : {terms};")
+    text(f"const long begin = {first}, end = least({last}, {terms});")
 
 
 def _pack_interleaved(text: Text, tapsum: TapSum) -> None:

@@ -19,11 +19,13 @@ from engine.native.code.blocking import ranges
 from engine.native.code.elements import float_type
 from engine.native.code.loops import shares
 from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
+from engine.native.code.registers import Registers
 from engine.native.code.source import Code
 from engine.native.code.text import Text, table
 from engine.native.kernel import Emitter
+from engine.native.taps import forms
 from engine.native.taps.anchor import LARGEST_WEIGHT
-from engine.native.taps.geometry import Pair, Taps, convolution
+from engine.native.taps.geometry import Pair, Taps
 from engine.native.taps.products import Products
 from engine.native.toolchain.target import Machine
 from ops import Node, Spec
@@ -74,7 +76,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     with text.block(products.canvas.bands_loop()):
         products.canvas.emit(text, products.image, canvases[0] if canvases else None)
         rows, last = products.taps.grid[0], f"first + {products.canvas.rows}"
-        text(f"const long count = ({last} < {rows} ? {last} : {rows}) - first;")
+        text(f"const long count = least({last}, {rows}) - first;")
         image, row = products.g_strides
         text(f"const {kind} *from = g + n * {image} + first * {row};")
         _add(text, products)
@@ -101,7 +103,8 @@ def taps_of(node: Node, out: Operand) -> Taps:
     n, _, height, width = node.inputs[g].sizes
     size = (height // 2 + 1, width // 2 + 1) if phases else (height, width)
     forward = replace(body[-1], spec=node.spec.with_shape((n, node.sizes[0], *size)))
-    return convolution(forward, node.inputs[x].sizes, out, phases)
+    form = forms.phase_convolution if phases else forms.convolution
+    return form(forward, node.inputs[x].sizes, out)
 
 
 def _tiles(products: Products) -> list[Pair]:
@@ -140,7 +143,7 @@ def _tile(text: Text, products: Products, rows: int, vectors: int) -> None:
     """
     kind, s, taps = TYPES[products.dtype], SUFFIX[products.dtype], products.taps
     lanes, rest = products.lanes, taps.results % products.lanes
-    names = [[f"s{r}_{v}" for v in range(vectors)] for r in range(rows)]
+    sums = Registers(rows, vectors, products.dtype)
     channels = "" if products.vectors_of_g else "const long *g_at, "
     head = (
         f"NOINLINE void tile@_{rows}x{vectors}(const {kind} *x, const {kind} *g, {channels}"
@@ -149,26 +152,24 @@ def _tile(text: Text, products: Products, rows: int, vectors: int) -> None:
     x_row = taps.in_step[0] * products.canvas.width * taps.terms
     x_pixel, g_pixel = taps.in_pixel, taps.out_pixel
     vector, scalar = ("b", "a") if products.vectors_of_g else ("a", "b")
+    at = [f"{r}" if products.vectors_of_g else f"g_at[{r}]" for r in range(rows)]
+
+    def load(v: int) -> str:
+        whole = f"load_{s}({vector} + {v * lanes})"
+        if products.vectors_of_g and rest and v == vectors - 1:
+            return f"part ? load_part_{s}({vector} + {v * lanes}, {rest}) : {whole}"
+        return whole
+
     with text.block(head):
-        for row in names:
-            text(f"v{s} " + ", ".join(f"{name} = {{}}" for name in row) + ";")
+        sums.declare(text)
         with text.block("for (long i = 0; i < count; i++)"):
             text(f"const {kind} *a = x + i * {x_row}, *b = g + i * {products.g_strides[1]};")
             steps = f"a += {x_pixel}, b += {g_pixel}"
             with text.block(f"for (long j = 0; j < {taps.grid[1]}; j++, {steps})"):
-                for v in range(vectors):
-                    load = f"load_{s}({vector} + {v * lanes})"
-                    if products.vectors_of_g and rest and v == vectors - 1:
-                        load = f"part ? load_part_{s}({vector} + {v * lanes}, {rest}) : {load}"
-                    text(f"const v{s} v{v} = {load};")
-                for r, row in enumerate(names):
-                    place = f"{r}" if products.vectors_of_g else f"g_at[{r}]"
-                    adds = " ".join(f"{name} += c{r} * v{v};" for v, name in enumerate(row))
-                    text(f"const {kind} c{r} = {scalar}[{place}]; {adds}")
-        for r, row in enumerate(names):
-            for v, name in enumerate(row):
-                at = f"sums + {r} * stride + {v * lanes}"
-                text(f"store_{s}({at}, load_{s}({at}) + {name});")
+                sums.add_products(text, lambda r: f"{scalar}[{at[r]}]", load)
+        for name, r, v in sums.each():
+            to = f"sums + {r} * stride + {v * lanes}"
+            text(f"store_{s}({to}, load_{s}({to}) + {name});")
     text("")
 
 

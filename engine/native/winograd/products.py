@@ -8,6 +8,7 @@ import torch
 
 from engine.native.code.blocking import Block, best_block, ranges
 from engine.native.code.operand import SUFFIX, TYPES
+from engine.native.code.registers import Registers
 from engine.native.code.text import Text
 from engine.native.toolchain.target import Machine
 
@@ -69,21 +70,19 @@ class Products:
 
     def _function(self, text: Text, rows: int, vectors: int) -> None:
         kind, s, lanes = TYPES[self.dtype], SUFFIX[self.dtype], self._lanes
-        sums = [[f"s{r}_{v}" for v in range(vectors)] for r in range(rows)]
+        sums = Registers(rows, vectors, self.dtype)
         pointers = f"const {kind} *x, const {kind} *w, {kind} *y"
         with text.block(f"NOINLINE void products@_{rows}x{vectors}({pointers}, long count)"):
-            for row in sums:
-                text(f"v{s} " + ", ".join(f"{name} = {{}}" for name in row) + ";")
+            sums.declare(text)
             steps = f"i++, x += {self.step}, w += {self.results}"
             with text.block(f"for (long i = 0; i < count; {steps})"):
-                for v in range(vectors):
-                    text(f"const v{s} w{v} = load_{s}(w + {v * lanes});")
-                for r, row in enumerate(sums):
-                    adds = " ".join(f"{name} += x{r} * w{v};" for v, name in enumerate(row))
-                    text(f"const {kind} x{r} = x[{r * self.scalar}]; {adds}")
-            for r, row in enumerate(sums):
-                for v, name in enumerate(row):
-                    at = f"y + {r * self.results + v * lanes}"
-                    old = f"load_{s}({at}) + " if self.added else ""
-                    text(f"store_{s}({at}, {old}{name});")
+                sums.add_products(
+                    text,
+                    lambda r: f"x[{r * self.scalar}]",
+                    lambda v: f"load_{s}(w + {v * lanes})",
+                )
+            for name, r, v in sums.each():
+                at = f"y + {r * self.results + v * lanes}"
+                old = f"load_{s}({at}) + " if self.added else ""
+                text(f"store_{s}({at}, {old}{name});")
         text("")

@@ -80,7 +80,7 @@ class Work:
         """Declare ``first`` and ``last`` (excluded), the blocks of chunk ``u``."""
         end = f"(u + 1) * {self.chunk}"
         text(f"const long first = u * {self.chunk};")
-        text(f"const long last = {end} < {self.blocks.count} ? {end} : {self.blocks.count};")
+        text(f"const long last = least({end}, {self.blocks.count});")
 
     def blocks_loop(self) -> str:
         """The head of the loop over a chunk's blocks."""
