@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.kernels.kernel import every_input
-from engine.native.code.elements import Place, compute, declare, float_type
+from engine.native.code.elements import Elements, compute, declare, float_type
 from engine.native.code.expression import is_elementwise
 from engine.native.code.flat import Flat
 from engine.native.code.loops import Nest
@@ -37,11 +37,11 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     declare(text, operands)
     with flat.nest.outer(text):
         flat.fill(text, operands.inputs, lanes)
-        places = flat.places(operands.inputs, f"j % {flat.channels}")
-        target_place = Place.of("y", out, flat.nest, 0)
+        elements = flat.elements(operands.inputs, f"j % {flat.channels}")
+        result = Elements.of("y", out, flat.nest, 0)
         for count in flat.nest.vectors(text, lanes):
-            name = compute(text, body_of(node), places, dtype, count)
-            text(target_place.store(name, dtype, count))
+            name = compute(text, body_of(node), elements, dtype, count)
+            text(result.store(name, dtype, count))
     return Code(text)
 
 

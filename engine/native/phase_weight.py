@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.native.code.elements import Place, float_type
+from engine.native.code.elements import Elements, float_type
 from engine.native.code.expression import number
 from engine.native.code.loops import Nest
 from engine.native.code.operand import SUFFIX, Operand, Operands
@@ -32,7 +32,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     sums: torch.Tensor = node.inputs[1].attributes["value"]
     adjoint = node.operator.name == "phase_weight_adjoint"
     large, small = (weight, out) if adjoint else (out, weight)
-    taps = [_places(small, 3, 1), _places(large, 2, 4)]
+    taps = [_tap_offsets(small, 3, 1), _tap_offsets(large, 2, 4)]
     source, result = (taps[1], taps[0]) if adjoint else (taps[0], taps[1])
     nest = Nest(small.shape[:2], (out.strides[:2], weight.strides[:2]))
     text, dtype, s = Text(), node.dtype, SUFFIX[node.dtype]
@@ -40,11 +40,11 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     with nest.outer(text):
         for count in nest.vectors(text, machine.target.lanes(dtype)):
             for i, at in enumerate(source):
-                tap = Place.of(f"x + {at}", weight, nest, 1)
+                tap = Elements.of(f"x + {at}", weight, nest, 1)
                 text(f"const v{s} t{i} = {tap.load(dtype, count)};")
             for at, row in zip(result, (sums.T if adjoint else sums).tolist(), strict=True):
-                place = Place.of(f"y + {at}", out, nest, 0)
-                text(place.store(_sum(row, dtype), dtype, count))
+                to = Elements.of(f"y + {at}", out, nest, 0)
+                text(to.store(_sum(row, dtype), dtype, count))
     return Code(text)
 
 
@@ -58,7 +58,7 @@ def _sum(factors: list[float], dtype: torch.dtype) -> str:
     return " + ".join(terms) or f"splat_{SUFFIX[dtype]}(0)"
 
 
-def _places(weight: Operand, side: int, phases: int) -> list[int]:
+def _tap_offsets(weight: Operand, side: int, phases: int) -> list[int]:
     """The offset of each tap of each phase from the first tap of the same channels."""
     channels = weight.shape[0] // phases
     return [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from itertools import product
 
+import torch
+
 from engine.kernels.patches import lies_channels_last
-from engine.native.code.elements import float_type
+from engine.native.code.elements import Elements, float_type
 from engine.native.code.loops import shares
 from engine.native.code.operand import SUFFIX, Operands
 from engine.native.code.source import Code
@@ -41,7 +43,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     n, channels, rows, columns = pooled.sizes
     height, width = image.sizes[2:]
     kh, kw = node.attributes["kernel_size"]
-    lanes, s = machine.target.lanes(node.dtype), SUFFIX[node.dtype]
+    lanes = machine.target.lanes(node.dtype)
     taps = [(i * width + j) * channels for i, j in product(range(kh), range(kw))]
     routes = node.operator.name == "pool_route"
     text(operands.out.pointer("y", writable=True))
@@ -65,31 +67,37 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
         )
         if whole:
             with text.block(f"for (long c = 0; c < {whole * lanes}; c += {lanes})"):
-                _window(text, s, taps, routes, None)
+                _window(text, node.dtype, taps, routes, None)
         if rest:
             text(f"const long c = {whole * lanes};")
-            _window(text, s, taps, routes, rest)
+            _window(text, node.dtype, taps, routes, rest)
     return Code(text)
 
 
-def _window(text: Text, s: str, taps: list[int], routes: bool, count: int | None) -> None:
+def _window(
+    text: Text, dtype: torch.dtype, taps: list[int], routes: bool, count: int | None
+) -> None:
     """Write one window for a vector of channels: ``count`` of them, or all lanes if None."""
-    part, comma = ("", "") if count is None else ("_part", f", {count}")
-    chooser = "x1" if routes else "x0"
-    for t, at in enumerate(taps):
-        text(f"const v{s} p{t} = load{part}_{s}({chooser} + large + c + {at}{comma});")
+
+    def at(address: str) -> Elements:
+        return Elements(f"{address} + c", 1, dtype)
+
+    s, chooser = SUFFIX[dtype], "x1" if routes else "x0"
+    for t, tap in enumerate(taps):
+        load = at(f"{chooser} + large + {tap}").load(dtype, count)
+        text(f"const v{s} p{t} = {load};")
     text(f"v{s} best = p0;")
     text(*(f"best = maximum_{s}(best, p{t});" for t in range(1, len(taps))))
     if not routes:
-        text(f"store{part}_{s}(y + small + c, best{comma});")
+        text(at("y + small").store("best", dtype, count))
         return
-    text(f"const v{s} value = load{part}_{s}(x0 + small + c{comma});")
+    text(f"const v{s} value = {at('x0 + small').load(dtype, count)};")
     text(f"m{s} mine, free = ~(m{s}){{}};")
-    for t, at in enumerate(taps):
+    for t, tap in enumerate(taps):
         text(
             f"mine = ((p{t} == best) | (p{t} != p{t})) & free;",
             "free &= ~mine;",
-            f"store{part}_{s}(y + large + c + {at}, (v{s})((m{s})value & mine){comma});",
+            at(f"y + large + {tap}").store(f"(v{s})((m{s})value & mine)", dtype, count),
         )
 
 

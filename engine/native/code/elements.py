@@ -30,26 +30,26 @@ def declare(text: Text, operands: Operands) -> None:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an operand's elements are, as a C expression, and the stride from one to the next."""
+class Elements:
+    """Elements of a type: their address, a C expression, and the stride from one to the next."""
 
     address: str
     stride: int
-    operand: Operand
+    dtype: torch.dtype
 
     @staticmethod
-    def of(pointer: str, operand: Operand, nest: Nest, index: int) -> Place:
+    def of(pointer: str, operand: Operand, nest: Nest, index: int) -> Elements:
         """An operand, by its number in a nest, at index ``j`` of the innermost loop."""
         stride = nest.strides[index][-1]
         step = "j" if stride == 1 else f"j * {stride}"
         at = " + ".join(part for part in (nest.offset(index), step if stride else "") if part)
-        return Place(f"{pointer} + {at}", stride, operand)
+        return Elements(f"{pointer} + {at}", stride, operand.dtype)
 
     def load(self, dtype: torch.dtype, count: int | None) -> str:
         """Load elements as a vector or a mask: ``count`` of them, or a whole vector if None."""
         s = SUFFIX[dtype]
         lanes = f"LANES_{s}" if count is None else str(count)
-        if self.operand.dtype == torch.bool:
+        if self.dtype == torch.bool:
             return f"load_mask_{s}({self.address}, {self.stride}, {lanes})"
         if self.stride == 0:
             return f"splat_{s}(*({self.address}))"
@@ -61,7 +61,7 @@ class Place:
     def store(self, value: str, dtype: torch.dtype, count: int | None) -> str:
         """Store a vector or a mask to consecutive elements: ``count`` of them, or all if None."""
         s = SUFFIX[dtype]
-        if self.operand.dtype == torch.bool:
+        if self.dtype == torch.bool:
             lanes = f"LANES_{s}" if count is None else str(count)
             return f"store_mask_{s}({self.address}, {value}, {lanes});"
         if count is None:
@@ -72,15 +72,15 @@ class Place:
 def compute(
     text: Text,
     body: Sequence[Computation],
-    places: Sequence[Place],
+    elements: Sequence[Elements],
     dtype: torch.dtype,
     count: int | None,
 ) -> str:
     """Write the loads of the inputs and the body's statements; return the name of the result."""
     names = []
-    for i, place in enumerate(places):
-        kind = "m" if place.operand.dtype == torch.bool else "v"
-        text(f"const {kind}{SUFFIX[dtype]} v{i} = {place.load(dtype, count)};")
+    for i, each in enumerate(elements):
+        kind = "m" if each.dtype == torch.bool else "v"
+        text(f"const {kind}{SUFFIX[dtype]} v{i} = {each.load(dtype, count)};")
         names.append(f"v{i}")
     lines, result = statements(body, names, dtype)
     text(*lines)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.native.code.elements import Place
+from engine.native.code.elements import Elements
 from engine.native.code.loops import Nest
 from engine.native.code.operand import TYPES, Operand
 from engine.native.code.text import Text
@@ -62,11 +62,11 @@ class Flat:
                 text(f"{TYPES[x.dtype]} row{n}[{size}];")
                 text(f"for (int l = 0; l < {size}; l++) row{n}[l] = {row};")
 
-    def places(self, inputs: Sequence[Operand], channel: str) -> list[Place]:
+    def elements(self, inputs: Sequence[Operand], channel: str) -> list[Elements]:
         """Where the inputs are at index ``j``, which is at a channel, a C expression."""
         return [
-            Place(f"row{n} + {channel}", 1, x)
+            Elements(f"row{n} + {channel}", 1, x.dtype)
             if n + 1 in self.repeated
-            else Place.of(f"x{n}", x, self.nest, n + 1)
+            else Elements.of(f"x{n}", x, self.nest, n + 1)
             for n, x in enumerate(inputs)
         ]

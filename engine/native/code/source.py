@@ -121,7 +121,7 @@ def _write_run(text: Text, steps: Sequence[tuple[StepSource, int]]) -> None:
     """Write the function that runs steps, each with its kernel's number, from first to last."""
     text("#if HERE(0)", *(f"KERNEL({number});" for number in sorted({n for _, n in steps})), "")
     first, most = 0, max(len(step.addresses) for step, _ in steps)
-    with text.block("static const Place operands[] =", ";"):
+    with text.block("static const Operand operands[] =", ";"):
         text(*(f"{', '.join(step.addresses)}," for step, _ in steps))
     with text.block("static const Step steps[] =", ";"):
         for step, number in steps:

@@ -120,7 +120,7 @@ typedef void Kernel(Team *team, int me, char *const *O);
 typedef struct {
     int outside;
     long byte;
-} Place;
+} Operand;
 
 #define ARENA(byte) {-1, byte}
 #define OUTSIDE(index, byte) {index, byte}
@@ -131,7 +131,7 @@ typedef struct {
 } Step;
 
 static inline void locate(
-    char **O, const Place *operands, int count, char *arena, char *const *outside)
+    char **O, const Operand *operands, int count, char *arena, char *const *outside)
 {
     for (int i = 0; i < count; i++)
         O[i] = (operands[i].outside < 0 ? arena : outside[operands[i].outside]) + operands[i].byte;

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from engine.layout import memory_order, strides
-from engine.native.code.elements import Place, compute, declare
+from engine.native.code.elements import Elements, compute, declare
 from engine.native.code.loops import Nest, added_up, shares
 from engine.native.code.operand import SUFFIX, Operands
 from engine.native.code.source import Code
@@ -45,7 +45,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
             text(f"v{s} sums[{lanes}] = {{}};")
             with text.block("for (int p = 0; p < rows; p++)"):
                 text("const long i = first + p;", f"v{s} total = {{}};")
-                _add_row(text, node, _places(operands, rows, terms), terms, lanes)
+                _add_row(text, node, _elements(operands, rows, terms), terms, lanes)
                 text("sums[p] = total;")
             text(f"const v{s} result = totals_{s}(sums, {lanes}){division(node)};")
             text(f"memcpy(y + {rows.offset(0)} + first, &result, rows * sizeof *y);")
@@ -66,18 +66,18 @@ def _nests(node: Node, operands: Operands) -> tuple[Nest, Nest]:
     return nest(kept, out), nest(added, [order[axis] for axis in added])
 
 
-def _places(operands: Operands, rows: Nest, terms: Nest) -> list[Place]:
+def _elements(operands: Operands, rows: Nest, terms: Nest) -> list[Elements]:
     """Where the inputs are at index ``j`` of the terms' innermost loop, in row ``i``."""
-    places = []
+    elements = []
     for n, x in enumerate(operands.inputs):
         *outer, step = terms.strides[n + 1]
         at = [f"x{n}", rows.offset(n + 1), f"i * {rows.strides[n + 1][-1]}", f"j * {step}"]
         at += [f"t{axis} * {each}" for axis, each in enumerate(outer) if each]
-        places.append(Place(" + ".join(at), step, x))
-    return places
+        elements.append(Elements(" + ".join(at), step, x.dtype))
+    return elements
 
 
-def _add_row(text: Text, node: Node, places: list[Place], terms: Nest, lanes: int) -> None:
+def _add_row(text: Text, node: Node, elements: list[Elements], terms: Nest, lanes: int) -> None:
     """Write code that adds a row to ``total``, vector by vector along the innermost loop."""
     (*body, _), s = body_of(node), SUFFIX[node.dtype]
     whole, rest = divmod(terms.inner, lanes)
@@ -88,10 +88,10 @@ def _add_row(text: Text, node: Node, places: list[Place], terms: Nest, lanes: in
         if whole:
             with added_up(text, f"v{s}", into, "k", whole) as sums:
                 text(f"const long j = k * {lanes};")
-                text(f"{sums} += {compute(text, body, places, node.dtype, None)};")
+                text(f"{sums} += {compute(text, body, elements, node.dtype, None)};")
         if rest:
             text(f"const long j = {whole * lanes};")
-            name = compute(text, body, places, node.dtype, rest)
+            name = compute(text, body, elements, node.dtype, rest)
             text(f"{into} += first_{s}({name}, {rest});")
 
 

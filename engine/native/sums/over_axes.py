@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from engine.layout import memory_order
-from engine.native.code.elements import Place, compute, declare
+from engine.native.code.elements import Elements, compute, declare
 from engine.native.code.loops import Nest, added_up
 from engine.native.code.operand import SUFFIX, Operands
 from engine.native.code.source import Code
@@ -39,8 +39,8 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     sizes = [spec.sizes[axis] for axis in kept]
     nest = Nest.over(sizes, [out, *([steps[axis] for axis in kept] for steps in inputs)])
     added = [axis for axis in memory_order(spec.sizes) if axis not in kept]
-    places = [
-        Place.of(_start(f"x{i}", steps, added), x, nest, i + 1)
+    elements = [
+        Elements.of(_start(f"x{i}", steps, added), x, nest, i + 1)
         for i, (x, steps) in enumerate(zip(operands.inputs, inputs, strict=True))
     ]
     declare(text, operands)
@@ -52,8 +52,12 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
                 for axis in added:
                     loop = added_up(text, f"v{s}", into, f"r{axis}", spec.sizes[axis])
                     into = loops.enter_context(loop)
-                text(f"{into} += {compute(text, body, places, dtype, lanes)};")
-            text(Place.of("y", operands.out, nest, 0).store(f"total{division(node)}", dtype, lanes))
+                text(f"{into} += {compute(text, body, elements, dtype, lanes)};")
+            text(
+                Elements.of("y", operands.out, nest, 0).store(
+                    f"total{division(node)}", dtype, lanes
+                )
+            )
     return Code(text)
 
 

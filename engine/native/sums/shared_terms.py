@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from engine.layout import memory_order, strides
-from engine.native.code.elements import Place, compute
+from engine.native.code.elements import Elements, compute
 from engine.native.code.flat import Flat
 from engine.native.code.loops import ADDITIONS, Nest, shares
 from engine.native.code.operand import SUFFIX, TYPES, Operands
@@ -94,11 +94,11 @@ def _to_channels(
 ) -> None:
     """Add up rows of channels in any layout, in memory."""
     (*body, _), s = body_of(node), SUFFIX[node.dtype]
-    places = [Place.of(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
+    elements = [Elements.of(f"x{i}", x, nest, i + 1) for i, x in enumerate(operands.inputs)]
     text(f"{TYPES[node.dtype]} *recent = sums + {row};", "int added = 0;")
     with nest.outer(text):
         for count in nest.vectors(text, lanes):
-            name = compute(text, body, places, node.dtype, count)
+            name = compute(text, body, elements, node.dtype, count)
             term = name if count is None else f"first_{s}({name}, {count})"
             text(f"store_{s}(recent + j, load_{s}(recent + j) + {term});")
         with text.block(f"if (++added == {ADDITIONS})"):

@@ -88,8 +88,8 @@ class SideBySide:
 
     def _terms(self, text: Text, lanes: int | None) -> str:
         channel = f"p * {self.lanes} % {self.flat.channels}"
-        places = self.flat.places(self.operands.inputs, channel)
-        return compute(text, body_of(self.node)[:-1], places, self.node.dtype, lanes)
+        elements = self.flat.elements(self.operands.inputs, channel)
+        return compute(text, body_of(self.node)[:-1], elements, self.node.dtype, lanes)
 
     def _carry(self, text: Text) -> None:
         """Add the sums to the totals after some additions, and begin new ones."""

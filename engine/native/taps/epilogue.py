@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from engine.native.code.elements import Elements
 from engine.native.code.expression import statements
 from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.code.text import Text
@@ -63,22 +64,16 @@ def write_store(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
 
 def _store(text: Text, tapsum: TapSum, inputs: Sequence[Operand], lanes: int | None) -> None:
     """Write the store of a vector of channels of one pixel, or of its first ``lanes``."""
-    s, names = SUFFIX[tapsum.dtype], {tapsum.anchor.number: "sum"}
-    part, comma = ("", "") if lanes is None else ("_part", f", {lanes}")
+    dtype, names = tapsum.dtype, {tapsum.anchor.number: "sum"}
     for i in tapsum.anchor.sides:
         stride = _channel_stride(tapsum, inputs[i])
+        side = Elements(f"sides->x{i} + channel * {stride}", stride, dtype)
         if _lies_like_result(tapsum, inputs[i]):
-            load = f"load{part}_{s}(sides->x{i} + at{comma})"
-        elif stride == 1:
-            load = f"load{part}_{s}(sides->x{i} + channel{comma})"
-        elif stride:
-            place = f"sides->x{i} + channel * {stride}, {stride}"
-            load = f"load_strided_{s}({place}, {lanes or tapsum.lanes})"
-        else:
-            load = f"splat_{s}(*sides->x{i})"
+            side = Elements(f"sides->x{i} + at", 1, dtype)
         names[i] = f"x{i}"
-        text(f"const v{s} x{i} = {load};")
-    text(f"store{part}_{s}(sides->y + at, {_after(text, tapsum, names)}{comma});")
+        text(f"const v{SUFFIX[dtype]} x{i} = {side.load(dtype, lanes)};")
+    result = _after(text, tapsum, names)
+    text(Elements("sides->y + at", 1, dtype).store(result, dtype, lanes))
 
 
 def _store_interleaved(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
