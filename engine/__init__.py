@@ -13,7 +13,8 @@ the order in which a graph meets them:
   each takes), ``layout`` (how values lie), ``memory`` and ``packing`` (where), ``budget`` and
   ``recompute/`` (with less)
 - the run: ``program`` (what users call), ``runtime`` (arena and steps), ``feeds`` and ``transfers``
-  (in and out), ``threads``, ``numerics``; ``report`` and ``trace`` tell about it
+  (in and out), ``device``, ``threads``, ``numerics``; ``report`` and ``trace`` tell about it
+- what several of these use: ``summation`` (what sums sum), ``cache`` (the folder), ``once``
 - ``testing/``: the laws of operators
 """
 
