@@ -52,12 +52,14 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 def _canvas(tapsum: TapSum) -> Canvas:
     threads = tapsum.machine.threads
-    return Canvas.of(tapsum.taps, tapsum.image, tapsum.lanes, threads, beyond=True)
+    return Canvas.of(
+        tapsum.taps, tapsum.image, tapsum.lanes, threads, vectors_of=tapsum.taps.in_channels
+    )
 
 
 def _row(tapsum: TapSum) -> int:
     """Elements of the packed weight for one tap: whole vectors."""
-    return tapsum.vectors * tapsum.lanes
+    return -(-tapsum.taps.out_channels // tapsum.lanes) * tapsum.lanes
 
 
 def _tiles(position: PositionClass) -> dict[int, int]:
@@ -68,7 +70,7 @@ def _tiles(position: PositionClass) -> dict[int, int]:
 def _pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
     """Write code that copies the weight tap by tap; the threads share the taps."""
     places = [tap.weight for position in tapsum.positions for tap in position.taps]
-    row, channels, stride = _row(tapsum), tapsum.taps.results, weight.strides[0]
+    row, channels, stride = _row(tapsum), tapsum.taps.out_channels, weight.strides[0]
     text(weight.pointer("w"))
     text(table("taps", places or [0]))
     first, last = shares(len(places))

@@ -77,22 +77,22 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
 
 def _canvas(taps: Taps, image: Operand, machine: Machine) -> Canvas:
     lanes = machine.target.lanes(image.dtype)
-    return Canvas.of(taps, image, lanes, machine.threads, beyond=True)
+    return Canvas.of(taps, image, lanes, machine.threads, vectors_of=taps.in_channels)
 
 
 def _row(taps: Taps, machine: Machine, node: Node) -> int:
     """Elements of the sums for one tap: whole vectors."""
     lanes = machine.target.lanes(node.dtype)
-    return -(-taps.results // lanes) * lanes
+    return -(-taps.out_channels // lanes) * lanes
 
 
 def _tile(text: Text, taps: Taps, canvas: Canvas, count: int, node: Node, machine: Machine) -> None:
     """Write the function that adds up ``count`` taps over a band for a vector of channels."""
     kind, s, lanes = TYPES[node.dtype], SUFFIX[node.dtype], canvas.lanes
-    row, rest = _row(taps, machine, node), taps.results % canvas.lanes
+    row, rest = _row(taps, machine, node), taps.out_channels % canvas.lanes
     load = f"load_{s}(b)"
     if rest:
-        load = f"channel + {lanes} > {taps.results} ? load_part_{s}(b, {rest}) : {load}"
+        load = f"channel + {lanes} > {taps.out_channels} ? load_part_{s}(b, {rest}) : {load}"
     head = (
         f"NOINLINE void tile@_{count}(const {kind} *x, const long *at, const {kind} *g, "
         f"long rows, {kind} *sums, long channel)"
@@ -101,7 +101,7 @@ def _tile(text: Text, taps: Taps, canvas: Canvas, count: int, node: Node, machin
         text(*(f"const long at{t} = at[{t}];" for t in range(count)))
         text(f"v{s} " + ", ".join(f"s{t} = {{}}" for t in range(count)) + ";")
         with text.block("for (long i = 0; i < rows; i++)"):
-            x_row = taps.in_step[0] * canvas.width * taps.terms
+            x_row = taps.in_step[0] * canvas.width * taps.in_channels
             text(f"const {kind} *a = x + i * {x_row}, *b = g + i * {taps.out_row};")
             steps = f"a += {taps.in_pixel}, b += {taps.out_pixel}"
             with text.block(f"for (long j = 0; j < {taps.grid[1]}; j++, {steps})"):
@@ -122,7 +122,7 @@ def _gather(text: Text, taps: Taps, out: Operand, row: int) -> None:
     with text.block(f"for (long t = {first}; t < {last}; t++)"):
         with text.block("for (int other = 1; other < team->threads; other++)"):
             text(f"add_{s}(all + t * {row}, all + other * {len(places) * row} + t * {row}, {row});")
-        with text.block(f"for (long c = 0; c < {taps.results}; c++)"):
+        with text.block(f"for (long c = 0; c < {taps.out_channels}; c++)"):
             text(f"y[to[t] + c * {out.strides[0]}] = all[t * {row} + c];")
 
 

@@ -9,7 +9,7 @@ from engine.native.code.elements import float_type
 from engine.native.code.expression import is_elementwise
 from engine.native.code.operand import Operand
 from engine.native.taps import forms
-from engine.native.taps.geometry import Taps
+from engine.native.taps.geometry import WHOLE, Taps
 from ops import Node
 from ops.fused import Body, Computation, body_of
 from ops.leaves import full, is_constant
@@ -92,11 +92,17 @@ def keeps(node: Node) -> bool:
 
 
 def is_sum_of_taps(node: Node) -> bool:
-    """Whether a node is a convolution of one group, perhaps with elementwise operators after it."""
+    """Whether a node is a convolution, perhaps with elementwise operators after it."""
     anchor = find_anchor(node)
-    return (
-        anchor is not None and anchor.step.attributes["groups"] == 1 and _is_computed(node, anchor)
-    )
+    if anchor is None or not _is_computed(node, anchor):
+        return False
+    return can_group(anchor.step, node.sizes[1], anchor.phases)
+
+
+def can_group(step: Computation, results: int, phases: bool) -> bool:
+    """Whether there is one group or, without phases, groups whose results are whole vectors."""
+    groups = step.attributes["groups"]
+    return groups == 1 or (not phases and results // groups % WHOLE == 0)
 
 
 def is_depthwise(node: Node) -> bool:

@@ -38,8 +38,11 @@ class Canvas:
     in_place: bool
 
     @staticmethod
-    def of(taps: Taps, image: Operand, lanes: int, threads: int, beyond: bool = False) -> Canvas:
-        """The canvas for images. ``beyond``: vectors read may reach beyond a pixel's channels."""
+    def of(taps: Taps, image: Operand, lanes: int, threads: int, vectors_of: int = 0) -> Canvas:
+        """The canvas for images.
+
+        ``vectors_of``: contiguous channels that are read in whole vectors, which may reach further.
+        """
         (low_y, low_x), (high_y, high_x) = taps.low, taps.high
         rows, columns = taps.grid
         inside = (
@@ -48,9 +51,9 @@ class Canvas:
             and (rows - 1) * taps.in_step[0] + high_y < taps.image[0]
             and (columns - 1) * taps.in_step[1] + high_x < taps.image[1]
         )
-        in_place = inside and image.dense and not (beyond and taps.terms % lanes)
+        in_place = inside and image.dense and not vectors_of % lanes
         width = (columns - 1) * taps.in_step[1] + high_x - low_x + 1
-        row_bytes = width * taps.terms * image.dtype.itemsize * taps.in_step[0]
+        row_bytes = width * taps.in_channels * image.dtype.itemsize * taps.in_step[0]
         fitting = BAND_BYTES // row_bytes - (high_y - low_y) // taps.in_step[0]
         # With few images, let every thread have a band.
         band = max(1, min(rows, fitting, -(-rows * image.shape[0] // threads)))
@@ -88,7 +91,7 @@ class Canvas:
     def at(self, tap: Tap) -> int:
         """Where a tap reads, in elements from the first pixel of a position's window."""
         low_y, low_x = (0, 0) if self.in_place else self.taps.low
-        return ((tap.dy - low_y) * self.width + tap.dx - low_x) * self.taps.terms
+        return ((tap.dy - low_y) * self.width + tap.dx - low_x) * self.taps.in_channels
 
     def emit(self, text: Text, image: Operand, scratch: Operand | None) -> None:
         """Write code that points ``in`` at band ``u``'s canvas: image ``n`` from row ``first``."""
@@ -103,7 +106,7 @@ class Canvas:
         left = min(self.width, max(0, -taps.low[1]))
         columns = max(0, min(self.width, taps.image[1] - taps.low[1]) - left)
         skipped = max(0, taps.low[1])
-        row, k = self.width * taps.terms, taps.terms
+        row, k = self.width * taps.in_channels, taps.in_channels
         with text.block(f"for (long r = 0; r < {self.height}; r++)"):
             text(
                 f"const long from = first * {taps.in_step[0]} + r + {taps.low[0]};",
@@ -122,7 +125,7 @@ class Canvas:
     @property
     def _size(self) -> int:
         """Elements of one canvas, with room for a vector that begins at its last element."""
-        whole = self.height * self.width * self.taps.terms + self.lanes
+        whole = self.height * self.width * self.taps.in_channels + self.lanes
         return -(-whole // self.lanes) * self.lanes
 
     def bands_loop(self) -> str:

@@ -8,6 +8,8 @@ Deep Learning Convolutions on SIMD Architectures", 2018.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from engine.native.code.blocking import ranges
 from engine.native.code.operand import SUFFIX, TYPES, Operand, Operands
 from engine.native.code.registers import Registers
@@ -25,8 +27,7 @@ from ops import Node, Spec
 def scratch(node: Node, machine: Machine) -> list[Spec]:
     """Scratch for the packed weight, and for the canvases."""
     tapsum = TapSum.of(node, tuple(Operand.stored(x.spec) for x in node.inputs), machine)
-    sizes = map(tapsum.packed_size, range(len(tapsum.positions)))
-    packed = Spec((sum(sizes),), node.dtype)
+    packed = Spec((tapsum.taps.groups * _packed_size(tapsum),), node.dtype)
     image = node.inputs[tapsum.anchor.image]
     return [packed, *tapsum.canvas.scratch(image, machine.threads)]
 
@@ -43,11 +44,28 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
     epilogue.fill(text, tapsum, operands)
     with text.block(tapsum.canvas.bands_loop()):
         tapsum.canvas.emit(text, tapsum.image, canvases[0] if canvases else None)
-        packed_at = 0
-        for number, position in enumerate(tapsum.positions):
-            _class(text, tapsum, number, position, packed_at)
-            packed_at += tapsum.packed_size(number)
+        with _groups(text, tapsum):
+            packed_at = 0
+            for number, position in enumerate(tapsum.positions):
+                _class(text, tapsum, number, position, packed_at)
+                packed_at += tapsum.packed_size(number)
     return Code(text, before, once)
+
+
+def _packed_size(tapsum: TapSum) -> int:
+    """Elements of a group's packed weight."""
+    return sum(map(tapsum.packed_size, range(len(tapsum.positions))))
+
+
+def _groups(text: Text, tapsum: TapSum) -> AbstractContextManager[None]:
+    """A loop over the groups, ``q``, if there are several."""
+    count = tapsum.taps.groups
+    return text.block(f"for (long q = 0; q < {count}; q++)") if count > 1 else nullcontext()
+
+
+def _at_group(tapsum: TapSum, apart: int) -> str:
+    """What to add to an offset for the current group, as C text."""
+    return f" + q * {apart}" if tapsum.taps.groups > 1 else ""
 
 
 def _pack(text: Text, tapsum: TapSum, operands: Operands) -> None:
@@ -83,10 +101,12 @@ def _class(
     text(f"const long last{number} = least({last}, {position.rows});")
     # All rows for some channels before the next channels, so that their weights stay in the cache.
     for v, vectors in ranges(tapsum.vectors, tapsum.block.vectors).items():
-        channel = v * tapsum.lanes
+        channel = f"{v * tapsum.lanes}{_at_group(tapsum, tapsum.taps.results)}"
+        image = f"in{_at_group(tapsum, tapsum.taps.terms)}"
+        weight = f"packed + {packed_at + v * tapsum.lanes}"
         with text.block(f"for (long i = first; i < last{number}; i++)"):
-            tapsum.row(text, tapsum.canvas, position, channel)
-            function, reads = f"tile@_{vectors}", f"packed + {packed_at + channel}"
+            tapsum.row(text, tapsum.canvas, position, channel, image)
+            function, reads = f"tile@_{vectors}", weight + _at_group(tapsum, _packed_size(tapsum))
             if tapsum.dotted:
                 function = f"dots@_{number}"
             else:

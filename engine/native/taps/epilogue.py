@@ -46,7 +46,7 @@ def write_store(text: Text, tapsum: TapSum, inputs: Sequence[Operand]) -> None:
 
     In it, ``at`` is the offset of the first element in the result, ``channel`` its channel.
     """
-    s, count, lanes = SUFFIX[tapsum.dtype], tapsum.taps.results, tapsum.lanes
+    s, count, lanes = SUFFIX[tapsum.dtype], tapsum.taps.out_channels, tapsum.lanes
     with text.block(
         f"static inline void store@(const Sides@ *sides, v{s} sum, long at, long channel)"
     ):

@@ -42,7 +42,7 @@ def supports(node: Node) -> bool:
         return False
     found, taps = _taps(node)
     stored = lies_channels_last(node.inputs[found.weight])
-    return stored and taps.in_whole_vectors and taps.term_stride == 1
+    return stored and taps.groups == 1 and taps.in_whole_vectors and taps.term_stride == 1
 
 
 def pays_off(node: Node) -> bool:
@@ -112,7 +112,7 @@ def _class(
 def _places(tapsum: TapSum, canvas: Canvas, position: PositionClass) -> list[tuple[int, int]]:
     """Offsets of each position of a class in the canvas, and in an image of the result."""
     taps, (a, b) = tapsum.taps, position.offset
-    in_row = taps.in_step[0] * canvas.width * taps.terms
+    in_row = taps.in_step[0] * canvas.width * taps.in_channels
     return [
         (
             i * in_row + j * taps.in_pixel,

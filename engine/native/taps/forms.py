@@ -14,7 +14,7 @@ from ops.phases import PHASES
 def convolution(step: Computation, x: Sequence[int], w: Operand) -> Taps:
     """A ``conv2d`` of images x."""
     (sh, sw), (ph, pw), (dh, dw) = _window(step)
-    _, results, rows, columns = step.spec.sizes
+    groups, (_, results, rows, columns) = step.attributes["groups"], step.spec.sizes
     taps = tuple(Tap(r * dh - ph, c * dw - pw, _at(w, r, c)) for r, c in _taps(w))
     return Taps(
         out_step=(1, 1),
@@ -22,8 +22,10 @@ def convolution(step: Computation, x: Sequence[int], w: Operand) -> Taps:
         classes=(PositionClass((0, 0), rows, columns, taps),),
         image=(x[2], x[3]),
         out=(rows, columns),
-        terms=x[1],
-        results=results,
+        groups=groups,
+        terms=x[1] // groups,
+        results=results // groups,
+        group_stride=results // groups * w.strides[0],
         term_stride=w.strides[1],
         result_stride=w.strides[0],
     )
@@ -57,7 +59,7 @@ def upsampled_convolution(x: Sequence[int], w: Operand) -> Taps:
 def input_gradient(step: Computation, g: Sequence[int], w: Operand) -> Taps:
     """A ``conv2d_input_gradient`` of g: a class for each position within a stride."""
     (sh, sw), (ph, pw), (dh, dw) = _window(step)
-    _, results, height, width = step.spec.sizes
+    groups, (_, results, height, width) = step.attributes["groups"], step.spec.sizes
     classes = []
     for i, j in product(range(min(sh, height)), range(min(sw, width))):
         reads = ((i + ph - r * dh, j + pw - c * dw, _at(w, r, c)) for r, c in _taps(w))
@@ -69,8 +71,10 @@ def input_gradient(step: Computation, g: Sequence[int], w: Operand) -> Taps:
         classes=tuple(classes),
         image=(g[2], g[3]),
         out=(height, width),
-        terms=g[1],
-        results=results,
+        groups=groups,
+        terms=g[1] // groups,
+        results=results // groups,
+        group_stride=g[1] // groups * w.strides[0],
         term_stride=w.strides[0],
         result_stride=w.strides[1],
     )
@@ -98,8 +102,10 @@ def phase_input_gradient(step: Computation, g: Sequence[int], w: Operand) -> Tap
         classes=(PositionClass((0, 0), height, width, taps),),
         image=(g[2], g[3]),
         out=(height, width),
+        groups=1,
         terms=g[1],
         results=results,
+        group_stride=0,
         term_stride=w.strides[0],
         result_stride=w.strides[1],
     )
@@ -114,8 +120,10 @@ def _doubled(classes: Sequence[PositionClass], x: Sequence[int], results: int, w
         classes=tuple(classes),
         image=(x[2], x[3]),
         out=(2 * rows, 2 * columns),
+        groups=1,
         terms=x[1],
         results=results,
+        group_stride=0,
         term_stride=w.strides[1],
         result_stride=w.strides[0],
     )

@@ -48,8 +48,9 @@ class Taps:
         in_step: s, vertical and horizontal.
         classes: the classes of output positions.
         image, out: rows and columns of x and of y.
-        terms, results: channels of x and of y, the rows and columns of W_t.
-        term_stride, result_stride: strides of the weight, in elements.
+        groups: of channels, each of which is a sum of its own.
+        terms, results: channels of x and of y in a group, the rows and columns of W_t.
+        group_stride, term_stride, result_stride: strides of the weight, in elements.
     """
 
     out_step: Pair
@@ -57,8 +58,10 @@ class Taps:
     classes: tuple[PositionClass, ...]
     image: Pair
     out: Pair
+    groups: int
     terms: int
     results: int
+    group_stride: int
     term_stride: int
     result_stride: int
 
@@ -75,19 +78,29 @@ class Taps:
         return max((t.dy for t in taps), default=0), max((t.dx for t in taps), default=0)
 
     @property
+    def in_channels(self) -> int:
+        """Channels of x."""
+        return self.groups * self.terms
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of y."""
+        return self.groups * self.results
+
+    @property
     def in_pixel(self) -> int:
         """Elements of x from one position of a row to the next."""
-        return self.in_step[1] * self.terms
+        return self.in_step[1] * self.in_channels
 
     @property
     def out_pixel(self) -> int:
         """The same for y."""
-        return self.out_step[1] * self.results
+        return self.out_step[1] * self.out_channels
 
     @property
     def out_row(self) -> int:
         """Elements of a row of y."""
-        return self.out[1] * self.results
+        return self.out[1] * self.out_channels
 
     @property
     def out_image(self) -> int:

@@ -30,7 +30,8 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
     taps = tapsum.taps
     text(weight.pointer("w"))
     share_terms(text, taps.terms, tapsum.lanes)
-    places = [place for c in tapsum.positions for place in c.taps]
+    every = [tap.weight for c in tapsum.positions for tap in c.taps]
+    places = [q * taps.group_stride + at for q in range(taps.groups) for at in every]
     with text.block(f"for (int t = 0; t < {len(places)} && begin < end; t++)"):
         row = tapsum.vectors * tapsum.lanes
         text(
@@ -40,7 +41,7 @@ def pack(text: Text, tapsum: TapSum, weight: Operand) -> None:
         if tapsum.interleaved:
             _pack_interleaved(text, tapsum)
         else:
-            text(table("taps", [tap.weight for tap in places]))
+            text(table("taps", places))
             pack_matrix(text, tapsum, "taps[t]", "rows", taps.results != row)
 
 

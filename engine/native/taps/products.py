@@ -56,7 +56,11 @@ class Products:
     def canvas(self) -> Canvas:
         """How the images are read."""
         return Canvas.of(
-            self.taps, self.image, self.lanes, self.machine.threads, beyond=not self.vectors_of_g
+            self.taps,
+            self.image,
+            self.lanes,
+            self.machine.threads,
+            vectors_of=0 if self.vectors_of_g else self.taps.terms,
         )
 
     @cached_property
@@ -70,9 +74,15 @@ class Products:
     @cached_property
     def groups(self) -> list[Group]:
         """What is multiplied by what."""
+        taps = self.taps
         each = sorted(
-            (a * self.taps.out_row + b * self.taps.results, self.canvas.at(tap), tap.weight)
-            for (a, b), tap in ((c.offset, tap) for c in self.taps.classes for tap in c.taps)
+            (
+                a * taps.out_row + b * taps.out_channels + q * taps.results,
+                self.canvas.at(tap) + q * taps.terms,
+                tap.weight + q * taps.group_stride,
+            )
+            for q in range(taps.groups)
+            for (a, b), tap in ((c.offset, tap) for c in taps.classes for tap in c.taps)
         )
         return self._runs_of_x(each) if self.vectors_of_g else self._channels_of_g(each)
 

@@ -57,7 +57,7 @@ class TapSum:
 
     @property
     def vectors(self) -> int:
-        """Vectors per pixel of the result, the last of which may be partial."""
+        """Vectors per pixel of a group's result, the last of which may be partial."""
         return 1 if self.interleaved else -(-self.taps.results // self.lanes)
 
     @cached_property
@@ -66,7 +66,7 @@ class TapSum:
 
         This is done where they have so few channels that all classes fit into one vector.
         """
-        classes, grouped = self.taps.classes, self.anchor.step.attributes["groups"] > 1
+        classes, grouped = self.taps.classes, self.taps.groups > 1
         whole = not grouped and len(classes) == self.taps.out_step[0] * self.taps.out_step[1] > 1
         alike = len({(c.rows, c.columns) for c in classes}) == 1
         return whole and alike and len(classes) * self.taps.results <= self.lanes
@@ -87,14 +87,24 @@ class TapSum:
         """The classes that one of :attr:`positions` stands for."""
         return self.taps.classes if self.interleaved else (self.taps.classes[number],)
 
-    def row(self, text: Text, canvas: Canvas, position: PositionClass, channel: int = 0) -> None:
-        """Declare where row ``i`` of a class reads, ``from``, and where it writes, ``to``."""
+    def row(
+        self,
+        text: Text,
+        canvas: Canvas,
+        position: PositionClass,
+        channel: str = "0",
+        image: str = "in",
+    ) -> None:
+        """Declare where row ``i`` of a class reads, ``from``, and where it writes, ``to``.
+
+        ``channel`` and ``image`` are C expressions: the first channel, and where images are read.
+        """
         taps, (a, b) = self.taps, position.offset
-        in_row = taps.in_step[0] * canvas.width * taps.terms
+        in_row = taps.in_step[0] * canvas.width * taps.in_channels
         text(
-            f"const {TYPES[self.dtype]} *from = in + (i - first) * {in_row};",
+            f"const {TYPES[self.dtype]} *from = {image} + (i - first) * {in_row};",
             f"const long to = n * {taps.out_image} + (i * {taps.out_step[0]} + {a})"
-            f" * {taps.out_row} + {b * taps.results + channel};",
+            f" * {taps.out_row} + {b * taps.out_channels} + {channel};",
         )
 
     def tiles(
@@ -125,7 +135,11 @@ class TapSum:
         This is done where it takes fewer steps, adding up lanes included, and the sums fit in
         registers.
         """
-        if self.taps.terms % self.lanes or self.dots > min(self.lanes, self._accumulators):
+        if (
+            self.taps.groups > 1
+            or self.taps.terms % self.lanes
+            or self.dots > min(self.lanes, self._accumulators)
+        ):
             return False
         places = sum(len(c.taps) for c in self.positions) * self.taps.terms
         products = sum(len(c.taps) for c in self.taps.classes) * self.taps.results
@@ -133,7 +147,7 @@ class TapSum:
         return products * (self.taps.terms // self.lanes) + adding < places
 
     def packed_size(self, number: int) -> int:
-        """Elements of a class's packed weights."""
+        """Elements of a class's packed weights for one group."""
         if self.dotted:
             count = sum(len(c.taps) for c in self.classes_at_once(number))
             return count * self.taps.results * self.taps.terms

@@ -23,8 +23,7 @@ from engine.native.code.registers import Registers
 from engine.native.code.source import Code
 from engine.native.code.text import Text, table
 from engine.native.kernel import Emitter
-from engine.native.taps import forms
-from engine.native.taps.anchor import LARGEST_WEIGHT
+from engine.native.taps import anchor, forms
 from engine.native.taps.geometry import Pair, Taps
 from engine.native.taps.products import Products
 from engine.native.toolchain.target import Machine
@@ -33,7 +32,7 @@ from ops.fused import body_of
 
 
 def supports(node: Node) -> bool:
-    """Whether a node is a weight gradient with one group, perhaps of phases."""
+    """Whether a node is a weight gradient, perhaps of phases."""
     body = body_of(node)
     names = [step.operator.name for step in body]
     if names == ["separate_phases", "conv2d_weight_gradient"]:
@@ -43,7 +42,7 @@ def supports(node: Node) -> bool:
     return (
         in_order
         and float_type(node) is not None
-        and body[-1].attributes["groups"] == 1
+        and anchor.can_group(body[-1], node.sizes[0], phases=len(body) > 1)
         and body[-1].sources[1] < len(node.inputs)
         and lies_channels_last(node.inputs[factors(node)[0]])
         and 0 not in node.inputs[0].sizes
@@ -52,7 +51,7 @@ def supports(node: Node) -> bool:
 
 def pays_off(node: Node) -> bool:
     """Whether the sums stay in the cache."""
-    return node.spec.nbytes <= LARGEST_WEIGHT
+    return node.spec.nbytes <= anchor.LARGEST_WEIGHT
 
 
 def scratch(node: Node, machine: Machine) -> list[Spec]:
@@ -149,7 +148,7 @@ def _tile(text: Text, products: Products, rows: int, vectors: int) -> None:
         f"NOINLINE void tile@_{rows}x{vectors}(const {kind} *x, const {kind} *g, {channels}"
         f"long count, {kind} *sums, long stride, int part)"
     )
-    x_row = taps.in_step[0] * products.canvas.width * taps.terms
+    x_row = taps.in_step[0] * products.canvas.width * taps.in_channels
     x_pixel, g_pixel = taps.in_pixel, taps.out_pixel
     vector, scalar = ("b", "a") if products.vectors_of_g else ("a", "b")
     at = [f"{r}" if products.vectors_of_g else f"g_at[{r}]" for r in range(rows)]

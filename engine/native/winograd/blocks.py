@@ -67,7 +67,7 @@ class Blocks:
         """The blocks of a sum of taps; None if it has none."""
         filters = tuple(_filters(c, taps.in_step) for c in taps.classes)
         alike = len({(len(own), *((f.step, f.reach) for f in own)) for own in filters}) == 1
-        if not (alike and filters[0] and taps.in_whole_vectors):
+        if not (alike and filters[0] and taps.groups == 1 and taps.in_whole_vectors):
             return None
         return Blocks(taps, batch, filters)
 

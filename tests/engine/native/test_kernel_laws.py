@@ -170,6 +170,39 @@ def test_a_choice_between_bools(size: int) -> None:
     assert held.count(True) == 1
 
 
+@st.composite
+def in_groups(draw: st.DrawFn) -> tuple[str, Case]:
+    """A convolution or a gradient of one, in groups whose results are whole vectors."""
+    name, groups, n = draw(st.sampled_from(CONVOLUTIONS)), draw(st.integers(2, 3)), 2
+    terms, results = draw(st.sampled_from((1, 5, 16, 20))), draw(st.sampled_from((16, 32)))
+    few, many = (results, terms) if name == "conv2d_input_gradient" else (terms, results)
+    taps, stride = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    padding = draw(st.integers(0, taps - 1))
+    size = draw(st.integers(taps, 9))
+    count = (size + 2 * padding - taps) // stride + 1
+    dtype, layout = draw(st.sampled_from((torch.float32, torch.float64))), "channels_last"
+    x = Sample((n, groups * few, size, size), dtype, layout=layout)
+    y = Sample((n, groups * many, count, count), dtype, layout=layout)
+    weight = Sample((groups * many, few, taps, taps), dtype, layout=layout)
+    pairs = {"stride": stride, "padding": padding, "dilation": 1}
+    window = {key: (value, value) for key, value in pairs.items()} | {"groups": groups}
+    return name, {
+        "conv2d": Case(x, weight, **window),
+        "conv2d_input_gradient": Case(y, weight, size=(size, size), **window),
+        "conv2d_weight_gradient": Case(y, x, kernel_size=(taps, taps), **window),
+    }[name]
+
+
+@examples(30)
+@given(drawn=in_groups(), threads=st.integers(1, 3))
+def test_groups_of_whole_vectors(drawn: tuple[str, Case], threads: int) -> None:
+    name, case = drawn
+    held = [
+        require_kernel(SUBJECTS[name], case, kernel) for kernel in native_kernels("native", threads)
+    ]
+    assert held.count(True) == 1
+
+
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 @pytest.mark.parametrize("groups", [1, 5])
 def test_windows_that_miss_the_image(groups: int, name: str) -> None:
