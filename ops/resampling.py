@@ -35,6 +35,10 @@ def _repeat(input: torch.Tensor, *, scale_factor: Pair) -> torch.Tensor:
 
 
 def _sum_blocks(input: torch.Tensor, *, scale_factor: Pair) -> torch.Tensor:
+    """Sum every block of pixels: the adjoint of ``upsample_nearest``.
+
+    Images [N, C, H, W] in, [N, C, H / rows, W / columns] out, ``scale_factor`` being the pair of
+    rows and columns of a block."""
     (n, c, height, width), (rows, columns) = input.shape, scale_factor
     return input.reshape(n, c, height // rows, rows, width // columns, columns).sum((3, 5))
 
@@ -43,12 +47,10 @@ _upsample_nearest: Operator = operator(
     "upsample_nearest",
     infer=_infer_upsample,
     forward=_repeat,
-    vjp=lambda gradient, y, x, *, scale_factor: _downsample_sum(
-        gradient, scale_factor=scale_factor
-    ),
+    vjp=lambda gradient, y, x, *, scale_factor: downsample_sum(gradient, scale_factor=scale_factor),
 )
 
-_downsample_sum: Operator = operator(
+downsample_sum: Operator = operator(
     "downsample_sum",
     infer=_infer_downsample,
     forward=_sum_blocks,
@@ -71,18 +73,3 @@ def upsample_nearest(input: Node, scale_factor: int | Pair) -> Node:
     """
     factor = pairs(scale_factor=scale_factor)
     return _upsample_nearest(*as_nodes([input]), **factor)
-
-
-@named_in_errors
-def downsample_sum(input: Node, scale_factor: int | Pair) -> Node:
-    """Sum every block of s x s pixels: the adjoint of :func:`upsample_nearest`.
-
-    Args:
-        input: images [N, C, H, W], H and W divisible by the scale.
-        scale_factor: side of the blocks, an int or (vertical, horizontal).
-
-    Returns:
-        Images [N, C, H / s, W / s].
-    """
-    factor = pairs(scale_factor=scale_factor)
-    return _downsample_sum(*as_nodes([input]), **factor)

@@ -99,7 +99,7 @@ REFUSED: list[tuple[str, str, Callable[[], Any]]] = [
     ("unfold", "kernel_size of at least 1", lambda: ops.unfold(_x(*IMAGES), 0)),
     ("fold", "expected columns", lambda: ops.fold(_x(1, 9, 5), (4, 4), 3)),
     ("upsample_nearest", "at least 1", lambda: ops.upsample_nearest(_x(*IMAGES), 0)),
-    ("downsample_sum", "sides divisible", lambda: ops.downsample_sum(_x(*IMAGES), 3)),
+    ("downsample_sum", "sides divisible", lambda: ops.downsample_sum(_x(*IMAGES), (3, 3))),
     ("sum", "expected axes from -2 to 1, got 2", lambda: ops.sum(_x(2, 3), 2)),
     ("mean", "expected distinct axes", lambda: ops.mean(_x(2, 3), (0, -2))),
     ("reshape", "expected a shape of 6 elements", lambda: ops.reshape(_x(2, 3), (4,))),
