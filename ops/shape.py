@@ -31,9 +31,9 @@ def normalize_axes(dim: int | Iterable[int] | None, ndim: int) -> Axes:
 
 
 def _infer_reshape(spec: Spec, *, shape: Shape) -> Spec:
-    if surely_differ(spec.size, product(shape)):
+    if surely_differ(spec.numel, product(shape)):
         raise SpecError(
-            f"expected a shape of {spec.size} elements, got {format_shape(shape)}"
+            f"expected a shape of {spec.numel} elements, got {format_shape(shape)}"
             f" of {product(shape)}"
         )
     return spec.with_shape(shape)

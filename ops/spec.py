@@ -35,7 +35,7 @@ class Spec:
         return sizes
 
     @property
-    def size(self) -> Size:
+    def numel(self) -> Size:
         """Number of elements."""
         return product(self.shape)
 

@@ -29,7 +29,7 @@ def _simplified(node: Node) -> Node:
 
 def _value(node: Node) -> float | None:
     """The number in a one-element constant, else None."""
-    if not is_constant(node) or node.spec.size != 1:
+    if not is_constant(node) or node.spec.numel != 1:
         return None
     return float(node.operator.forward(**node.attributes).item())
 
