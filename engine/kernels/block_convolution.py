@@ -74,7 +74,7 @@ def _convolution(rotated: bool) -> Kernel:
         prepare,
         lambda node: _weight_workspace(node.inputs[1].spec) + blocks(node).workspace(),
         supports=supports,
-        passes=lambda node: _weight_traffic(node.inputs[1].spec) + blocks(node).traffic,
+        traffic=lambda node: _weight_traffic(node.inputs[1].spec) + blocks(node).traffic,
         products=lambda node: PRODUCTS,
     )
 
@@ -104,7 +104,7 @@ KERNELS: dict[str, list[Kernel]] = {
             supports=lambda node: (
                 _is_small(node, node.sizes[2:]) and _fits(_window(node), node.inputs[1])
             ),
-            passes=lambda node: _weight_traffic(node.spec) + _weight_blocks(node).traffic,
+            traffic=lambda node: _weight_traffic(node.spec) + _weight_blocks(node).traffic,
             products=lambda node: PRODUCTS,
         )
     ],

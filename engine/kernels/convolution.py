@@ -151,10 +151,6 @@ def _rotated_workspace(node: Node) -> list[Spec]:
     return [_rotated_weight(node), *_rotated_gather(node).workspace()]
 
 
-def _rotated_passes(node: Node) -> int:
-    return _rotated_gather(node).traffic
-
-
 def _convolve_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
     (gradient, w), (rotated, *scratch) = inputs, workspaces
     gather = _rotated_gather(node)
@@ -170,7 +166,7 @@ KERNELS: dict[str, list[Kernel]] = {
             _conv2d,
             _conv2d_workspace,
             supports=is_worth_gathering,
-            passes=lambda node: _conv2d_gather(node).traffic,
+            traffic=lambda node: _conv2d_gather(node).traffic,
         )
     ],
     "conv2d_weight_gradient": [
@@ -179,7 +175,7 @@ KERNELS: dict[str, list[Kernel]] = {
             _weight_gradient,
             _weight_workspace,
             supports=is_worth_gathering,
-            passes=lambda node: _weight_gather(node).traffic,
+            traffic=lambda node: _weight_gather(node).traffic,
         )
     ],
     "conv2d_input_gradient": [
@@ -188,7 +184,7 @@ KERNELS: dict[str, list[Kernel]] = {
             _convolve_back,
             _rotated_workspace,
             supports=_can_rotate,
-            passes=_rotated_passes,
+            traffic=lambda node: _rotated_gather(node).traffic,
         ),
     ],
 }

@@ -40,7 +40,7 @@ class Kernel:
         overwrites: indices of the inputs whose memory ``out`` may share if their layouts match: the
             kernel reads their elements for the last time before it writes those of ``out``.
         supports: whether it can compute this node.
-        passes: bytes written to scratch memory and read from it, for the cost rule; None if each
+        traffic: bytes written to scratch memory and read from it, for the cost rule; None if each
             workspace is written once and read once.
         keeps: whether the first scratch tensor persists between runs: the kernel fills it once,
             from constants.
@@ -53,14 +53,14 @@ class Kernel:
     workspace: Callable[[Node], Sequence[Spec]] = _none
     overwrites: Callable[[Node], Collection[int]] = _none
     supports: Callable[[Node], bool] = lambda node: True
-    passes: Callable[[Node], int] | None = None
+    traffic: Callable[[Node], int] | None = None
     keeps: Callable[[Node], bool] = lambda node: False
     products: Callable[[Node], float] = lambda node: 1.0
 
     def scratch_traffic(self, node: Node) -> int:
         """Bytes written to scratch memory plus bytes read from it."""
-        if self.passes is not None:
-            return self.passes(node)
+        if self.traffic is not None:
+            return self.traffic(node)
         return 2 * sum(spec.nbytes for spec in self.workspace(node))
 
 

@@ -26,7 +26,7 @@ def _width(node: Node) -> int:
     return kh * kw * per_group
 
 
-def _passes(node: Node) -> int:
+def _traffic(node: Node) -> int:
     n, _, rows, columns = node.inputs[0].sizes
     # Each element is written by the product, then read and added to the image, pixel by pixel. As
     # measured, that takes three times as long as gathering an element.
@@ -77,7 +77,7 @@ KERNELS: dict[str, list[Kernel]] = {
             _scatter_back,
             _workspace,
             supports=is_worth_gathering,
-            passes=_passes,
+            traffic=_traffic,
         )
     ]
 }
