@@ -10,7 +10,7 @@ import torch
 from engine.graph import Graph
 from engine.kernels import Kernel
 from engine.layout import stored, view_of
-from engine.lowering import Choose, choose_kernel
+from engine.lowering import Choose
 from ops import Node, Spec
 from ops.leaves import input, is_constant, parameter
 
@@ -42,7 +42,7 @@ def is_leaf(node: Node) -> bool:
     return node.operator is input or node.operator is parameter or is_constant(node)
 
 
-def footprints(graph: Graph, choose: Choose = choose_kernel) -> dict[Node, Footprint]:
+def footprints(graph: Graph, choose: Choose) -> dict[Node, Footprint]:
     """The footprint of every node of a bound graph, inputs before consumers."""
     found: dict[Node, Footprint] = {}
     for node in graph.nodes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from engine.footprint import Footprint, Footprints, footprints
 from engine.graph import Graph, Update
 from engine.kernels import VIEWS
-from engine.lowering import Choose, choose_kernel
+from engine.lowering import Choose
 from engine.memory import Buffer, lower_bound, place
 from engine.plan import Owner, Plan, Stage, Step
 from engine.schedule import Schedule, by_creation, of_low_peak, tasks_by_stage
@@ -19,7 +19,7 @@ from ops.leaves import input, is_constant, parameter
 from ops.provenance import in_place_of
 
 
-def plan(graph: Graph, stages: Sequence[Sequence[str]], choose: Choose = choose_kernel) -> Plan:
+def plan(graph: Graph, stages: Sequence[Sequence[str]], choose: Choose) -> Plan:
     """Plan a bound graph in the order with the lowest peak found.
 
     Args:
@@ -59,13 +59,13 @@ class _Planner:
     stages: Sequence[Sequence[str]]
     footprints: Footprints
     schedule: Schedule
-    buffers: list[Buffer] = field(default_factory=list)
-    owners: dict[Node, Owner] = field(default_factory=dict)
-    pinned: set[int] = field(default_factory=set)
-    remaining: Counter[Owner] = field(default_factory=Counter)
-    time: int = 0
 
     def __post_init__(self) -> None:
+        self.buffers: list[Buffer] = []
+        self.owners: dict[Node, Owner] = {}
+        self.pinned: set[int] = set()
+        self.remaining: Counter[Owner] = Counter()
+        self.time = 0
         order = [node for nodes in self.schedule for node in nodes]
         self.position = {node: i for i, node in enumerate(order)}
         self.uses = self._count_uses()

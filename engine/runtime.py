@@ -54,7 +54,8 @@ class Runtime:
         feeds: Mapping[str, torch.Tensor],
         around: Around | None = None,
         ready: Run | None = None,
-        owned: bool = False,
+        *,
+        owned: bool,
     ) -> dict[str, torch.Tensor]:
         """Run a stage; the results are views of the arena or, if ``owned``, new tensors.
 

@@ -16,9 +16,9 @@ from ops import Node, Spec
 
 
 def _tiling(node: Node) -> Tiling:
+    """For its ranges of images alone: no two tiles of whole images share a pixel."""
     n, _, *windows = node.inputs[0].sizes
-    # A tile always consists of whole images, so that no two tiles share a pixel.
-    return Tiling(Tiling.of(n, windows, _width(node) * node.dtype.itemsize).images, 0)
+    return Tiling.of(n, windows, _width(node) * node.dtype.itemsize)
 
 
 def _width(node: Node) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from engine.schedule.tasks import Tasks
 
@@ -70,12 +70,12 @@ class DryRun:
     steps: Steps
     target: int
     patience: float
-    order: list[int] = field(default_factory=list)
-    peak: int = 0
-    extra: float = 0.0
-    looks: int = 0
 
     def __post_init__(self) -> None:
+        self.order: list[int] = []
+        self.peak = 0
+        self.extra = 0.0
+        self.looks = 0
         tasks = self._tasks = self.steps.tasks
         self._now = 0
         self._uses = _uses(self.steps)
