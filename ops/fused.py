@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,9 +15,9 @@ from ops.provenance import in_place_of
 from ops.spec import Spec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Instruction:
-    """One operator of a fused node.
+    """One operator of a fused node. Compared by identity, as its attributes have no hash.
 
     Attributes:
         operator: the operator to apply.
@@ -35,7 +36,7 @@ class Instruction:
     __repr__ = __str__
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Computation(Instruction):
     """An instruction together with the spec of its result."""
 
@@ -50,12 +51,7 @@ def body_of(node: Node) -> Body:
     if node.operator is not fused:
         sources = tuple(range(len(node.inputs)))
         return (Computation(node.operator, sources, node.attributes, node.spec),)
-    body = node.attributes["body"]
-    results = _specs([x.spec for x in node.inputs], body)[len(node.inputs) :]
-    return tuple(
-        Computation(step.operator, step.sources, step.attributes, spec)
-        for step, spec in zip(body, results, strict=True)
-    )
+    return _inferred(tuple(x.spec for x in node.inputs), node.attributes["body"])
 
 
 def fuse(nodes: Sequence[Node]) -> Node:
@@ -74,16 +70,18 @@ def fuse(nodes: Sequence[Node]) -> Node:
         return fused(*outside, body=body)
 
 
-def _specs(inputs: Iterable[Spec], body: Iterable[Instruction]) -> list[Spec]:
-    """The specs of the inputs, then of each instruction's result."""
-    values = list(inputs)
+@lru_cache(maxsize=1024)  # a compilation asks for the body of each node many times
+def _inferred(inputs: tuple[Spec, ...], body: tuple[Instruction, ...]) -> Body:
+    values, computations = list(inputs), []
     for step in body:
-        values.append(step.operator.infer(*(values[i] for i in step.sources), **step.attributes))
-    return values
+        spec = step.operator.infer(*(values[i] for i in step.sources), **step.attributes)
+        values.append(spec)
+        computations.append(Computation(step.operator, step.sources, step.attributes, spec))
+    return tuple(computations)
 
 
 def _infer(*specs: Spec, body: Sequence[Instruction]) -> Spec:
-    return _specs(specs, body)[-1]
+    return _inferred(specs, tuple(body))[-1].spec
 
 
 def _forward(*inputs: torch.Tensor, body: Sequence[Instruction]) -> torch.Tensor:
