@@ -43,7 +43,7 @@ def _infer_conv2d(
         raise SpecError(
             f"expected output channels divisible into {groups} groups, got {weight.shape[0]}"
         )
-    size = output_size(x, weight.shape[2:], stride, padding, dilation)
+    size = output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     return x.with_shape((x.shape[0], weight.shape[0], *size))
 
 
@@ -97,7 +97,7 @@ def _conv2d_forward(
     window = {"stride": stride, "padding": padding, "dilation": dilation}
     columns = _columns(input, (weight.shape[2], weight.shape[3]), groups, **window)
     y = _matrices(weight, groups) @ columns
-    size = output_size(Spec(tuple(input.shape), input.dtype), weight.shape[2:], **window)
+    size = output_size(input.shape[2:], weight.shape[2:], **window)
     return y.flatten(1, 2).unflatten(2, size)
 
 

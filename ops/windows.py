@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from typing import Any, TypeVar
 
 import torch.nn.functional as tensor_functions  # for unfold and fold alone
 
@@ -14,6 +14,7 @@ from ops.node import Node
 from ops.operator import operator
 from ops.spec import Spec, require_float, require_ndim
 
+S = TypeVar("S", int, Size)
 Pair = tuple[int, int]
 
 
@@ -41,11 +42,7 @@ def pairs(**values: Any) -> dict[str, Pair]:
     }
 
 
-@overload
-def window_count(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int: ...
-@overload
-def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: int) -> Size: ...
-def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: int) -> Size:
+def window_count(size: S, kernel: S, stride: int, padding: int, dilation: int) -> S:
     """How many windows fit along an axis: ``(size + 2p - d(k - 1) - 1) // s + 1``.
 
     Raises:
@@ -60,14 +57,13 @@ def window_count(size: Size, kernel: Size, stride: int, padding: int, dilation: 
 
 
 def output_size(
-    spec: Spec, kernel_size: Sequence[Size], stride: Pair, padding: Pair, dilation: Pair
-) -> tuple[Size, Size]:
-    """Number of rows and columns of windows over the last two axes."""
-    height, width = (
-        window_count(spec.shape[-2 + i], kernel_size[i], stride[i], padding[i], dilation[i])
-        for i in range(2)
+    size: Sequence[S], kernel_size: Sequence[S], stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[S, S]:
+    """Number of rows and columns of windows in an image of this many rows and columns."""
+    rows, columns = (
+        window_count(size[i], kernel_size[i], stride[i], padding[i], dilation[i]) for i in range(2)
     )
-    return height, width
+    return rows, columns
 
 
 def require_images(spec: Spec) -> None:
@@ -82,7 +78,7 @@ def _infer_unfold(
     spec: Spec, *, kernel_size: Pair, dilation: Pair, padding: Pair, stride: Pair
 ) -> Spec:
     require_images(spec)
-    height, width = output_size(spec, kernel_size, stride, padding, dilation)
+    height, width = output_size(spec.shape[2:], kernel_size, stride, padding, dilation)
     channels = spec.shape[1] * kernel_size[0] * kernel_size[1]
     return spec.with_shape((spec.shape[0], channels, height * width))
 

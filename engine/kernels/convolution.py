@@ -8,7 +8,6 @@ Georganas et al., 2018 (tiles and channels-last layouts on CPUs).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,12 +21,6 @@ from ops import Node, Spec
 
 VECTOR = 8
 """Elements per vector; MKL takes up to twice the time if rows are not a multiple of this."""
-
-
-def window_of(node: Node, kernel_size: Sequence[int]) -> Window:
-    """The windows of a convolution, or of a gradient of one."""
-    a = node.attributes
-    return Window(tuple(kernel_size), a["stride"], a["padding"], a["dilation"])  # type: ignore[arg-type]
 
 
 def is_worth_gathering(node: Node) -> bool:
@@ -56,7 +49,7 @@ def as_matrix(
 
 def _conv2d_gather(node: Node) -> Gather:
     x, w = node.inputs
-    return Gather.of(window_of(node, w.sizes[2:]), x, node.attributes["groups"])
+    return Gather.of(Window.of(node, w.sizes[2:]), x, node.attributes["groups"])
 
 
 def _conv2d_workspace(node: Node) -> list[Spec]:
@@ -89,7 +82,7 @@ def _multiply(
 
 
 def _weight_gather(node: Node) -> Gather:
-    window = window_of(node, node.attributes["kernel_size"])
+    window = Window.of(node, node.attributes["kernel_size"])
     return Gather.of(window, node.inputs[1], node.attributes["groups"])
 
 
@@ -126,7 +119,7 @@ def _weight_gradient(node: Node, out: torch.Tensor, inputs: Tensors, workspaces:
 
 
 def _rotated(node: Node) -> Window:
-    forward = window_of(node, node.inputs[1].sizes[2:])
+    forward = Window.of(node, node.inputs[1].sizes[2:])
     (kh, kw), (ph, pw), (dh, dw) = forward.kernel_size, forward.padding, forward.dilation
     return replace(forward, padding=(dh * (kh - 1) - ph, dw * (kw - 1) - pw))
 

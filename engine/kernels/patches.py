@@ -17,13 +17,11 @@ from engine.kernels.kernel import Run, channels_last, in_sequence
 from engine.kernels.movement import VIEWS
 from ops import Node, Spec
 from ops.leaves import full
-from ops.windows import window_count
+from ops.windows import Pair, output_size
 
 TILE_BYTES = 4 << 20
 """Target size of the gathered windows of one tile. Up to about this size they stay in the caches;
 smaller tiles would only add synchronization between threads."""
-
-Pair = tuple[int, int]
 
 
 def lies_channels_last(node: Node) -> bool:
@@ -40,17 +38,19 @@ class Window:
     padding: Pair
     dilation: Pair
 
-    def padded(self, size: Sequence[int]) -> tuple[int, int]:
+    @staticmethod
+    def of(node: Node, kernel_size: Sequence[int]) -> Window:
+        """The windows of a convolution, of a gradient of one, or of an unfolding."""
+        (rows, columns), a = kernel_size, node.attributes
+        return Window((rows, columns), a["stride"], a["padding"], a["dilation"])
+
+    def padded(self, size: Sequence[int]) -> Pair:
         """Rows and columns of an image with its padding."""
         return size[0] + 2 * self.padding[0], size[1] + 2 * self.padding[1]
 
-    def count(self, size: Sequence[int]) -> tuple[int, int]:
+    def count(self, size: Sequence[int]) -> Pair:
         """Number of rows and columns of windows in an image."""
-        rows, columns = (
-            window_count(size[i], self.kernel_size[i], self.stride[i], self.padding[i], d)
-            for i, d in enumerate(self.dilation)
-        )
-        return rows, columns
+        return output_size(size, self.kernel_size, self.stride, self.padding, self.dilation)
 
     def view(self, canvas: torch.Tensor) -> torch.Tensor:
         """All windows of a contiguous, padded NHWC canvas: [N, H', W', kh, kw, C]."""

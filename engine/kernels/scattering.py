@@ -9,9 +9,9 @@ from functools import partial
 
 import torch
 
-from engine.kernels.convolution import as_matrix, is_worth_gathering, settled, window_of
+from engine.kernels.convolution import as_matrix, is_worth_gathering, settled
 from engine.kernels.kernel import Kernel, Run, Tensors, channels_last, in_sequence
-from engine.kernels.patches import Tiling
+from engine.kernels.patches import Tiling, Window
 from ops import Node, Spec
 
 
@@ -37,7 +37,7 @@ def _traffic(node: Node) -> int:
 def _workspace(node: Node) -> list[Spec]:
     dy, w = node.inputs
     images = _tiling(node).images
-    window = window_of(node, w.sizes[2:])
+    window = Window.of(node, w.sizes[2:])
     columns = (images * dy.sizes[2] * dy.sizes[3], _width(node))
     canvas = (images, *window.padded(node.sizes[2:]), node.sizes[1])
     specs = [*settled(dy), *settled(w), node.spec.with_shape(columns)]
@@ -48,7 +48,7 @@ def _scatter_back(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Te
     scratch = list(workspaces)
     runs, dy = as_matrix(node.inputs[0], inputs[0], scratch)
     settle, weight = as_matrix(node.inputs[1], inputs[1], scratch)
-    groups, window = node.attributes["groups"], window_of(node, node.inputs[1].sizes[2:])
+    groups, window = node.attributes["groups"], Window.of(node, node.inputs[1].sizes[2:])
     per_group = weight.flatten(1).unflatten(0, (groups, -1))
     runs += settle
     columns, *canvas = scratch

@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
 
-from engine.kernels.kernel import Kernel, Run, Tensors, in_sequence
-from engine.kernels.windows import as_images, taps
+from engine.kernels.kernel import Kernel, Run, Tensors, channels_last, in_sequence
+from engine.kernels.patches import Window
+from engine.kernels.windows import taps
 from ops import Node, Spec
-from ops.windows import window_count
 
 
-def _windows(node: Node, image: Spec) -> tuple[int, int]:
-    a = node.attributes
-    rows, columns = (
-        window_count(size, a["kernel_size"][i], a["stride"][i], a["padding"][i], a["dilation"][i])
-        for i, size in enumerate(image.sizes[2:])
-    )
-    return rows, columns
+def _window(node: Node) -> Window:
+    return Window.of(node, node.attributes["kernel_size"])
 
 
-def _padded(node: Node, image: Spec) -> Spec:
-    n, c, height, width = image.sizes
-    top, left = node.attributes["padding"]
-    return image.with_shape((n, c, height + 2 * top, width + 2 * left))
+def _canvas(node: Node, image: Spec) -> Spec:
+    """Scratch for padded NHWC images."""
+    n, c, *size = image.sizes
+    return image.with_shape((n, *_window(node).padded(size), c))
 
 
-def _interior(node: Node, canvas: torch.Tensor, image: Spec) -> torch.Tensor:
-    top, left = node.attributes["padding"]
-    return canvas[:, :, top : top + image.sizes[2], left : left + image.sizes[3]]
+def _pixels(
+    node: Node, columns: torch.Tensor, canvas: torch.Tensor, size: Sequence[int]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """For each pixel of the windows, where it lies in the columns and on the canvas."""
+    window = _window(node)
+    windows = window.count(size)
+    in_columns = columns.unflatten(1, (-1, math.prod(window.kernel_size))).unflatten(3, windows)
+    on_canvas = taps(canvas.permute(0, 3, 1, 2), windows, node.attributes)
+    return zip(in_columns.unbind(2), on_canvas, strict=True)
 
 
 def _unfold(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
-    (x,), (canvas,), image = inputs, map(as_images, workspaces), node.inputs[0].spec
-    kernel, windows = node.attributes["kernel_size"], _windows(node, image)
-    columns = out.view(x.shape[0], x.shape[1], kernel[0] * kernel[1], *windows)
-    runs: list[Run] = [canvas.zero_, partial(_interior(node, canvas, image).copy_, x)]
-    pixels = enumerate(taps(canvas, windows, node.attributes))
-    runs += [partial(columns[:, :, k].copy_, tap) for k, tap in pixels]
+    (x,), (canvas,), size = inputs, workspaces, node.inputs[0].sizes[2:]
+    interior = _window(node).interior(canvas, size)
+    runs: list[Run] = [canvas.zero_, partial(interior.copy_, channels_last(x))]
+    runs += [partial(column.copy_, tap) for column, tap in _pixels(node, out, canvas, size)]
     return in_sequence(runs)
 
 
 def _fold(node: Node, out: torch.Tensor, inputs: Tensors, workspaces: Tensors) -> Run:
-    (x,), (canvas,) = inputs, map(as_images, workspaces)
-    kernel, windows = node.attributes["kernel_size"], _windows(node, node.spec)
-    source = x.unflatten(1, (-1, kernel[0] * kernel[1])).unflatten(3, windows)
+    (x,), (canvas,), size = inputs, workspaces, node.sizes[2:]
     runs: list[Run] = [canvas.zero_]
-    pixels = enumerate(taps(canvas, windows, node.attributes))
-    runs += [partial(tap.add_, source[:, :, k]) for k, tap in pixels]
-    return in_sequence([*runs, partial(out.copy_, _interior(node, canvas, node.spec))])
+    runs += [partial(tap.add_, column) for column, tap in _pixels(node, x, canvas, size)]
+    runs.append(partial(channels_last(out).copy_, _window(node).interior(canvas, size)))
+    return in_sequence(runs)
 
 
 KERNELS: dict[str, list[Kernel]] = {
     "unfold": [
-        Kernel("copy per pixel", _unfold, lambda node: [_padded(node, node.inputs[0].spec)])
+        Kernel("copy per pixel", _unfold, lambda node: [_canvas(node, node.inputs[0].spec)])
     ],
-    "fold": [Kernel("add per pixel", _fold, lambda node: [_padded(node, node.spec)])],
+    "fold": [Kernel("add per pixel", _fold, lambda node: [_canvas(node, node.spec)])],
 }

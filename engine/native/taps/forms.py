@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import product
 
 from engine.native.code.operand import Operand
-from engine.native.taps.geometry import Pair, PositionClass, Tap, Taps
+from engine.native.taps.geometry import PositionClass, Tap, Taps
 from ops.fused import Computation
 from ops.phases import PHASES
+from ops.windows import Pair
 
 
 def convolution(step: Computation, x: Sequence[int], w: Operand) -> Taps:

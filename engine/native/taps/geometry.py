@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Pair = tuple[int, int]
+from ops.windows import Pair
 
 WHOLE = 16
 """Lanes of the widest vector."""

@@ -11,8 +11,9 @@ import torch
 from engine.native.code.blocking import Block, best_block
 from engine.native.code.operand import Operand
 from engine.native.taps.canvas import Canvas
-from engine.native.taps.geometry import Pair, Taps
+from engine.native.taps.geometry import Taps
 from engine.native.toolchain.target import Machine
+from ops.windows import Pair
 
 
 @dataclass(frozen=True)

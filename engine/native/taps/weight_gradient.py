@@ -24,11 +24,12 @@ from engine.native.code.source import Code
 from engine.native.code.text import Text, table
 from engine.native.kernel import Emitter
 from engine.native.taps import anchor, forms
-from engine.native.taps.geometry import Pair, Taps
+from engine.native.taps.geometry import Taps
 from engine.native.taps.products import Products
 from engine.native.toolchain.target import Machine
 from ops import Node, Spec
 from ops.fused import body_of
+from ops.windows import Pair
 
 
 def supports(node: Node) -> bool:

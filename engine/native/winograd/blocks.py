@@ -14,7 +14,8 @@ import math
 from dataclasses import dataclass
 from itertools import product
 
-from engine.native.taps.geometry import Pair, PositionClass, Tap, Taps
+from engine.native.taps.geometry import PositionClass, Tap, Taps
+from ops.windows import Pair
 
 SIDE = 2
 """Results per block along an axis."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.native.code.operand import SUFFIX, TYPES, Operand
 from engine.native.code.text import Text
-from engine.native.taps.geometry import Pair
+from ops.windows import Pair
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from engine.testing import Case, Subject, cases, samples
 from ops import REGISTRY
-
-Pair = tuple[int, int]
+from ops.windows import Pair
 
 
 @dataclass(frozen=True)
