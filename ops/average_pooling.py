@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -13,7 +14,14 @@ from ops.errors import SpecError
 from ops.leaves import full
 from ops.node import Node
 from ops.operator import operator
-from ops.pooling import infer_pool, pool_attributes, pool_windows, require_pooled, unpool_windows
+from ops.pooling import (
+    ATTRIBUTES,
+    infer_pool,
+    pool_attributes,
+    pool_windows,
+    require_pooled,
+    unpool_windows,
+)
 from ops.spec import Spec, require_ndim
 from ops.windows import Pair
 
@@ -32,33 +40,20 @@ def _sum_vjp(gradient: Node, y: Node, x: Node, **window: Any) -> Node:
 sum_pool2d = operator(
     "sum_pool2d",
     infer=infer_pool,
-    forward=lambda input, *, kernel_size, stride, padding, dilation, ceil_mode: pool_windows(
-        input,
-        0.0,
-        kernel_size=kernel_size,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
-    ).sum(2),
+    forward=lambda input, **window: pool_windows(input, 0.0, **window).sum(2),
     vjp=_sum_vjp,
+    attributes=ATTRIBUTES,
     doc="""The sum of each window: images [N, C, H, W] to [N, C, H', W']. See ``avg_pool2d``.""",
 )
 
 
-def _repeat_over_windows(
-    input: torch.Tensor, *, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair,
-    dilation: Pair, ceil_mode: bool,
-) -> torch.Tensor:  # fmt: skip
+def _repeat_over_windows(input: torch.Tensor, *, size: Pair, **window: Any) -> torch.Tensor:
     """Add each value to every pixel of its window: the adjoint of ``sum_pool2d``.
 
     [N, C, H', W'] in, [N, C, H, W] out, ``size`` being (H, W)."""
     n, c, *pooled = input.shape
-    windows = input.unsqueeze(2).expand(n, c, kernel_size[0] * kernel_size[1], *pooled)
-    return unpool_windows(
-        windows, size, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation,
-        ceil_mode=ceil_mode,
-    )  # fmt: skip
+    windows = input.unsqueeze(2).expand(n, c, math.prod(window["kernel_size"]), *pooled)
+    return unpool_windows(windows, size, **window)
 
 
 sum_pool2d_adjoint = operator(
@@ -66,6 +61,7 @@ sum_pool2d_adjoint = operator(
     infer=_infer_sum_adjoint,
     forward=_repeat_over_windows,
     vjp=lambda gradient, y, x, *, size, **window: sum_pool2d(gradient, **window),
+    attributes=("size", *ATTRIBUTES),
 )
 
 

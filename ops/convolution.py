@@ -24,10 +24,10 @@ from ops.operator import Operator, operator
 from ops.spec import Spec, require_float, require_ndim
 from ops.windows import Pair, output_size, require_images
 
+ATTRIBUTES = ("stride", "padding", "dilation", "groups")
 
-def _infer_conv2d(
-    x: Spec, weight: Spec, *, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Spec:
+
+def _infer_conv2d(x: Spec, weight: Spec, *, groups: int, **window: Pair) -> Spec:
     require_images(x)
     require_float(weight)
     require_ndim(weight, 4, "a weight [C_out, C_in/groups, kh, kw]")
@@ -43,7 +43,7 @@ def _infer_conv2d(
         raise SpecError(
             f"expected output channels divisible into {groups} groups, got {weight.shape[0]}"
         )
-    size = output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    size = output_size(x.shape[2:], weight.shape[2:], **window)
     return x.with_shape((x.shape[0], weight.shape[0], *size))
 
 
@@ -91,10 +91,8 @@ def _matrices(weight: torch.Tensor, groups: int) -> torch.Tensor:
 
 
 def _conv2d_forward(
-    input: torch.Tensor, weight: torch.Tensor, *, stride: Pair, padding: Pair, dilation: Pair,
-    groups: int,
-) -> torch.Tensor:  # fmt: skip
-    window = {"stride": stride, "padding": padding, "dilation": dilation}
+    input: torch.Tensor, weight: torch.Tensor, *, groups: int, **window: Pair
+) -> torch.Tensor:
     columns = _columns(input, (weight.shape[2], weight.shape[3]), groups, **window)
     y = _matrices(weight, groups) @ columns
     size = output_size(input.shape[2:], weight.shape[2:], **window)
@@ -102,21 +100,16 @@ def _conv2d_forward(
 
 
 def _input_gradient_forward(
-    gradient: torch.Tensor, weight: torch.Tensor, *, size: Pair, stride: Pair, padding: Pair,
-    dilation: Pair, groups: int,
-) -> torch.Tensor:  # fmt: skip
+    gradient: torch.Tensor, weight: torch.Tensor, *, size: Pair, groups: int, **window: Pair
+) -> torch.Tensor:
     dy = gradient.flatten(2).unflatten(1, (groups, -1))
     columns = _matrices(weight, groups).transpose(1, 2) @ dy
-    return tensor_functions.fold(
-        columns.flatten(1, 2), size, tuple(weight.shape[2:]), dilation, padding, stride
-    )
+    return tensor_functions.fold(columns.flatten(1, 2), size, tuple(weight.shape[2:]), **window)
 
 
 def _weight_gradient_forward(
-    gradient: torch.Tensor, input: torch.Tensor, *, kernel_size: Pair, stride: Pair, padding: Pair,
-    dilation: Pair, groups: int,
-) -> torch.Tensor:  # fmt: skip
-    window = {"stride": stride, "padding": padding, "dilation": dilation}
+    gradient: torch.Tensor, input: torch.Tensor, *, kernel_size: Pair, groups: int, **window: Pair
+) -> torch.Tensor:
     columns = _columns(input, kernel_size, groups, **window)
     dy = gradient.flatten(2).unflatten(1, (groups, -1))
     dw = (dy @ columns.transpose(2, 3)).sum(0)
@@ -148,13 +141,20 @@ def _weight_gradient_vjp(
     )
 
 
-convolution = operator("conv2d", infer=_infer_conv2d, forward=_conv2d_forward, vjp=_conv2d_vjp)
+convolution = operator(
+    "conv2d",
+    infer=_infer_conv2d,
+    forward=_conv2d_forward,
+    vjp=_conv2d_vjp,
+    attributes=ATTRIBUTES,
+)
 
 conv2d_input_gradient = operator(
     "conv2d_input_gradient",
     infer=_infer_input_gradient,
     forward=_input_gradient_forward,
     vjp=_input_gradient_vjp,
+    attributes=("size", *ATTRIBUTES),
     doc="""The gradient of ``conv2d`` by its input: ``fold(W' dy)``, linear in both arguments.
 
     Args: gradient [N, C_out, H', W'] of the output, weight [C_out, C_in/groups, kh, kw], and as
@@ -167,6 +167,7 @@ conv2d_weight_gradient = operator(
     infer=_infer_weight_gradient,
     forward=_weight_gradient_forward,
     vjp=_weight_gradient_vjp,
+    attributes=("kernel_size", *ATTRIBUTES),
     doc="""The gradient of ``conv2d`` by its weight: ``dy X'``, linear in both arguments.
 
     Args: gradient [N, C_out, H', W'] of the output, input [N, C_in, H, W], and as attributes

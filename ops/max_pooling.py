@@ -8,6 +8,7 @@ which pixels; no gradient flows through it.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,7 +16,14 @@ import torch
 from ops.arguments import as_nodes, named_in_errors
 from ops.node import Node
 from ops.operator import operator
-from ops.pooling import infer_pool, pool_attributes, pool_windows, require_pooled, unpool_windows
+from ops.pooling import (
+    ATTRIBUTES,
+    infer_pool,
+    pool_attributes,
+    pool_windows,
+    require_pooled,
+    unpool_windows,
+)
 from ops.spec import Spec, require_float, require_same_shape
 from ops.windows import Pair
 
@@ -36,40 +44,19 @@ def _chosen(chooser: torch.Tensor, **window: Any) -> torch.Tensor:
     return pool_windows(chooser, -torch.inf, **window).argmax(2, keepdim=True)
 
 
-def _select(
-    input: torch.Tensor, chooser: torch.Tensor, *, kernel_size: Pair, stride: Pair, padding: Pair,
-    dilation: Pair, ceil_mode: bool,
-) -> torch.Tensor:  # fmt: skip
+def _select(input: torch.Tensor, chooser: torch.Tensor, **window: Any) -> torch.Tensor:
     """Per window, the pixel of ``input`` where ``chooser`` has its first maximum.
 
     Two images [N, C, H, W] of one shape in, [N, C, H', W'] out."""
-    window = {
-        "kernel_size": kernel_size,
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "ceil_mode": ceil_mode,
-    }
     return pool_windows(input, 0.0, **window).gather(2, _chosen(chooser, **window)).squeeze(2)
 
 
-def _route(
-    input: torch.Tensor, chooser: torch.Tensor, *, kernel_size: Pair, stride: Pair, padding: Pair,
-    dilation: Pair, ceil_mode: bool,
-) -> torch.Tensor:  # fmt: skip
+def _route(input: torch.Tensor, chooser: torch.Tensor, **window: Any) -> torch.Tensor:
     """Add each window's value to the pixel where ``chooser`` has its first maximum.
 
     The adjoint of ``pool_select``: [N, C, H', W'] and a chooser [N, C, H, W] to [N, C, H, W]."""
-    window = {
-        "kernel_size": kernel_size,
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "ceil_mode": ceil_mode,
-    }
-    count = kernel_size[0] * kernel_size[1]
     n, c, *pooled = input.shape
-    routed = input.new_zeros((n, c, count, *pooled))
+    routed = input.new_zeros((n, c, math.prod(window["kernel_size"]), *pooled))
     routed.scatter_(2, _chosen(chooser, **window), input.unsqueeze(2))
     return unpool_windows(routed, chooser.shape[2:], **window)
 
@@ -85,6 +72,7 @@ pool_select = operator(
     infer=_infer_select,
     forward=_select,
     vjp=_select_vjp,
+    attributes=ATTRIBUTES,
     no_gradient=("chooser",),
 )
 
@@ -93,22 +81,16 @@ pool_route = operator(
     infer=_infer_route,
     forward=_route,
     vjp=lambda gradient, y, x, chooser, **window: (pool_select(gradient, chooser, **window), None),
+    attributes=ATTRIBUTES,
     no_gradient=("chooser",),
 )
 
 _max_pool2d = operator(
     "max_pool2d",
     infer=infer_pool,
-    forward=lambda input, *, kernel_size, stride, padding, dilation, ceil_mode: pool_windows(
-        input,
-        -torch.inf,
-        kernel_size=kernel_size,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
-    ).amax(2),
+    forward=lambda input, **window: pool_windows(input, -torch.inf, **window).amax(2),
     vjp=lambda gradient, y, x, **window: pool_route(gradient, x, **window),
+    attributes=ATTRIBUTES,
 )
 
 

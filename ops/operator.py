@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -27,6 +27,7 @@ class Operator:
     infer: Callable[..., Spec]
     forward: Callable[..., torch.Tensor]
     vjp: Callable[..., Any] | None
+    named: tuple[str, ...]
     no_gradient: frozenset[str]
     declared_in: str
     module: str | None
@@ -35,13 +36,14 @@ class Operator:
     attributes: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        parameters = _parameters(self.name, self.forward)
-        tensors = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        parameters = _parameters(self.name, self.forward, self.named)
+        tensors = [p for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
         inputs = tuple(p.name for p in tensors)
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "variadic", any(p.kind is p.VAR_POSITIONAL for p in tensors))
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        object.__setattr__(self, "attributes", defaults)
+        required = dict.fromkeys(self.named, inspect.Parameter.empty)
+        object.__setattr__(self, "attributes", required | defaults)
         if unknown := self.no_gradient - set(inputs):
             raise GraphError(
                 f"operator {self.name!r} has inputs {', '.join(inputs)}; "
@@ -118,6 +120,7 @@ def operator(
     infer: Callable[..., Spec],
     forward: Callable[..., torch.Tensor],
     vjp: Callable[..., Any] | None = None,
+    attributes: Iterable[str] = (),
     no_gradient: Iterable[str] = (),
     doc: str | None = None,
 ) -> Operator:
@@ -135,13 +138,14 @@ def operator(
             written in operators: one gradient per input (a bare node if there is one input). It may
             return a gradient of the output's broadcast shape; the engine sums it to the input's
             shape. If None, differentiating through the operator is an error.
+        attributes: the names of all attributes, if ``forward`` takes some as ``**attributes``.
         no_gradient: names of the inputs whose derivative is zero or undefined everywhere; ``vjp``
             returns None for them.
         doc: the docstring; by default that of ``forward``.
 
     Raises:
-        GraphError: another operator has this name, ``forward`` does not name its parameters, or
-            ``no_gradient`` names no input.
+        GraphError: another operator has this name, ``forward`` does not name its parameters and
+            neither does ``attributes``, or ``no_gradient`` names no input.
 
     >>> from ops import absolute, same_as_input, square
     >>> softsign = operator(
@@ -165,13 +169,17 @@ def operator(
             f"an operator named {name!r} exists already (declared in {existing.declared_in}); "
             f"choose another name at {declared_in}:{caller.f_lineno}"
         )
-    record = Operator(name, infer, forward, vjp, frozenset(no_gradient), declared_in, module)
+    record = Operator(
+        name, infer, forward, vjp, tuple(attributes), frozenset(no_gradient), declared_in, module
+    )
     object.__setattr__(record, "__doc__", doc or forward.__doc__)
     REGISTRY[name] = record
     return record
 
 
-def _parameters(name: str, forward: Callable[..., torch.Tensor]) -> list[inspect.Parameter]:
+def _parameters(
+    name: str, forward: Callable[..., torch.Tensor], named: Collection[str]
+) -> list[inspect.Parameter]:
     try:
         parameters = list(inspect.signature(forward).parameters.values())
     except ValueError:
@@ -179,7 +187,7 @@ def _parameters(name: str, forward: Callable[..., torch.Tensor]) -> list[inspect
             f"operator {name!r}: forward={forward!r} does not tell its parameters; "
             "wrap it, as forward=lambda x: ..."
         ) from None
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+    if not named and any(p.kind is p.VAR_KEYWORD for p in parameters):
         raise GraphError(f"operator {name!r}: forward must name its attributes, not take **kwargs")
     return parameters
 

@@ -14,6 +14,8 @@ from ops.errors import SpecError
 from ops.spec import Spec, require_float
 from ops.windows import Pair, pairs, require_images, window_count
 
+ATTRIBUTES = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+
 
 def _pooled_size(
     size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool

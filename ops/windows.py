@@ -16,6 +16,7 @@ from ops.spec import Spec, require_float, require_ndim
 
 S = TypeVar("S", int, Size)
 Pair = tuple[int, int]
+ATTRIBUTES = ("kernel_size", "dilation", "padding", "stride")
 
 
 def to_pair(value: int | Iterable[int], what: str, least: int) -> Pair:
@@ -74,25 +75,21 @@ def require_images(spec: Spec) -> None:
         raise SpecError(f"expected images of at least one channel and one pixel, got {spec}")
 
 
-def _infer_unfold(
-    spec: Spec, *, kernel_size: Pair, dilation: Pair, padding: Pair, stride: Pair
-) -> Spec:
+def _infer_unfold(spec: Spec, *, kernel_size: Pair, **window: Pair) -> Spec:
     require_images(spec)
-    height, width = output_size(spec.shape[2:], kernel_size, stride, padding, dilation)
+    height, width = output_size(spec.shape[2:], kernel_size, **window)
     channels = spec.shape[1] * kernel_size[0] * kernel_size[1]
     return spec.with_shape((spec.shape[0], channels, height * width))
 
 
 def _infer_fold(
-    spec: Spec, *, output_size: tuple[Size, Size], kernel_size: Pair, dilation: Pair, padding: Pair,
-    stride: Pair,
-) -> Spec:  # fmt: skip
+    spec: Spec, *, output_size: tuple[Size, Size], kernel_size: Pair, **window: Pair
+) -> Spec:
     require_float(spec)
     require_ndim(spec, 3, "columns [N, C*kh*kw, L]")
     channels = spec.shape[1] // (kernel_size[0] * kernel_size[1])
     image = spec.with_shape((spec.shape[0], channels, *output_size))
-    windows = {"kernel_size": kernel_size, "dilation": dilation}
-    expected = _infer_unfold(image, **windows, padding=padding, stride=stride)
+    expected = _infer_unfold(image, kernel_size=kernel_size, **window)
     if any(map(surely_differ, expected.shape, spec.shape)):
         raise SpecError(f"expected columns {expected} for an image {image}, got {spec}")
     return image
@@ -109,19 +106,17 @@ def _unfold_vjp(gradient: Node, y: Node, x: Node, **window: Pair) -> Node:
 _unfold = operator(
     "unfold",
     infer=_infer_unfold,
-    forward=lambda input, *, kernel_size, dilation, padding, stride: tensor_functions.unfold(
-        input, kernel_size, dilation, padding, stride
-    ),
+    forward=lambda input, **window: tensor_functions.unfold(input, **window),
     vjp=_unfold_vjp,
+    attributes=ATTRIBUTES,
 )
 
 _fold = operator(
     "fold",
     infer=_infer_fold,
-    forward=lambda input, *, output_size, kernel_size, dilation, padding, stride: (
-        tensor_functions.fold(input, output_size, kernel_size, dilation, padding, stride)
-    ),
+    forward=lambda input, **window: tensor_functions.fold(input, **window),
     vjp=_fold_vjp,
+    attributes=("output_size", *ATTRIBUTES),
 )
 
 

@@ -152,6 +152,18 @@ def test_inputs_by_name() -> None:
     assert ops.leaky_relu(input=x, negative_slope=0.5).attributes["negative_slope"] == 0.5
 
 
+def test_attributes_that_only_the_operator_names() -> None:
+    scaled = operator(
+        "scaled",
+        infer=same_as_input,
+        forward=lambda x, **attributes: x * attributes["factor"],
+        attributes=["factor"],
+    )
+    assert scaled(_x(2), 3.0).attributes == {"factor": 3.0}
+    with pytest.raises(SpecError, match="missing attribute factor"):
+        scaled(_x(2))
+
+
 def test_a_refused_binding_names_the_line() -> None:
     x = _x("N", 3)
     line = line_number() + 1
