@@ -91,10 +91,11 @@ def _without_zeroing(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors,
 
 def _row_major(node: Node, out: torch.Tensor, inputs: Tensors, _: Tensors, run: Run) -> Run:
     """Treats every input as row-major."""
-    count = inputs[0].untyped_storage().nbytes() // inputs[0].itemsize
-    flat = inputs[0].as_strided((count,), (1,), 0)
-    if count != out.numel() or out.ndim == 4:
+    x = inputs[0]
+    there = x.untyped_storage().nbytes() // x.itemsize - x.storage_offset()
+    if there < out.numel() or out.ndim == 4:
         return run
+    flat = x.as_strided((out.numel(),), (1,))
     return partial(torch.exp, flat.view(out.shape), out=out)
 
 
