@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from math import inf
 
 Life = tuple[int, int]
 """The first and the last step at which a buffer is in use."""
@@ -55,14 +57,26 @@ def _searched(
             break
         highest = [i for i in order if offsets[i] + sizes[i] == peak]
         candidate = _moved(order, highest, neighbours, dice)
-        placed = _stacked(candidate, sizes, neighbours)
+        placed = _stacked(candidate, sizes, neighbours, _alike(order, candidate, offsets), peak)
         height = _peak(placed, sizes)
+        if height > peak:
+            # An occasional step up escapes local minima.
+            if dice.random() >= 0.02:
+                continue
+            placed = _stacked(candidate, sizes, neighbours, placed)
+            height = _peak(placed, sizes)
+        order, offsets, peak = candidate, placed, height
         if height < least:
             best, least = candidate, height
-        # An occasional step up escapes local minima.
-        if height <= peak or dice.random() < 0.02:
-            order, offsets, peak = candidate, placed, height
     return best
+
+
+def _alike(
+    order: Iterable[int], other: Iterable[int], offsets: Mapping[int, int]
+) -> dict[int, int]:
+    """The offsets of the first buffers, as far as both orders are alike."""
+    both = takewhile(lambda pair: pair[0] == pair[1], zip(order, other, strict=True))
+    return {i: offsets[i] for i, _ in both}
 
 
 def _moved(
@@ -101,18 +115,32 @@ def _neighbours(buffers: Iterable[int], lives: Sequence[Life]) -> dict[int, list
 
 
 def _stacked(
-    order: Iterable[int], sizes: Sequence[int], neighbours: Mapping[int, Sequence[int]]
+    order: Sequence[int],
+    sizes: Sequence[int],
+    neighbours: Mapping[int, Sequence[int]],
+    first: Mapping[int, int] | None = None,
+    most: float = inf,
 ) -> dict[int, int]:
-    """Offsets of buffers placed in this order, each at the lowest free for its whole lifetime."""
-    offsets: dict[int, int] = {}
-    for i in order:
+    """Offsets of buffers placed in this order, each at the lowest free for its whole lifetime.
+
+    Args:
+        order, sizes, neighbours: the buffers.
+        first: the offsets of the first of them, if they are known.
+        most: after a buffer that ends above it, no other is placed.
+    """
+    offsets = dict(first or {})
+    for i in order[len(offsets) :]:
         size, lowest = sizes[i], 0
         taken = [(offsets[j], offsets[j] + sizes[j]) for j in neighbours[i] if j in offsets]
-        for start, end in sorted(taken):
+        taken.sort()
+        for start, end in taken:
             if start - lowest >= size:
                 break
-            lowest = max(lowest, end)
+            if end > lowest:
+                lowest = end
         offsets[i] = lowest
+        if lowest + size > most:
+            break
     return offsets
 
 
