@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -57,6 +58,30 @@ def _threads() -> Iterator[None]:
 @pytest.fixture
 def _few_held_out_squares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
+
+
+@pytest.fixture
+def _brief(monkeypatch: pytest.MonkeyPatch, _few_held_out_squares: None) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+
+
+@pytest.fixture(scope="module")
+def of_two_steps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two steps, next to its pictures."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 12)
+        patch.setenv("BLOCKWRIGHT_BACKEND", "torch")
+        run = folder / "run"
+        done = blockwright("train", *shots(folder), "-o", run, *SMALL, "--steps", 2)
+    assert done.exit_code == 0, done.output
+    return run
+
+
+@pytest.fixture
+def run(of_two_steps: Path, tmp_path: Path, _brief: None) -> Path:
+    """A copy of this run."""
+    return shutil.copytree(of_two_steps, tmp_path / "run")
 
 
 def training(kind: str) -> Training:
@@ -236,6 +261,7 @@ def test_rows_of_metrics_after_the_checkpoint_are_dropped(tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.usefixtures("_brief")
 def test_a_damaged_run_is_gone_on_with(tmp_path: Path) -> None:
     folders, run = shots(tmp_path), tmp_path / "run"
     options = (*SMALL, "--steps", 12, "--validate-every", 5)
@@ -285,9 +311,7 @@ def test_a_run_left_between_two_milestones(tmp_path: Path, monkeypatch: pytest.M
     assert all(torch.equal(state[name], value) for name, value in expected.items())
 
 
-def test_damaged_files_of_a_run(tmp_path: Path) -> None:
-    folders, run = shots(tmp_path), tmp_path / "run"
-    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+def test_damaged_files_of_a_run(run: Path) -> None:
     for name in ("metrics.csv", "environment.json", "data.json", "config.toml"):
         path = run / name
         content = path.read_text()
@@ -310,11 +334,7 @@ def test_damaged_files_of_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"damaged"])
-def test_the_best_weights_come_back_from_the_checkpoint(
-    tmp_path: Path, content: bytes | None
-) -> None:
-    folders, run = shots(tmp_path), tmp_path / "run"
-    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+def test_the_best_weights_come_back_from_the_checkpoint(run: Path, content: bytes | None) -> None:
     best = run / "best.safetensors"
     expected = best.read_bytes()
     best.unlink() if content is None else best.write_bytes(content)
@@ -332,9 +352,7 @@ def test_the_best_weights_come_back_from_the_checkpoint(
         ('optimizer = "adam"', 'optimizer = "sgd"'),
     ],
 )
-def test_another_network_in_the_settings(tmp_path: Path, setting: str, other: str) -> None:
-    folders, run = shots(tmp_path), tmp_path / "run"
-    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+def test_another_network_in_the_settings(run: Path, setting: str, other: str) -> None:
     config = run / "config.toml"
     text = config.read_text()
     assert setting in text
@@ -349,9 +367,7 @@ def test_another_network_in_the_settings(tmp_path: Path, setting: str, other: st
     assert {path: path.read_bytes() for path in run.rglob("*.*")} == before
 
 
-def test_a_damaged_command_is_shown_as_it_is(tmp_path: Path) -> None:
-    folders, run = shots(tmp_path), tmp_path / "run"
-    assert blockwright("train", *folders, "-o", run, *SMALL, "--steps", 2).exit_code == 0
+def test_a_damaged_command_is_shown_as_it_is(run: Path) -> None:
     (run / "command.txt").write_bytes(b"\xff\xfe\0")
     (run / "report.html").unlink()
     result = blockwright("train", "--resume", run)
@@ -359,6 +375,7 @@ def test_a_damaged_command_is_shown_as_it_is(tmp_path: Path) -> None:
     assert (run / "report.html").exists()
 
 
+@pytest.mark.usefixtures("_brief")
 def test_what_cannot_be_gone_on_with(tmp_path: Path) -> None:
     folders, run = shots(tmp_path), tmp_path / "run"
     assert complaint("train", "--resume", run) == f"there is no run in {run}: it has no config.toml"
@@ -373,6 +390,7 @@ def test_what_cannot_be_gone_on_with(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("_brief")
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders, run, whole = shots(tmp_path), tmp_path / "run", tmp_path / "whole"
     options = (*SMALL, "--steps", 12, "--validate-every", 5)
