@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from graphs.noise2noise.cli import app
 from ops import REGISTRY
+from tests.noise2noise import small_demo
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -63,6 +64,9 @@ def test_the_sizes_that_the_readme_promises() -> None:
 
 def test_blockwright_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+    monkeypatch.setattr("graphs.noise2noise.data.photographs.PHOTOGRAPHS", {})  # undone afterwards
+    small_demo.use_small_photographs()
     for seed, name in enumerate(("shots-a/one.png", "shots-b/one.png", "photo.png")):
         pixels = np.random.default_rng(seed).integers(0, 256, (72, 64, 3), np.uint8)
         Path(name).parent.mkdir(exist_ok=True)

@@ -84,7 +84,9 @@ def test_it_prints_a_table_and_writes_a_figure_and_weights(
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the classical methods, and an empty file in place of the figure: both take long."""
+    """Without what takes long: classical methods, the figure, many pieces, native code."""
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")
+    monkeypatch.setattr(demo, "SCORED_PIECES", 8)
     monkeypatch.setattr(demo, "BASELINES", {})
     monkeypatch.setattr(demo, "draw_figure", lambda path, *_drawn: path.touch())
 
