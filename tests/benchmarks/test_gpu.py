@@ -15,6 +15,11 @@ from benchmarks.gpu_steps import TOLERANCES, Contestant
 from benchmarks.harness import Timing
 
 
+@pytest.fixture(autouse=True)
+def _without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+
+
 def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(sys, "argv", ["gpu"])
@@ -32,7 +37,6 @@ def test_what_it_checks_holds_on_the_cpu() -> None:
 def test_it_sees_every_wrong_gradient(
     number: int, wrong: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")
     right = gpu_steps.ours
 
     def ours(*given: Any) -> Contestant:
@@ -71,6 +75,10 @@ def test_contestants_agree_and_the_schedule_runs(monkeypatch: pytest.MonkeyPatch
     # As torch's own tests leave it behind, which run in the same process.
     flags = torch.backends.disable_global_flags.__globals__
     monkeypatch.setitem(flags, "__allow_nonbracketed_mutation_flag", False)
+    timed = gpu.interleaved
+    monkeypatch.setattr(
+        gpu, "interleaved", lambda steps, rounds, **_: timed(steps, rounds, calls=2, warmup=1)
+    )
     timings = gpu.time_steps(4, "cpu", "float32", rounds=2)
     assert len(timings) == 4
     assert gpu.time_schedule("cpu", "float32", epochs=1, pairs=200) > 0

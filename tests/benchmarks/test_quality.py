@@ -17,6 +17,11 @@ from graphs.noise2noise.networks import Architecture, load_network, save_network
 from tests.noise2noise.scenes import cat
 
 
+@pytest.fixture(autouse=True)
+def _without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+
+
 def photographs(_folder: str) -> list[torch.Tensor]:
     return [(cat(70, 80 + i) * 255).to(torch.uint8) for i in range(denoising.HELD_OUT + 1)]
 
