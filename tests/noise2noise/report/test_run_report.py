@@ -17,8 +17,9 @@ BRIEF = ("--steps", 4, "--validate-every", 2, "--batch", 2)
 
 
 @pytest.fixture(autouse=True)
-def _without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+    monkeypatch.setattr("graphs.noise2noise.training.validation.PIXELS", 1 << 14)
 
 
 def trained(run: Path, *arguments: object) -> RunReport:
