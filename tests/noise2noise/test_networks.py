@@ -28,6 +28,11 @@ def given_back(path: Path, architecture: Architecture) -> Loaded:
     return load_network(path)
 
 
+@pytest.fixture(autouse=True)
+def _without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 def test_a_network_comes_back_whole(tmp_path: Path, architecture: Architecture) -> None:
     loaded = given_back(tmp_path / "w.safetensors", architecture)

@@ -31,6 +31,11 @@ SEED, STEPS, EVERY, STEEP = 5, 30, 5, 12
 ARCHITECTURE = Architecture(width=4, network="unet", depth=2)
 
 
+@pytest.fixture(autouse=True)
+def _without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_BACKEND", "torch")  # native code would take longer to compile
+
+
 class OneSteepBatch:
     """Shots of a picture, except for one step whose targets are badly wrong."""
 
