@@ -14,7 +14,8 @@ the order in which a graph meets them:
   ``recompute/`` (with less)
 - the run: ``program`` (what users call), ``runtime`` (arena and steps), ``feeds`` and ``transfers``
   (in and out), ``device``, ``threads``, ``numerics``; ``report`` and ``trace`` tell about it
-- what several of these use: ``summation`` (what sums sum), ``cache`` (the folder), ``once``
+- what several of these use: ``summation`` (what sums sum), ``cache`` (the folder), ``atomic`` (its
+  files), ``once``
 - ``testing/``: the laws of operators
 """
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.atomic import replacing
 from engine.report import Span, StepReport
 from ops import GraphError
 
@@ -47,13 +48,10 @@ def write_json(path: str | os.PathLike[str], content: Event) -> None:
     Raises:
         GraphError: the file cannot be written.
     """
-    part = Path(f"{os.fspath(path)}.part")
     try:
-        part.write_text(json.dumps(content, indent=1) + "\n")
-        os.replace(part, path)
+        with replacing(Path(path)) as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n")
     except (OSError, ValueError) as error:
-        if part.is_file():
-            part.unlink()
         raise GraphError(f"the trace cannot be written to {str(path)!r}: {error}") from None
 
 

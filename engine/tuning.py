@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import secrets
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
+from engine.atomic import replacing
 from engine.cache import cache_folder
 from engine.kernels import Kernel
 from engine.kernels.kernel import Run
@@ -68,12 +68,9 @@ class Remembered:
     def put(self, key: str, value: str) -> None:
         """Store a value, keeping what other processes have written meanwhile."""
         self._known = {**self._read(), **self._known, key: value}
-        part = self._path.with_name(f".{self._path.name}-{secrets.token_hex(4)}")
-        try:
-            part.write_text(json.dumps({"version": VERSION, "choices": self._known}, indent=1))
-            os.replace(part, self._path)
-        except OSError:
-            part.unlink(missing_ok=True)  # the next process measures again
+        # If it cannot be written, the next process measures again.
+        with suppress(OSError), replacing(self._path) as temporary:
+            temporary.write_text(json.dumps({"version": VERSION, "choices": self._known}, indent=1))
 
     def _read(self) -> dict[str, str]:
         try:

@@ -76,7 +76,9 @@ class GraphBuilder:
         if len(sizes) != len(given):
             raise SpecError(f"parameter {name!r}: expected known sizes, got {format_shape(given)}")
         if not isinstance(init, torch.Tensor):
-            init = _initialized(name, init or uniform_by_fan_in, sizes, self.dtype)
+            init = _initialized(
+                name, uniform_by_fan_in if init is None else init, sizes, self.dtype
+            )
         if tuple(init.shape) != sizes:
             raise SpecError(
                 f"parameter {name!r}: expected a value of shape {format_shape(sizes)}, "

@@ -16,7 +16,7 @@ from graphs.module import PROGRAMS_KEPT
 from graphs.optimizers import Adam
 from graphs.sequential import Sequential
 from graphs.weights import load_weights
-from ops import FeedError, mse
+from ops import FeedError, GraphError, mse
 from ops.spec import format_shape
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "report.safetensors"
@@ -49,7 +49,11 @@ class Model:
         self.network = report_network() if network is None else network
         self.optimizer = Adam(lr=1e-3)
         self.batch_size = 100
-        self._forget()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in ("network", "optimizer"):
+            self._forget()  # programs belong to the ones they were compiled for
 
     def _forget(self) -> None:
         self._graph = _training_graph(self.network)
@@ -90,7 +94,10 @@ class Model:
 
         Raises:
             FeedError: the images are not such tensors, there are none, or their shapes differ.
+            GraphError: ``num_epochs`` is below 0, or ``batch_size`` below 1.
         """
+        _require_count("num_epochs", num_epochs, 0)
+        _require_count("batch_size", self.batch_size, 1)
         _require_images("train_input", train_input)
         _require_images("train_target", train_target)
         if train_input.shape != train_target.shape:
@@ -197,6 +204,11 @@ def _to_unit(images: torch.Tensor) -> torch.Tensor:
 def _mean_logit(images: torch.Tensor) -> torch.Tensor:
     """The logit of the mean colour: [N, C, H, W] from 0 to 1 in, [C] out."""
     return images.mean((0, 2, 3)).clamp(1e-4, 1 - 1e-4).logit()
+
+
+def _require_count(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or value < least:
+        raise GraphError(f"{name}: expected a number of at least {least}, got {value!r}")
 
 
 def _require_images(name: str, images: torch.Tensor) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from types import ModuleType
 
+from engine.atomic import replacing
 from graphs.module import Module
 from ops import FeedError, GraphError
 
@@ -21,13 +22,9 @@ def save_weights(module: Module, path: str | os.PathLike[str]) -> None:
         GraphError: the ``safetensors`` package is not installed.
         OSError: the file cannot be written.
     """
-    target = Path(path)
-    part = target.with_name(target.name + ".part")
-    try:
-        part.write_bytes(_safetensors().save(module.state()))
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    content = _safetensors().save(module.state())
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(content)
 
 
 def load_weights(module: Module, path: str | os.PathLike[str]) -> None:

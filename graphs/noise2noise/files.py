@@ -1,13 +1,13 @@
-"""Writing files atomically, so that a reader never sees half of one."""
+"""Where files may be written, and writing them as a whole or not at all."""
 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine import atomic
 from graphs.noise2noise.errors import InputError
 
 LEFTOVERS = ".writing-????????*"
@@ -16,26 +16,15 @@ LEFTOVERS = ".writing-????????*"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to ``path``, which replaces it if the block succeeds.
-
-    Missing parent folders are created. The temporary name keeps only the suffix, which many writers
-    depend on, so that it is not too long for the file system where the final name just fits.
-    The content is flushed to disk before the replacement, so that even a crash leaves either the
-    old file or the new one.
+    """As :func:`engine.atomic.replacing`; missing parent folders are created.
 
     Raises:
         InputError: it cannot be written; see :func:`writing`.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".writing-{secrets.token_hex(4)}{path.suffix}")
-        try:
+        with atomic.replacing(path) as temporary:
             yield temporary
-            _flush(temporary)
-            os.replace(temporary, path)
-            _flush(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -49,15 +38,6 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
-
-
-def _flush(path: Path) -> None:
-    """Flush a file, or the names in a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def require_free(path: Path, overwrite: bool) -> None:

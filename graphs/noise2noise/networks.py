@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,8 +63,10 @@ class Architecture:
                 raise InputError(f"network: expected {name} of at least 1, got {value!r}")
         if self.network == "report" and self.depth != 2:
             raise InputError(f"the report's network has depth 2; got {self.depth}")
-        if not self.scale > 0:
-            raise InputError(f"expected a scale above 0, got {self.scale}")
+        if not math.isfinite(self.offset):
+            raise InputError(f"expected a finite offset, got {self.offset}")
+        if not 0 < self.scale < math.inf:
+            raise InputError(f"expected a scale above 0 and finite, got {self.scale}")
 
     @property
     def multiple(self) -> int:

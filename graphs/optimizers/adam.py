@@ -6,7 +6,7 @@ from engine import Update
 from graphs.module import Module
 from graphs.optimizers.optimizer import Optimizer, update
 from graphs.optimizers.ranges import not_negative, positive, within
-from ops import Node, sqrt, square
+from ops import GraphError, Node, sqrt, square
 
 
 class Adam(Optimizer):
@@ -33,6 +33,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr, model)
+        if len(betas) != 2:
+            raise GraphError(f"expected two betas, got {betas!r}")
         self.betas = (within("betas[0]", betas[0]), within("betas[1]", betas[1]))
         self.eps = positive("eps", eps)
         self.weight_decay = not_negative("weight_decay", weight_decay)

@@ -15,9 +15,9 @@ def positive(name: str, value: float) -> float:
 
 
 def not_negative(name: str, value: float) -> float:
-    """Return the value if it is at least 0, else raise GraphError."""
-    if not isinstance(value, int | float) or not value >= 0:
-        raise GraphError(f"expected {name} of at least 0, got {value!r}")
+    """Return the value if it is at least 0 and finite, else raise GraphError."""
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise GraphError(f"expected {name} of at least 0 and finite, got {value!r}")
     return float(value)
 
 

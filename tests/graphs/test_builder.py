@@ -79,6 +79,8 @@ def test_what_cannot_be_a_leaf() -> None:
         SpecError, match=r"parameter 'v': expected a value of shape \[2\], got \[3\]"
     ):
         g.parameter("v", (2,), init=torch.zeros(3))
+    with pytest.raises(SpecError, match="expected init to be or to make a tensor, got int"):
+        g.parameter("u", (2,), init=0)
 
 
 def test_modules_are_parts_of_graphs_too() -> None:

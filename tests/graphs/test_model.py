@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from graphs import MSE, Model, Sequential
+from graphs import MSE, SGD, Model, Sequential
 from graphs.architectures import report_network
-from ops import FeedError
+from ops import FeedError, GraphError
 from tests.graphs.test_training import twin_of_the_report
 from tests.graphs.twins import equal_weights
 from tests.support import assert_near, values
@@ -159,3 +159,27 @@ def test_pairs_that_do_not_fit() -> None:
     with pytest.raises(FeedError, match="expected at least one pair"):
         model.train(torch.zeros(0, 3, 8, 8), torch.zeros(0, 3, 8, 8), 2)
     assert all(torch.equal(before[name], value) for name, value in model.network.state().items())
+
+
+def test_a_new_network_or_optimizer_is_the_one_that_is_used() -> None:
+    torch.manual_seed(0)
+    model, pictures = Model(report_network(4)), 255 * torch.rand(2, 3, 8, 8)
+    model.train(pictures, pictures, 1)
+    before = model.network.state()
+    model.optimizer = SGD(lr=1e-30)
+    model.train(pictures, pictures, 1)
+    assert all(torch.equal(before[name], value) for name, value in model.network.state().items())
+    former = model.predict(pictures)
+    model.network = report_network(8)
+    expected = 255 * model.network.forward(pictures / 255)
+    assert_near(model.predict(pictures), expected, scale=10)
+    assert not torch.equal(model.predict(pictures), former)
+
+
+def test_counts_are_checked() -> None:
+    model, pictures = Model(report_network(4)), torch.zeros(2, 3, 8, 8)
+    with pytest.raises(GraphError, match="num_epochs: expected a number of at least 0, got -1"):
+        model.train(pictures, pictures, -1)
+    model.batch_size = 0
+    with pytest.raises(GraphError, match="batch_size: expected a number of at least 1, got 0"):
+        model.train(pictures, pictures, 1)

@@ -149,3 +149,11 @@ def test_of_many_names_that_do_not_fit_some_are_told() -> None:
     with pytest.raises(GraphError) as refused:
         ours().load_state({str(number): torch.zeros(1) for number in range(100)})
     assert str(refused.value).endswith("8, 9 and 90 more")
+
+
+def test_saving_leaves_other_files_alone(tmp_path: Path) -> None:
+    path, other = tmp_path / "net.safetensors", tmp_path / "net.safetensors.part"
+    other.write_text("mine")
+    save_weights(ours(), path)
+    assert other.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [path, other]

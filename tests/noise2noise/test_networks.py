@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,9 @@ def test_files_that_hold_no_network(tmp_path: Path) -> None:
         ({"width": 0}, "network: expected width of at least 1, got 0"),
         ({"channels": 1.5}, "network: expected channels of at least 1, got 1.5"),
         ({"depth": 3}, "the report's network has depth 2; got 3"),
-        ({"scale": 0}, "expected a scale above 0, got 0"),
+        ({"scale": 0}, "expected a scale above 0 and finite, got 0"),
+        ({"scale": math.inf}, "expected a scale above 0 and finite, got inf"),
+        ({"offset": math.nan}, "expected a finite offset, got nan"),
     ],
 )
 def test_impossible_architectures(fields: dict[str, Any], message: str) -> None:

@@ -62,8 +62,8 @@ class Noise:
             raise InputError(
                 f"{self.name} noise: expected a range from low to high, got {self.levels}"
             )
-        if not 0 <= self.low <= self.high <= self.most:
-            limit = "" if math.isinf(self.most) else f" and at most {self.most:g}"
+        if not 0 <= self.low <= self.high <= self.most or math.isinf(self.high):
+            limit = " and finite" if math.isinf(self.most) else f" and at most {self.most:g}"
             raise InputError(
                 f"{self.name} noise: expected a level of at least 0{limit}, got {self.levels}"
             )

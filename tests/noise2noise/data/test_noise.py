@@ -161,6 +161,7 @@ def test_a_model_is_written_as_it_is_read(text: str) -> None:
         ("gaussian:50-25", "gaussian noise: expected a range from low to high, got 50-25"),
         ("gaussian:nan", "noise 'gaussian:nan': expected a level"),
         ("gaussian:-5", "noise 'gaussian:-5': expected a level"),
+        ("gaussian:1e400", "gaussian noise: expected a level of at least 0 and finite, got inf"),
         ("bernoulli:1.5", "bernoulli noise: expected a level of at least 0 and at most 1, got 1.5"),
         ("poisson:0", "poisson noise: expected a level above 0, got 0"),
     ],
