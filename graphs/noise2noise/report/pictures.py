@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 from pathlib import Path
 
 import torch
@@ -81,11 +81,11 @@ def _values(scene: torch.Tensor, readings: Readings) -> torch.Tensor:
 
 
 def _noisy_shots(clean: Sequence[torch.Tensor], noise: str, seed: int) -> list[torch.Tensor]:
-    """Two shots of each clean picture (1, C, H, W)."""
+    """Two shots of each clean picture; a file may hold several, (k, C, H, W)."""
     add = parse_noise(noise)
     return [
         add(picture.expand(2, -1, -1, -1), generator_for(seed, number, 4)).pixels
-        for number, picture in enumerate(clean)
+        for number, picture in enumerate(chain.from_iterable(clean))
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -69,6 +70,13 @@ def test_clean_pictures_with_noise(tmp_path: Path) -> None:
     (comparison,) = made.comparisons
     assert comparison.name == "cat.png"
     assert comparison.caption.startswith("PSNR by the clean picture: noisy 20.")
+
+
+def test_a_file_of_several_clean_pictures(tmp_path: Path) -> None:
+    np.save(tmp_path / "clean.npy", torch.stack([cat(100, 120)] * 3).numpy())
+    made = trained(tmp_path / "run", tmp_path / "clean.npy", "--noise", "gaussian:25")
+    noisy_psnr = dict(made.summary)["of the noisy pictures"]
+    assert float(noisy_psnr.removesuffix(" dB")) == pytest.approx(20.2, abs=1)
 
 
 def test_single_pictures(tmp_path: Path) -> None:
