@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations, islice
+from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -66,7 +67,7 @@ def run_pictures(c: Settled, restore: Restore) -> RunPictures:
     held_out = hold_out(scenes, c.validation, needed, c.seed)[1] if c.validation else []
     if found.kind != "single" and c.loss == "l2" and held_out:
         shots = held_out if c.noise is None else _noisy_shots(held_out, c.noise, c.seed)
-        pairs = list(islice(_pairs(shots, restore), ESTIMATED))
+        pairs = _pairs(shots, restore)
         noisy = [HeldOutPair(p.first, p.second, p.first, p.second) for p in pairs]
         shown = _shown(found, scenes, held_out, c, restore)
         return RunPictures(found.kind, shown, estimate_quality(pairs), estimate_quality(noisy))
@@ -89,12 +90,28 @@ def _noisy_shots(clean: Sequence[torch.Tensor], noise: str, seed: int) -> list[t
     ]
 
 
-def _pairs(scenes: Sequence[torch.Tensor], restore: Restore) -> Iterator[HeldOutPair]:
-    """Every pair of shots of every scene."""
-    for scene in scenes:
-        results = [restore(shot) for shot in scene]
-        for i, j in combinations(range(len(scene)), 2):
-            yield HeldOutPair(scene[i], scene[j], results[i], results[j])
+def _pairs(scenes: Sequence[torch.Tensor], restore: Restore) -> list[HeldOutPair]:
+    """At most :data:`ESTIMATED` pairs of shots, from every scene in turn."""
+    in_turn = sorted(
+        (turn, number, *pair)
+        for number, scene in enumerate(scenes)
+        for turn, pair in enumerate(_nearest(len(scene)))
+    )
+
+    @cache
+    def restored(number: int, shot: int) -> torch.Tensor:
+        return restore(scenes[number][shot])
+
+    return [
+        HeldOutPair(scenes[n][i], scenes[n][j], restored(n, i), restored(n, j))
+        for _, n, i, j in in_turn[:ESTIMATED]
+    ]
+
+
+def _nearest(shots: int) -> Iterator[tuple[int, int]]:
+    """At most :data:`ESTIMATED` pairs of so many shots, neighbours in time first."""
+    pairs = ((i, i + apart) for apart in range(1, shots) for i in range(shots - apart))
+    return islice(pairs, ESTIMATED)
 
 
 def _shown(
