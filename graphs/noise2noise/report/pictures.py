@@ -65,7 +65,7 @@ def run_pictures(c: Settled, restore: Restore) -> RunPictures:
     readings = read_scenes(found, needed)
     scenes = [_values(scene, readings) for scene in readings.scenes]
     held_out = hold_out(scenes, c.validation, needed, c.seed)[1] if c.validation else []
-    if found.kind != "single" and c.loss == "l2" and held_out:
+    if found.kind != "single" and c.has_centred_noise and held_out:
         shots = held_out if c.noise is None else _noisy_shots(held_out, c.noise, c.seed)
         pairs = _pairs(shots, restore)
         noisy = [HeldOutPair(p.first, p.second, p.first, p.second) for p in pairs]

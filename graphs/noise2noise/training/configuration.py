@@ -196,6 +196,12 @@ class Settled(Configuration):
     batch: int
     crop: int
 
+    @property
+    def has_centred_noise(self) -> bool:
+        """Whether the noise has mean zero; of noise in the files themselves, the loss tells."""
+        fitting = self.loss if self.noise is None else parse_noise(self.noise).loss
+        return fitting == "l2"
+
 
 SETTINGS = tuple(field.name for field in fields(Configuration))
 """The names of all settings."""

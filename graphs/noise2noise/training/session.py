@@ -104,6 +104,8 @@ def prepare(configuration: Configuration) -> Session:
     if held_out:
         # Validate on noisy targets even where training uses clean ones, so as to be comparable.
         by_noisy = objective if c.targets == "noisy" else _noisy_objective(net, architecture, c)
+        if not c.has_centred_noise:
+            by_noisy = replace(by_noisy, swapped=None)
         source = _source(held_out, found.kind, c, noisy_targets=True)
         validate = Validation(by_noisy, source, batch=c.batch, seed=c.seed)
     training = Training(

@@ -79,6 +79,17 @@ def test_a_file_of_several_clean_pictures(tmp_path: Path) -> None:
     assert float(noisy_psnr.removesuffix(" dB")) == pytest.approx(20.2, abs=1)
 
 
+@pytest.mark.parametrize(
+    "settings", [("text:0.1", "--targets", "clean"), ("impulse:0.2", "--loss", "l2")]
+)
+def test_noise_of_another_mean_has_no_estimate(tmp_path: Path, settings: tuple[str, ...]) -> None:
+    save(tmp_path / "clean" / "cat.png", cat(100, 120))
+    made = trained(tmp_path / "run", tmp_path / "clean", "--noise", *settings)
+    assert made.quality is None
+    assert "of the noisy pictures" not in dict(made.summary)
+    assert not made.qualities[0].points
+
+
 def test_single_pictures(tmp_path: Path) -> None:
     for i in range(2):
         save(tmp_path / "noisy" / f"{i}.png", noisy(cat(120, 130), i))
