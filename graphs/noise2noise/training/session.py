@@ -107,7 +107,9 @@ def prepare(configuration: Configuration) -> Session:
         if not c.has_centred_noise:
             by_noisy = replace(by_noisy, swapped=None)
         source = _source(held_out, found.kind, c, noisy_targets=True)
-        validate = Validation(by_noisy, source, batch=c.batch, seed=c.seed)
+        validate = Validation(
+            by_noisy, source, batch=c.batch, seed=c.seed, scale=architecture.scale
+        )
     training = Training(
         net,
         Brightened(_source(kept, found.kind, c), c.gain),

@@ -22,7 +22,7 @@ class Score(NamedTuple):
 
     Attributes:
         loss: the objective's, by which networks are compared: not negative, lower is better.
-        psnr: estimated from noisy pairs, in dB for a value range of 1; None where the noise of the
+        psnr: estimated from noisy pairs, in dB, with white as 1; None where the noise of the
             targets does not have zero mean, or the error is too small for the pairs to resolve.
     """
 
@@ -44,16 +44,19 @@ class Validation:
         source: of held-out pictures.
         batch: examples at a time.
         seed: of the crops.
+        scale: the source's values are the pictures' divided by it, but for an offset.
 
     Raises:
         OutOfMemory: a batch takes more memory than the machine has.
     """
 
-    def __init__(self, objective: Objective, source: Source, *, batch: int, seed: int) -> None:
+    def __init__(
+        self, objective: Objective, source: Source, *, batch: int, seed: int, scale: float = 1.0
+    ) -> None:
         size = source.size
         self._program = compile(objective.graph, N=batch, H=size, W=size)
         require_memory(self._program.peak_bytes)
-        self._objective = objective
+        self._objective, self._scale = objective, scale
         count = max(1, math.ceil(PIXELS / (batch * size**2)))
         self._batches = [source.batch(batch, generator_for(seed, i, 1)) for i in range(count)]
 
@@ -66,7 +69,7 @@ class Validation:
         loss, error, gap = torch.stack([self._measure(batch) for batch in batches]).mean(0).tolist()
         if swapped is None:
             return Score(loss)
-        estimate = error - gap / 2
+        estimate = (error - gap / 2) * self._scale**2
         return Score(loss, -10 * math.log10(estimate) if estimate > 0 else None)
 
     def _measure(self, batch: Batch) -> torch.Tensor:

@@ -117,6 +117,16 @@ def test_a_stack_of_dark_frames_is_brightened_to_be_seen(tmp_path: Path) -> None
     assert comparison.before.quantile(0.9) > 0.5
 
 
+def test_the_estimates_over_the_training_are_on_the_scale_of_the_files(tmp_path: Path) -> None:
+    for i in range(2):
+        dark = 65535 / 20 * noisy(cat(100, 120), i)[0]
+        save(tmp_path / "burst" / "scene" / f"{i}.png", dark.numpy().astype(np.uint16))
+    made = trained(tmp_path / "run", tmp_path / "burst")
+    assert made.quality is not None
+    step, latest = made.qualities[0].points[-1]
+    assert (step, latest) == (4, pytest.approx(made.quality.psnr, abs=3))
+
+
 def test_the_command(tmp_path: Path) -> None:
     first, second = shots(tmp_path)
     run = tmp_path / "run"
