@@ -162,7 +162,7 @@ class Training:
         """
         score = self._validate() if self._validate is not None else None
         loss = self._interval_loss() if score is None else score.loss
-        is_best = loss is not None and math.isfinite(loss)
+        is_best = loss is not None and not has_diverged(loss, self.position.best_loss)
         is_best &= score is None or score.loss < self.position.best_loss
         if is_best:
             self._keep_as_best(loss, score)

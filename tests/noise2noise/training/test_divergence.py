@@ -175,6 +175,19 @@ def test_the_folder_keeps_the_best_weights_and_no_infinite_numbers(tmp_path: Pat
     assert float((best.forward(noisy) - noisy).square().mean()) < 0.1
 
 
+def test_the_weights_of_one_that_is_left_after_it_has_diverged_are_not_the_best(
+    tmp_path: Path,
+) -> None:
+    one = training(1e6, validated=False)
+    with closing(keep(one, ARCHITECTURE, RunFolder(tmp_path))) as progress:
+        next(state for state in progress if state.steps > STEEP + 1)
+    assert one.losses[STEEP] > 1e3
+    assert one.position.best_step == 10
+    noisy = cat(48, 48)[None]
+    best = load_network(tmp_path).network
+    assert float((best.forward(noisy) - noisy).square().mean()) < 0.1
+
+
 def test_one_that_never_learns_says_so() -> None:
     blank = torch.full((2, 3, 48, 48), math.nan)
     with pytest.raises(InputError, match="went astray: it was never better than at its start"):
