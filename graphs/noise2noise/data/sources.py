@@ -45,18 +45,20 @@ class Brightened:
         source: of the crops.
         gain: the largest factor; factors are log-uniform between its inverse and itself. With 1,
             the batches are left as they are.
+        black: the value of the source that stands for black.
     """
 
-    def __init__(self, source: Source, gain: float) -> None:
-        self._source, self._range = source, math.log(gain)
+    def __init__(self, source: Source, gain: float, black: float = 0.0) -> None:
+        self._source, self._range, self._black = source, math.log(gain), black
         self.channels, self.size = source.channels, source.size
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """The source's batch: all pictures of an example times one factor, masks unchanged."""
+        """The source's batch: one factor for all pictures of an example, masks unchanged."""
         batch = self._source.batch(count, generator)
         chosen, exponent = torch.rand(2, count, 1, 1, 1, generator=generator)
         factor = torch.where(chosen < 0.5, (2 * exponent - 1).mul(self._range).exp(), 1.0)
-        return {name: x * factor if name in PICTURES else x for name, x in batch.items()}
+        shift = self._black * (1 - factor)
+        return {name: x * factor + shift if name in PICTURES else x for name, x in batch.items()}
 
 
 class RepeatedShots:

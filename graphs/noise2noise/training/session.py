@@ -112,7 +112,7 @@ def prepare(configuration: Configuration) -> Session:
         )
     training = Training(
         net,
-        Brightened(_source(kept, found.kind, c), c.gain),
+        Brightened(_source(kept, found.kind, c), c.gain, -readings.offset / readings.scale),
         _plan(c),
         objective=objective,
         optimizer=make_optimizer(c.optimizer, c.lr),

@@ -6,7 +6,12 @@ import torch
 
 from graphs.noise2noise.data.noise import parse_noise
 from graphs.noise2noise.data.randomness import generator_for
-from graphs.noise2noise.data.sources import Brightened, NeighbourShots, SyntheticShots
+from graphs.noise2noise.data.sources import (
+    Brightened,
+    NeighbourShots,
+    RepeatedShots,
+    SyntheticShots,
+)
 from tests.noise2noise.scenes import cat
 
 SIZE = 8
@@ -70,6 +75,17 @@ def test_every_second_example_is_brighter_or_darker() -> None:
     assert abs(float(changed.log().mean())) < 0.1
     same = Brightened(source, 1.0).batch(400, generator_for(0))
     assert all(torch.equal(same[name], plain[name]) for name in plain)
+
+
+def test_a_gain_is_a_factor_of_what_rescaled_pictures_stand_for() -> None:
+    offset, scale = 0.3, 0.05
+    shots = torch.rand((2, 3, 16, 16), generator=generator_for(1))
+    source = RepeatedShots([shots], SIZE)
+    plain = source.batch(40, generator_for(0))["noisy"] * scale + offset
+    batch = Brightened(source, 2.0, -offset / scale).batch(40, generator_for(0))
+    factors = (batch["noisy"] * scale + offset) / plain
+    assert torch.allclose(factors, factors.mean((1, 2, 3), keepdim=True), rtol=1e-4)
+    assert factors.max() > 1.8
 
 
 def test_of_single_pictures_the_choice_of_pixels_stays() -> None:

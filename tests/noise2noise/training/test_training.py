@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,9 +18,11 @@ from graphs.noise2noise.data.randomness import generator_for
 from graphs.noise2noise.data.sources import Batch, RepeatedShots
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.networks import Architecture
+from graphs.noise2noise.training.configuration import Configuration
 from graphs.noise2noise.training.objectives import shots_objective
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.position import Progress
+from graphs.noise2noise.training.session import prepare
 from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Score
 from tests.noise2noise.scenes import cat
@@ -176,6 +180,17 @@ def test_a_time_ends_it() -> None:
     assert reports[-1].share == 1
     assert len(training.losses) == reports[-1].steps > 0
     assert len(reports) >= 3
+
+
+def test_a_gain_is_a_factor_in_the_numbers_of_the_files(tmp_path: Path) -> None:
+    np.save(tmp_path / "stack.npy", np.random.default_rng(0).uniform(10, 11, (3, 40, 40)))
+    session = prepare(
+        Configuration(data=(str(tmp_path / "stack.npy"),), network="report", width=4, gain=2.0)
+    )
+    noisy = session.training._source.batch(40, generator_for(0))["noisy"]
+    values = noisy * session.architecture.scale + session.architecture.offset
+    assert 5 <= values.min() < 7
+    assert 17 < values.max() <= 22
 
 
 def test_it_can_be_left_early() -> None:
