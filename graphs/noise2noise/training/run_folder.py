@@ -166,6 +166,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _number(name: str, cell: str) -> Cell:
-    if not cell:
+    if not cell and name not in ("step", "seconds"):
         return None
     return int(cell) if name == "step" else float(cell)

@@ -37,7 +37,7 @@ from graphs.noise2noise.training.objectives import (
 from graphs.noise2noise.training.plan import Plan
 from graphs.noise2noise.training.position import Position
 from graphs.noise2noise.training.run import keep, resume
-from graphs.noise2noise.training.run_folder import RunFolder, read_metrics
+from graphs.noise2noise.training.run_folder import COLUMNS, RunFolder, read_metrics
 from graphs.noise2noise.training.training import Training
 from graphs.noise2noise.training.validation import Validation
 from tests.noise2noise.scenes import blockwright, cat, complaint, names, shots
@@ -309,6 +309,17 @@ def test_a_run_left_between_two_milestones(tmp_path: Path, monkeypatch: pytest.M
     newest = [list_checkpoints(tmp_path / n / "checkpoints")[-1] for n in ("left", "whole")]
     state, expected = (read_checkpoint(path).state for path in newest)
     assert all(torch.equal(state[name], value) for name, value in expected.items())
+
+
+def test_a_row_of_metrics_needs_its_step_and_seconds(run: Path) -> None:
+    metrics = run / "metrics.csv"
+    whole = metrics.read_text()
+    said = f"{metrics} is damaged: it is no table of {', '.join(COLUMNS)}"
+    for row in (",,,,,", "3,,,,,", ",0.5,,,,"):
+        metrics.write_text(f"{whole}{row}\n")
+        assert complaint("report", run, "--overwrite") == said
+        with pytest.raises(InputError, match="is damaged"):
+            RunFolder(run).drop_metrics_after(2)
 
 
 def test_damaged_files_of_a_run(run: Path) -> None:
