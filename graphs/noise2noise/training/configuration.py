@@ -102,7 +102,7 @@ class Configuration:
             )
         if not 0 <= self.seed < 2**63:
             raise InputError(f"expected a seed from 0 to below 2**63, got {self.seed}")
-        for name in ("batch", "crop", "threads"):
+        for name in ("width", "depth", "batch", "crop", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"expected {name} of at least 1, got {value}")
@@ -116,8 +116,8 @@ class Configuration:
             raise InputError("clean targets need clean pictures: give the noise to put on them")
         if self.noise is not None:
             parse_noise(self.noise)
-        if self.minutes is not None and not self.minutes > 0:
-            raise InputError(f"expected minutes above 0, got {self.minutes:g}")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise InputError(f"expected a finite number of minutes above 0, got {self.minutes:g}")
         if self.steps is not None and self.minutes is not None:
             raise InputError("a training ends after steps or minutes, not both")
 

@@ -349,7 +349,7 @@ def test_refusals(tmp_path: Path) -> None:
     none = tmp_path / "none"
     assert complaint("train", none, second, "-o", run) == f"there is no file or folder {none}"
     said = complaint(*arguments, "--minutes", 0)
-    assert said == "expected minutes above 0, got 0"
+    assert said == "expected a finite number of minutes above 0, got 0"
     assert complaint(*arguments, "--steps", 0) == "expected at least 1 training step, got 0"
     said = complaint(*arguments, "--crop", 30)
     assert said.startswith("expected a crop divisible by 4, as the network halves its pictures 2")
