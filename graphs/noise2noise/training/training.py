@@ -202,14 +202,14 @@ class Training:
             self.scores.append((step, score))
         if is_best:
             self._keep_as_best(judged, score)
-        progress = self._progress(self._share())
+        warning = warning or self._heed_patience()
         return replace(
-            progress,
+            self._progress(self._share()),
             loss=loss,
             is_milestone=True,
             score=score,
             is_best=is_best,
-            warning=warning or self._heed_patience(),
+            warning=warning,
         )
 
     def _comparable(self, loss: float | None) -> float | None:
