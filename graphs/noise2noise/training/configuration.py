@@ -130,26 +130,25 @@ class Configuration:
                 message.
         """
         try:
-            if unknown := next((name for name in values if name not in SETTINGS), None):
-                known = ", ".join(SETTINGS)
-                raise InputError(f"there is no setting {unknown!r}; known are {known}")
-            listed: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in values.items()
-            }
-            return cls(**listed)
+            return cls(**_known(values))
         except InputError as error:
             raise InputError(f"{origin}{error}") from None
 
     @classmethod
     def settings_in(cls, path: Path) -> dict[str, Any]:
-        """Read and check the settings in a file. See :func:`read_settings`.
+        """Read the settings in a file, and check their names and types. See :func:`read_settings`.
+
+        Other settings may complete them, so :meth:`from_mapping` checks whether they make sense.
 
         Raises:
-            InputError: the file cannot be read, or a setting is invalid.
+            InputError: the file cannot be read, or a setting is unknown or of another type.
         """
-        values = read_settings(path)
-        cls.from_mapping(values, f"{path}: ")
+        values, hints = read_settings(path), get_type_hints(cls)
+        try:
+            for name, value in _known(values).items():
+                _require_type(name, value, hints[name])
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
         return values
 
     def settled(self) -> Settled:
@@ -205,6 +204,16 @@ class Settled(Configuration):
 
 SETTINGS = tuple(field.name for field in fields(Configuration))
 """The names of all settings."""
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, with lists as tuples."""
+    if unknown := next((name for name in values if name not in SETTINGS), None):
+        known = ", ".join(SETTINGS)
+        raise InputError(f"there is no setting {unknown!r}; known are {known}")
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
 
 
 def _require_type(name: str, value: Any, hint: Any) -> None:

@@ -154,6 +154,15 @@ def test_how_long_is_said_on_the_command_line_first(
     assert (settled.steps, settled.minutes) == (steps, minutes)
 
 
+def test_the_command_line_completes_and_corrects_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("targets = 'clean'\nbatch = 0")
+    made = _configuration({"noise": "gaussian:25", "batch": 2}, path)
+    assert (made.targets, made.noise, made.batch) == ("clean", "gaussian:25", 2)
+    with pytest.raises(InputError, match="clean targets need clean pictures"):
+        _configuration({"batch": 2}, path)
+
+
 def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     with pytest.raises(InputError) as error:
@@ -164,6 +173,10 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     path.write_text("width = ")
     with pytest.raises(InputError, match="is no TOML: "):
         Configuration.settings_in(path)
+    path.write_text("colour = 1")
+    with pytest.raises(InputError) as error:
+        Configuration.settings_in(path)
+    assert str(error.value).startswith(f"{path}: there is no setting 'colour'; known are ")
     path.write_text("width = 'wide'")
     with pytest.raises(InputError) as error:
         Configuration.settings_in(path)
