@@ -88,10 +88,10 @@ def noise_of_one(shot: np.ndarray, iso: int | None = None) -> NoiseOfOne:
 
 
 def _sigma(picture: np.ndarray) -> np.ndarray:
-    return np.array([_sigma_of(channel.astype(np.float64)) for channel in picture])
+    return np.array([sigma_of(channel.astype(np.float64)) for channel in picture])
 
 
-def _sigma_of(channel: np.ndarray) -> float:
+def sigma_of(channel: np.ndarray) -> float:
     """The channel's noise; 0 if it is constant: the estimate would be NaN or a rounding error."""
     return float(estimate_sigma(channel)) if np.ptp(channel) else 0.0
 
@@ -128,7 +128,7 @@ def _variance_line(shot: np.ndarray) -> tuple[float, float]:
     if len(blocks) < FEWEST_BLOCKS:
         return float(np.mean(_sigma(shot) ** 2)), 0.0
     brightness = np.array([block.mean() for block in blocks])
-    variance = np.array([_sigma_of(block) ** 2 for block in blocks])
+    variance = np.array([sigma_of(block) ** 2 for block in blocks])
     if np.ptp(brightness) == 0:
         return float(np.median(variance)), 0.0
     slope, offset, *_ = theilslopes(variance, brightness)

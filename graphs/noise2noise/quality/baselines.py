@@ -15,11 +15,12 @@ from skimage.restoration import (
     denoise_nl_means,
     denoise_tv_chambolle,
     denoise_wavelet,
-    estimate_sigma,
 )
 
+from graphs.noise2noise.inspection.single import sigma_of
+
 NO_NOISE = 1e-6
-"""Standard deviation, on the scale of 0 to 255, that rounding gives a constant picture."""
+"""Standard deviation, on the scale of 0 to 255, that rounding gives a picture without noise."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,15 @@ BASELINES: Mapping[str, Baseline] = {
 
 
 def noise_level(picture: torch.Tensor) -> float:
-    """The standard deviation of a picture's noise on the scale of 0 to 255; see ``estimate_sigma``.
+    """The standard deviation of a picture's noise on the scale of 0 to 255; see :func:`sigma_of`.
 
-    Fine texture counts as noise, and of correlated noise only the finest part is measured: the
-    strengths compensate for both.
+    It is the mean over the channels that have any: empty ones say nothing of the others. Fine
+    texture counts as noise, and of correlated noise only the finest part is measured: the strengths
+    compensate for both.
     """
-    return 255 * float(np.mean([estimate_sigma(channel) for channel in picture.double().numpy()]))
+    sigmas = [sigma_of(channel) for channel in picture.double().numpy()]
+    seen = [sigma for sigma in sigmas if sigma > 0]
+    return 255 * float(np.mean(seen)) if seen else 0.0
 
 
 def best_strength(

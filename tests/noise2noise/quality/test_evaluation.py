@@ -102,6 +102,17 @@ def test_noise_levels() -> None:
     assert noise_level(noisy(cat(), sigma=20)) == pytest.approx(20, rel=0.1)
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_empty_channel_hides_no_noise_from_classical_methods() -> None:
+    clean = cat(32, 40)
+    clean[2] = 0
+    shot = torch.cat([noisy(clean[:2], sigma=20), clean[2:]])
+    assert noise_level(shot) == pytest.approx(noise_level(shot[:2]))
+    for name, baseline in BASELINES.items():
+        assert psnr(baseline(shot, noise_level(shot)), clean) > psnr(shot, clean) + 1, name
+    assert noise_level(torch.full((3, 24, 24), 0.5)) == 0
+
+
 def test_a_fit_makes_up_for_a_reference_of_its_own_scale() -> None:
     given = [
         Sample(s.name, s.noisy, reference=0.7 * s.reference + 0.1)
