@@ -89,13 +89,18 @@ def evaluate(
       blockwright evaluate cell.tif --reference average.tif --fit --json
     """
     from graphs.noise2noise.files import require_free
-    from graphs.noise2noise.quality.samples import read_samples
-    from graphs.noise2noise.quality.scores import scores_json
+    from graphs.noise2noise.quality.baselines import BASELINES
+    from graphs.noise2noise.quality.evaluation import NOISY
+    from graphs.noise2noise.quality.samples import read_samples, require_distinct, title_of
+    from graphs.noise2noise.quality.scores import REFERENCE, scores_json
 
     with explaining():
         files = {} if output is None else _files(output)
         for path in files.values():
             require_free(path, overwrite)
+        title = "Blockwright" if model is None else title_of(model)
+        classical = BASELINES if baselines else ()
+        require_distinct([NOISY, title, *classical, *map(title_of, others or ()), REFERENCE])
         samples = read_samples(
             noisy,
             pattern=pattern,
@@ -104,7 +109,7 @@ def evaluate(
             others=others or (),
             peak=peak,
         )
-        evaluation = _evaluate(samples, model, fit=fit, baselines=baselines)
+        evaluation = _evaluate(samples, model, title, fit=fit, baselines=baselines)
         if output is not None:
             _write(output, evaluation, samples)
         text = "\n".join(f"{name}: {path}" for name, path in files.items())
@@ -123,7 +128,7 @@ def evaluate(
 
 
 def _evaluate(
-    samples: list[Sample], model: Path | None, *, fit: bool, baselines: bool
+    samples: list[Sample], model: Path | None, title: str, *, fit: bool, baselines: bool
 ) -> Evaluation:
     from graphs.noise2noise.networks import load_network
     from graphs.noise2noise.quality.evaluation import Method, evaluate
@@ -135,11 +140,8 @@ def _evaluate(
     loaded = load_network(model)
     restore = Restorer(loaded.network, loaded.architecture.channels)
     console = progress_console()
-    methods: dict[str, Method]
-    if model is None:
-        methods = {"Blockwright": lambda noisy: cleaned(noisy, restore)}
-    else:
-        methods = {model.stem: restore}
+    method: Method = restore if model else lambda noisy: cleaned(noisy, restore)
+    methods = {title: method}
     if not console.is_terminal:
         return evaluate(samples, methods, fit=fit, baselines=baselines)
     with console.status("Trying the strengths of the classical methods ...") as status:

@@ -44,7 +44,7 @@ def read_samples(
             scored against the second.
         reference: clean pictures.
         second: other noisy shots, in place of ``reference``.
-        others: results of other programs, which are named after their folder or file.
+        others: results of other programs, whose names are told by :func:`title_of`.
         peak: the value of white, in the files' own numbers. By default the largest that integer
             files can hold; for floats, the range of the reference or, without one, of the noisy
             picture.
@@ -76,7 +76,7 @@ def read_samples(
     else:
         pairs = _by_pattern(noisy, pattern, reference, second)
     pictures = {name: path for name, (path, _) in pairs.items()}
-    results = {other.stem: _partners(noisy, pictures, other) for other in others}
+    results = {title_of(other): _partners(noisy, pictures, other) for other in others}
     return [
         _sample(
             path,
@@ -87,6 +87,21 @@ def read_samples(
         )
         for name, (path, partner) in pairs.items()
     ]
+
+
+def title_of(path: Path) -> str:
+    """What results are called: a folder's name, or a file's without its suffix."""
+    return path.absolute().name if path.is_dir() else path.stem
+
+
+def require_distinct(titles: Sequence[str]) -> None:
+    """Check that no two results are called the same.
+
+    Raises:
+        InputError: two are.
+    """
+    if twice := next((title for i, title in enumerate(titles) if title in titles[:i]), None):
+        raise InputError(f"two results would be called {twice!r}: rename a folder or a file")
 
 
 def _by_name(noisy: Path, against: Path | None) -> dict[str, Pair]:

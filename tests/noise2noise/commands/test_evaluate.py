@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.quality.metrics import psnr
 from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save
 
@@ -95,6 +97,26 @@ def test_results_of_another_program(folder: Path) -> None:
         "Blockwright",
         "b",
     ]
+
+
+def test_every_result_has_a_name_of_its_own(folder: Path) -> None:
+    architecture = Architecture(width=4)
+    for run in ("run-0.5", "noisy", "wavelet"):
+        (folder / run).mkdir()
+        save_network(folder / run / "best.safetensors", architecture.build(0), architecture)
+    again = shutil.copytree(folder / "b", folder / "more" / "b")
+    arguments = ("evaluate", folder / "a", "-r", folder / "clean", "--also", folder / "b")
+    for run in ("run-0.5", "wavelet"):
+        result = blockwright(*arguments, "-m", folder / run, "--no-baselines", "--json")
+        methods = [mean["method"] for mean in json.loads(result.stdout)["means"]]
+        assert methods == ["noisy", run, "b"]
+    for name, options in {
+        "noisy": ("-m", folder / "noisy"),
+        "wavelet": ("-m", folder / "wavelet"),
+        "b": ("--also", again),
+    }.items():
+        said = complaint(*arguments, *options)
+        assert said == f"two results would be called {name!r}: rename a folder or a file"
 
 
 def test_scores_are_kept(folder: Path) -> None:
