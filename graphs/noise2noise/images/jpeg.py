@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.images.metadata import Metadata
+from graphs.noise2noise.images.metadata import Metadata, within
 from graphs.noise2noise.images.pillow import opened
 from graphs.noise2noise.images.raster import Raster
 from graphs.noise2noise.images.spool import spooled
@@ -21,6 +21,7 @@ _LARGEST = 65500
 _MOST_EXIF = 65533
 _MOST = {"comment": 65533, "xmp": 65504}
 """The most bytes that fit in a JPEG file; what is longer is left out."""
+_MOST_DPI = 65535
 _OPTIONS = {"quality": 95, "subsampling": 0}
 
 
@@ -65,7 +66,7 @@ def creating(path: Path, like: Raster) -> Iterator[Raster]:
     yield Raster(pixels, "YX" if grey else "YXS")
     info = {
         key: value
-        for key, value in like.metadata.info.items()
+        for key, value in within(like.metadata.info, _MOST_DPI).items()
         if key in _CARRIED and (key not in _MOST or len(value) <= _MOST[key])
     }
     # Not to the file directly: if the disk fills up, Pillow may not report it.

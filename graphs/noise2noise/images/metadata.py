@@ -56,3 +56,9 @@ class Metadata:
     def iso(self) -> int | None:
         """The camera's ISO sensitivity, if recorded."""
         return iso_of(self.info.get("exif", b""))
+
+
+def within(info: Mapping[str, Any], most_dpi: float) -> dict[str, Any]:
+    """Metadata by Pillow's names, without a resolution that is higher than a format can hold."""
+    too_fine = max(info.get("dpi", (0,))) > most_dpi
+    return {key: value for key, value in info.items() if not (too_fine and key == "dpi")}

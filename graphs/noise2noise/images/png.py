@@ -22,7 +22,7 @@ from PIL import Image
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import spool, texts
 from graphs.noise2noise.images.damage import in_words
-from graphs.noise2noise.images.metadata import Metadata
+from graphs.noise2noise.images.metadata import Metadata, within
 from graphs.noise2noise.images.pillow import opened
 from graphs.noise2noise.images.png_rows import (
     Header,
@@ -41,6 +41,8 @@ _WITH_OPACITY = (2, 4)
 """Numbers of samples per pixel that include opacity."""
 
 _CARRIED = ("exif", "icc_profile", "dpi")
+_MOST_DPI = (2**31 - 1) * 0.0254
+"""A PNG file holds pixels per metre in 31 bits; a higher resolution is left out."""
 
 
 def read(path: Path) -> Raster:
@@ -107,7 +109,8 @@ def _pixels(file: BinaryIO, header: Header) -> np.ndarray:
 
 def _chunks_of(metadata: Metadata) -> bytes:
     """The chunks that Pillow makes from the metadata of another format."""
-    info = {key: metadata.info[key] for key in _CARRIED if key in metadata.info}
+    info = within(metadata.info, _MOST_DPI)
+    info = {key: info[key] for key in _CARRIED if key in info}
     pixel = io.BytesIO()
     Image.new("L", (1, 1)).save(pixel, "PNG", pnginfo=texts.for_png(metadata.info), **info)
     return _carried_chunks(pixel)

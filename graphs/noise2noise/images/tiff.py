@@ -164,9 +164,6 @@ def _pixels(path: Path, series: tifffile.TiffPageSeries) -> np.ndarray:
 
 
 def _layout(file: tifffile.TiffFile, page: tifffile.TiffPage) -> TiffLayout:
-    resolution = None
-    if _X_RESOLUTION in page.tags and _Y_RESOLUTION in page.tags:
-        resolution = page.tags[_X_RESOLUTION].value, page.tags[_Y_RESOLUTION].value
     return TiffLayout(
         byteorder=file.byteorder,
         photometric=_DECODED.get(page.photometric, page.photometric),
@@ -174,11 +171,19 @@ def _layout(file: tifffile.TiffFile, page: tifffile.TiffPage) -> TiffLayout:
         extrasamples=page.extrasamples,
         compression=page.compression if page.compression in _KEPT_COMPRESSIONS else None,
         predictor=page.predictor,
-        resolution=resolution,
+        resolution=_resolution(page),
         resolutionunit=page.resolutionunit,
         tags=tuple(_packed(tag) for tag in page.tags if tag.code in _CARRIED),
         page_texts=texts_of_pages(file),
     )
+
+
+def _resolution(page: tifffile.TiffPage) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Horizontal and vertical, as fractions; None if one is missing or divides by zero."""
+    match [page.tags.valueof(code) for code in (_X_RESOLUTION, _Y_RESOLUTION)]:
+        case [(x, per_x), (y, per_y)] if per_x and per_y:
+            return (x, per_x), (y, per_y)
+    return None
 
 
 def _packed(tag: tifffile.TiffTag) -> Tag:
@@ -193,9 +198,9 @@ def _info(page: tifffile.TiffPage) -> dict[str, Any]:
     info: dict[str, Any] = {}
     if _ICC_PROFILE in page.tags:
         info["icc_profile"] = page.tags[_ICC_PROFILE].value
-    if page.resolutionunit in _PER_INCH and _X_RESOLUTION in page.tags:
+    if page.resolutionunit in _PER_INCH and (resolution := _resolution(page)):
         factor = _PER_INCH[page.resolutionunit]
-        info["dpi"] = tuple(factor * resolution for resolution in page.get_resolution())
+        info["dpi"] = tuple(factor * count / length for count, length in resolution)
     fields = {code: page.tags.valueof(code) for code in FIELDS}
     if exif := exif_of(fields, directories_in(page)):
         info["exif"] = exif

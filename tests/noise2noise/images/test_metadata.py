@@ -235,6 +235,35 @@ def test_a_tiff_without_resolution_gives_none(tmp_path: Path) -> None:
         assert "dpi" not in image.info
 
 
+@pytest.mark.parametrize("resolution", [(0, 0), (300, 0), (300, 1)])
+def test_a_resolution_that_is_no_number_is_left_out(
+    resolution: tuple[int, int], tmp_path: Path
+) -> None:
+    Image.fromarray(bytes_of(16, 24)).save(tmp_path / "a.tif", dpi=(77, 77))
+    content = (tmp_path / "a.tif").read_bytes()
+    assert content.count(struct.pack("<2L", 77, 1)) == 2
+    (tmp_path / "a.tif").write_bytes(
+        content.replace(struct.pack("<2L", 77, 1), struct.pack("<2L", *resolution))
+    )
+    for name in ("b.tif", "b.png", "b.jpg"):
+        with Image.open(rewrite(tmp_path / "a.tif", name)) as image:
+            found = image.info.get("dpi", (1, 1))
+        assert found == (pytest.approx((300, 300), abs=0.01) if resolution[1] else (1, 1)), name
+
+
+def test_a_resolution_too_fine_for_a_format_is_left_out(tmp_path: Path) -> None:
+    for dpi, kinds in ((254_000, ["png"]), (65_535, ["png", "jpg"]), (4_000_000_000, [])):
+        source = tmp_path / f"{dpi}.tif"
+        Image.fromarray(bytes_of(16, 24)).save(source, dpi=(dpi, dpi))
+        kept = []
+        for suffix in ("png", "jpg"):
+            with Image.open(rewrite(source, f"{dpi}.{suffix}")) as image:
+                if "dpi" in image.info:
+                    assert image.info["dpi"] == pytest.approx((dpi, dpi), abs=0.01)
+                    kept.append(suffix)
+        assert kept == kinds
+
+
 def test_photoshop_and_iptc_in_jpeg(tmp_path: Path) -> None:
     text = b"\x1c\x02\x78\0\x09a caption\0"
     iptc = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + len(text).to_bytes(4, "big") + text
