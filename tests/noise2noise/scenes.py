@@ -64,6 +64,15 @@ def blockwright(*arguments: object) -> Result:
     return CliRunner().invoke(app, list(map(str, arguments)), prog_name="blockwright")
 
 
+def on_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Result:
+    """Run the command line in this process as on a wide terminal that shows progress."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    result = blockwright(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
 def complaint(*arguments: object) -> str:
     """The command line's error message: one line, nothing else, and exit status 2."""
     result = blockwright(*arguments)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from graphs.noise2noise.commands.common import (
     Json,
@@ -150,7 +151,7 @@ def _evaluate(
             methods,
             fit=fit,
             baselines=baselines,
-            advance=lambda picture: status.update(f"Scoring {picture} ..."),
+            advance=lambda picture: status.update(Text(f"Scoring {picture} ...")),
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from graphs.noise2noise.commands.common import (
     Json,
@@ -80,7 +81,7 @@ def _inspect(scenes: Sequence[SceneFiles]) -> list[Findings]:
     findings = []
     with console.status("") as status:
         for number, scene in enumerate(scenes, start=1):
-            status.update(f"{number} of {len(scenes)}: {scene.name}")
+            status.update(Text(f"{number} of {len(scenes)}: {scene.name}"))
             findings.append(inspect_scene(read_scene(scene)))
     return findings
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from graphs.noise2noise.inspection.advice import Advice
 from graphs.noise2noise.inspection.differences import NoiseOfPair
@@ -40,7 +41,7 @@ def findings_table(findings: Sequence[Findings]) -> Table:
     for heading, side in COLUMNS:
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
     for scene in findings:
-        table.add_row(*_cells(scene))
+        table.add_row(*map(Text, _cells(scene)))
     return table
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 from rich.table import Table
+from rich.text import Text
 
 from graphs.noise2noise.files import replacing
 from graphs.noise2noise.images import to_bytes
@@ -36,7 +37,7 @@ def scores_table(evaluation: Evaluation) -> Table:
             else ("" if score.ssim is None else f"{score.ssim:.4f}")
         )
         style = "bold" if score.psnr == best else None
-        table.add_row(score.method, f"{score.psnr:.2f} dB", second, style=style)
+        table.add_row(Text(score.method), f"{score.psnr:.2f} dB", second, style=style)
     return table
 
 

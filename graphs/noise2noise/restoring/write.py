@@ -93,7 +93,7 @@ def _shown(name: str, console: Console) -> Iterator[Advance]:
         yield lambda share: None
         return
     columns = (
-        bars.TextColumn("Cleaning {task.description}"),
+        bars.TextColumn("Cleaning {task.description}", markup=False),
         bars.BarColumn(bar_width=16),
         bars.TaskProgressColumn(),
         bars.TimeRemainingColumn(),

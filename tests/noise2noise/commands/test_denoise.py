@@ -12,7 +12,16 @@ from typer.testing import Result
 from graphs import Model
 from graphs.model import PRETRAINED
 from graphs.noise2noise.quality.metrics import psnr
-from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save
+from tests.noise2noise.scenes import (
+    blockwright,
+    cat,
+    complaint,
+    load,
+    names,
+    noisy,
+    on_terminal,
+    save,
+)
 
 SHIPPED = ("--method", "model")
 
@@ -90,6 +99,15 @@ def test_another_kind_of_file(tmp_path: Path) -> None:
     assert with_shipped_weights(source, "-o", tmp_path / "a.png").exit_code == 0
     with Image.open(tmp_path / "a.png") as image:
         assert image.format == "PNG"
+
+
+def test_a_name_in_brackets_is_shown_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = save(tmp_path / "a.png", noisy(cat(40, 48)))
+    options = ("-o", tmp_path / "scan[b]_01.png", "--method", "model")
+    result = on_terminal(monkeypatch, "denoise", source, *options)
+    assert "Cleaning scan[b]_01.png" in result.stderr
 
 
 def test_what_exists_is_kept_unless_told(tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ import pytest
 
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.quality.metrics import psnr
-from tests.noise2noise.scenes import blockwright, cat, complaint, load, names, noisy, save
+from tests.noise2noise.scenes import (
+    blockwright,
+    cat,
+    complaint,
+    load,
+    names,
+    noisy,
+    on_terminal,
+    save,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +126,17 @@ def test_every_result_has_a_name_of_its_own(folder: Path) -> None:
     }.items():
         said = complaint(*arguments, *options)
         assert said == f"two results would be called {name!r}: rename a folder or a file"
+
+
+def test_names_in_brackets_are_shown_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "scan[b]_01.png", noisy(cat(32, 40)))
+    clean, other = (save(tmp_path / name, cat(32, 40)) for name in ("clean.png", "other[b].png"))
+    arguments = ("evaluate", path, "-r", clean, "--also", other, "--no-baselines")
+    result = on_terminal(monkeypatch, *arguments)
+    assert "other[b]" in result.stdout
+    assert "Scoring scan[b]_01.png ..." in result.stderr
 
 
 def test_scores_are_kept(folder: Path) -> None:

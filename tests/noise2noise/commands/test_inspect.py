@@ -17,6 +17,7 @@ from tests.noise2noise.scenes import (
     complaint,
     names,
     noisy,
+    on_terminal,
     save,
     shots,
 )
@@ -86,6 +87,15 @@ def test_a_pattern_and_references_by_it(tmp_path: Path) -> None:
     assert said.startswith(f"{tmp_path / 'x_gt.png'} is one reference for 2 scenes")
     said = complaint("inspect", tmp_path, *options[:2], "-r", tmp_path)
     assert said == f"the scene x has no reference of that name in {tmp_path}"
+
+
+def test_a_name_in_brackets_is_shown_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "scan[b]_01.png", noisy(cat(32, 40)))
+    result = on_terminal(monkeypatch, "inspect", path)
+    assert "scan[b]_01" in result.stdout
+    assert "1 of 1: scan[b]_01" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["single", "stack", "long stack", "sixteen bits"])
