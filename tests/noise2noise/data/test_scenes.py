@@ -147,6 +147,14 @@ def test_files_of_one_scene_and_of_several(tmp_path: Path) -> None:
     assert "differ in size" in message(*cats, large)
 
 
+@pytest.mark.filterwarnings("error")
+def test_dark_frames_show_one_scene(tmp_path: Path) -> None:
+    dark = [save(tmp_path / f"{k}.png", np.zeros((40, 48), np.uint8)) for k in range(2)]
+    assert find_scenes(dark).groups == [dark]
+    bright = save(tmp_path / "bright.png", cat(40, 48)[0])
+    assert find_scenes([dark[0], bright]).kind == "single"
+
+
 def test_a_folder_that_may_be_a_burst_is_told_of(tmp_path: Path) -> None:
     for k in range(3):
         save(tmp_path / "alike" / f"{k}.png", noisy(cat(64, 64), seed=k))
