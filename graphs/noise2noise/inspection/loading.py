@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,8 @@ def read_scene(found: SceneFiles) -> Scene:
     """
     if is_course(found.files):
         return Scene(found.name, _side_by_side(found.files))
-    read = read_shots if found.may_be_stack else read_raster
+    # Kept, since decoding a compressed stack takes long, and all its frames are in it.
+    read = lru_cache(MOST_SHOTS)(read_shots if found.may_be_stack else read_raster)
     frames = [(file, frame) for file in found.files for frame in range(read(file).frames)]
     every = -(-len(frames) // MOST_SHOTS)
     shots = [_planes(file, read(file), frame) for file, frame in frames[::every]]
@@ -87,7 +89,7 @@ def read_scene(found: SceneFiles) -> Scene:
     if found.reference is not None:
         reference = _planes(found.reference, read_raster(found.reference), 0)
         _require_alike(found.reference, reference, found.files[0], shots[0])
-    iso = read_raster(found.files[0]).metadata.iso
+    iso = read(found.files[0]).metadata.iso
     return Scene(found.name, np.stack(shots), reference, iso)
 
 
