@@ -82,8 +82,6 @@ def run_demo(
     seed: int = 0,
     console: Console,
     overwrite: bool = False,
-    training_names: Sequence[str] = TRAINING,
-    held_out_names: Sequence[str] = HELD_OUT,
 ) -> Demo:
     """Train, measure on the held-out photographs, and write the figure and the weights.
 
@@ -93,7 +91,6 @@ def run_demo(
         seed: of the noise, the weights and the batches.
         console: where the progress is shown.
         overwrite: whether files of an earlier run are replaced.
-        training_names, held_out_names: photographs of :data:`photographs.PHOTOGRAPHS`.
 
     Raises:
         InputError: a file exists already, the folder cannot be written to, or there is no time to
@@ -105,15 +102,16 @@ def run_demo(
         require_free(path, overwrite)
     if steps is None:
         settle_threads(None)
-    held_out = {name: load(name) for name in held_out_names}
-    pairs = noisy_pairs(training_names, seed)
+    held_out = {name: load(name) for name in HELD_OUT}
+    pairs = noisy_pairs(TRAINING, seed)
     net = ARCHITECTURE.build(seed)
     restore = Restorer(net)
     score = _scorer(restore, held_out.values(), seed)
     training = Training(net, pairs, plan, validate=score, seed=seed)
     console.print(
-        f"{len(training_names)} photographs, two noisy shots of each; no clean one is shown. "
-        f"Held out: {', '.join(held_out_names)}."
+        f"{len(TRAINING)} photographs, two noisy shots of each; no clean one is shown. "
+        f"Held out: {', '.join(HELD_OUT)}.",
+        soft_wrap=True,
     )
     finished = watch(training.run(), console)
     console.print("Cleaning the held-out photographs ...")

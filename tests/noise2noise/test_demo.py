@@ -49,7 +49,7 @@ def table(text: str) -> dict[str, list[float]]:
 def test_it_prints_a_table_and_writes_a_figure_and_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "80")  # as in a pipe, which needs no lines to be broken
     out = tmp_path / "new" / "out"
     result = blockwright("demo", "--steps", 60, "-o", out)
     assert result.exit_code == 0, result.output

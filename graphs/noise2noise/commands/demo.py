@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from graphs.noise2noise.commands.common import (
     Json,
@@ -18,6 +17,7 @@ from graphs.noise2noise.commands.common import (
     explaining,
     print_result,
     progress_console,
+    result_console,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def demo(
             overwrite=overwrite,
         )
         if not as_json:
-            Console().print(quality_table(result.restored))
+            result_console().print(quality_table(result.restored))
         files = {"figure": result.figure, "weights": result.weights}
         text = "\n".join(f"{name}: {path}" for name, path in files.items())
         qualities = {shot.name: _figures(shot.qualities) for shot in result.restored}
