@@ -150,7 +150,7 @@ def train(
         console = progress_console()
         given = _settings(context.params)
         if resume is not None:
-            if given or output or config:
+            if given or output or config or overwrite:
                 raise InputError("a run goes on with its own settings: give --resume alone")
             outcome = go_on(RunFolder(resume), console)
         else:

@@ -394,6 +394,7 @@ def test_what_cannot_be_gone_on_with(tmp_path: Path) -> None:
     assert blockwright("train", *folders, "-o", run, *options).exit_code == 0
     said = complaint("train", "--resume", run, "--steps", 5)
     assert said == "a run goes on with its own settings: give --resume alone"
+    assert complaint("train", "--resume", run, "--overwrite") == said
     picture = folders[0] / "0.png"
     picture.write_bytes((folders[0] / "1.png").read_bytes())
     assert complaint("train", "--resume", run) == (
