@@ -77,9 +77,9 @@ def evaluate(
     PSNR is then estimated, with a 95 % interval, provided that the noise of the two is independent.
     Each classical method gets the strength with the least error on these very pictures. Without a
     model, the shipped weights are used, on pictures rescaled as 'blockwright denoise' does. With a
-    pattern, the shots of each scene are scored by one another, or all by its reference. In a
-    course's pickle, the second pictures serve as clean ones, or as other shots if they are about as
-    noisy as the first.
+    pattern, the first two shots of each scene are scored by one another, or all by its reference.
+    In a course's pickle, the second pictures serve as clean ones, or as other shots if they are
+    about as noisy as the first.
 
     \b
     Examples:
@@ -89,6 +89,7 @@ def evaluate(
       blockwright evaluate val_data.pkl -m run
       blockwright evaluate cell.tif --reference average.tif --fit --json
     """
+    from graphs.noise2noise.errors import InputError
     from graphs.noise2noise.files import require_free
     from graphs.noise2noise.quality.baselines import BASELINES
     from graphs.noise2noise.quality.evaluation import NOISY
@@ -110,6 +111,8 @@ def evaluate(
             others=others or (),
             peak=peak,
         )
+        if fit and samples[0].reference is None:
+            raise InputError("results are fitted to clean pictures: add --reference")
         evaluation = _evaluate(samples, model, title, fit=fit, baselines=baselines)
         if output is not None:
             _write(output, evaluation, samples)
@@ -173,6 +176,6 @@ def _print_table(evaluation: Evaluation, count: int, fit: bool) -> None:
     result_console().print(scores_table(evaluation))
     pictures = f"{count} pictures" if count > 1 else "1 picture"
     basis = "estimated from noisy pairs" if evaluation.is_estimated else "against the references"
-    if fit and not evaluation.is_estimated:
+    if fit:
         basis += ", each result brought to its reference by a straight line"
     typer.echo(f"means over {pictures}, {basis}")

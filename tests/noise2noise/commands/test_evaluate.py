@@ -171,6 +171,8 @@ def test_refusals(folder: Path) -> None:
     assert complaint("evaluate", a).startswith("expected either clean pictures, by --reference")
     assert complaint("evaluate", none, "-r", folder / "clean").startswith(f"{none} and ")
     assert complaint("evaluate", none, "-r", none) == f"there is no file {none}"
+    said = complaint("evaluate", a, "-s", folder / "b", "--fit")
+    assert said == "results are fitted to clean pictures: add --reference"
     said = complaint("evaluate", a, "-r", folder / "clean", "-m", none)
     assert said == f"there is no file of weights {none}"
 
