@@ -61,7 +61,8 @@ def denoise(
       even noise               model: the shipped weights, in seconds
       a single picture         zero-shot: learns from its own pixels
       shots of one scene,      repeats: learns to predict each from the others;
-      as files or as a stack   into one file it writes their mean, cleaned
+      as files or as a stack   with --average, or one output for several files,
+                               it writes their mean, cleaned
       different pictures       neighbours: learns from neighbouring pixels of all
       a model (-m)             uses that and learns nothing
 
