@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphs.noise2noise.images import Raster
+from graphs.noise2noise.images import Raster, middle
 
 THUMBNAIL = 16
 ALIKE = 0.8
@@ -50,15 +50,11 @@ def _look_alike(first: Raster, second: Raster) -> bool:
     a, b = _thumbnail(first), _thumbnail(second)
     if a.std() and b.std() and np.corrcoef(a, b)[0, 1] > ALIKE:  # of constants there is none
         return True
-    difference = _middle(first) - _middle(second)
+    one, other = (middle(raster.planes(), MIDDLE).astype(float) for raster in (first, second))
+    difference = one - other
     noise = np.diff(difference, axis=2).std() / 2**0.5
     pixels = max(1.0, np.prod(first.size) / THUMBNAIL**2)
     return bool((a - b).std() <= CHANCE * noise / pixels**0.5)
-
-
-def _middle(raster: Raster) -> np.ndarray:
-    top, left = (max(size - MIDDLE, 0) // 2 for size in raster.size)
-    return raster.planes()[:, top : top + MIDDLE, left : left + MIDDLE].astype(float)
 
 
 def _thumbnail(raster: Raster) -> np.ndarray:

@@ -12,6 +12,7 @@ from graphs.noise2noise.images.files import (
     require_fit,
     write_picture,
 )
+from graphs.noise2noise.images.middle import middle
 from graphs.noise2noise.images.picture import Picture, pictures_of
 from graphs.noise2noise.images.raster import Raster, are_equal, mean_of
 from graphs.noise2noise.images.scale import RootScale, Scale, signed_roots
@@ -29,6 +30,7 @@ __all__ = [
     "is_picture_name",
     "list_pictures",
     "mean_of",
+    "middle",
     "pictures_of",
     "read_picture",
     "read_pictures",

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from graphs.noise2noise.images import middle
 from graphs.noise2noise.inspection.registration import (
     common_parts,
     misalignment,
     positions,
     whole_shifts,
 )
-from graphs.noise2noise.inspection.scene import grey, middle
+from graphs.noise2noise.inspection.scene import grey
 
 LEAST = 1.5
 """Pixels between two shots, beyond which one teaches more blur than cleaning about the other."""

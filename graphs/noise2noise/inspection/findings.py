@@ -8,12 +8,16 @@ from itertools import combinations
 
 import numpy as np
 
+from graphs.noise2noise.images import middle
 from graphs.noise2noise.inspection.clipping import clipped_shares
 from graphs.noise2noise.inspection.differences import NoiseOfPair, noise_of_pair
 from graphs.noise2noise.inspection.reference import AgainstReference, against_reference
 from graphs.noise2noise.inspection.registration import Shift, distance, misalignment, positions
-from graphs.noise2noise.inspection.scene import Scene, grey, middle
+from graphs.noise2noise.inspection.scene import Scene, grey
 from graphs.noise2noise.inspection.single import NoiseOfOne, noise_of_one
+
+MOST_ROWS = 2048
+"""Side of the part that is measured, in the middle of the picture."""
 
 AGREEING = 1.0
 """The most pixels that shots may lie apart and still count as agreeing."""
@@ -102,8 +106,8 @@ def inspect_scene(scene: Scene) -> Findings:
     """Measure everything; in large pictures, noise and positions only in the middle."""
     shots = scene.shots
     identical = tuple(_identical(shots))
-    parts = middle(shots)
-    reference = None if scene.reference is None else middle(scene.reference)
+    parts = middle(shots, MOST_ROWS)
+    reference = None if scene.reference is None else middle(scene.reference, MOST_ROWS)
     means = shots.mean((2, 3), dtype=np.float64)
     return Findings(
         name=scene.name,

@@ -98,7 +98,7 @@ def _side_by_side(pickles: Sequence[Path]) -> np.ndarray:
     read = [np.stack([shots.numpy() for shots in read_course_pickle(path)]) for path in pickles]
     for path, pairs in zip(pickles, read, strict=True):
         _require_alike(path, pairs[0, 0], pickles[0], read[0][0, 0])
-        _require_side(path, pairs[0, 0])
+        require_side(path, pairs[0, 0].shape)
     every = np.concatenate(read, axis=1)
     side = min(int(every.shape[1] ** 0.5), MOST_PAIRED)
     chosen = np.linspace(0, every.shape[1] - 1, side * side).astype(int)
@@ -109,12 +109,17 @@ def _side_by_side(pickles: Sequence[Path]) -> np.ndarray:
 
 def _planes(file: Path, raster: Raster, frame: int) -> np.ndarray:
     planes = np.asarray(raster.planes(frame))
-    _require_side(file, planes)
+    require_side(file, planes.shape)
     return planes
 
 
-def _require_side(file: Path, planes: np.ndarray) -> None:
-    height, width = planes.shape[1:]
+def require_side(file: Path, shape: Sequence[int]) -> None:
+    """Check that a picture (C, H, W) is large enough to measure.
+
+    Raises:
+        InputError: it is not.
+    """
+    _, height, width = shape
     if min(height, width) < LEAST_SIDE:
         raise InputError(f"{file}: {width}x{height} pixels; expected at least {LEAST_SIDE} a side")
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.registration import phase_cross_correlation
 
-from graphs.noise2noise.inspection.scene import middle
+from graphs.noise2noise.images import middle
 
 FINE, COARSE = 2.0, 24.0
 STEPS_A_PIXEL = 20

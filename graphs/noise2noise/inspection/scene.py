@@ -9,7 +9,6 @@ from itertools import combinations
 import numpy as np
 
 MOST_PAIRS = 6
-MOST_ROWS = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +36,6 @@ class Scene:
         """Pairs of shots to compare, neighbours in time first; at most :data:`MOST_PAIRS`."""
         ordered = sorted(combinations(range(len(self.shots)), 2), key=lambda p: (p[1] - p[0], p))
         return iter(ordered[:MOST_PAIRS])
-
-
-def middle(picture: np.ndarray, side: int = MOST_ROWS) -> np.ndarray:
-    """The middle of (..., H, W), at most ``side`` pixels high and wide: enough to measure noise."""
-    height, width = picture.shape[-2:]
-    top, left = max(height - side, 0) // 2, max(width - side, 0) // 2
-    return picture[..., top : top + side, left : left + side]
 
 
 def grey(picture: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from graphs.noise2noise.images import middle
 from graphs.noise2noise.inspection.clipping import clipped_shares
 from graphs.noise2noise.quality.baselines import BASELINES, best_strength, noise_level
 from graphs.noise2noise.quality.estimated import HeldOutPair, estimate_quality
@@ -218,16 +219,10 @@ def _mean(method: str, scores: Sequence[Score]) -> Score:
 
 def _part(sample: Sample) -> Sample:
     """The middle of a sample."""
-
-    def middle(picture: torch.Tensor | None) -> torch.Tensor | None:
-        if picture is None:
-            return None
-        height, width = picture.shape[1:]
-        top, left = max(height - TRIED_SIDE, 0) // 2, max(width - TRIED_SIDE, 0) // 2
-        return picture[:, top : top + TRIED_SIDE, left : left + TRIED_SIDE]
-
-    noisy = middle(sample.noisy)
-    assert noisy is not None
+    reference, second = (
+        None if picture is None else middle(picture, TRIED_SIDE)
+        for picture in (sample.reference, sample.second)
+    )
     return replace(
-        sample, noisy=noisy, reference=middle(sample.reference), second=middle(sample.second)
+        sample, noisy=middle(sample.noisy, TRIED_SIDE), reference=reference, second=second
     )

@@ -13,12 +13,12 @@ from graphs.noise2noise.data.course import is_course, read_course_pickle
 from graphs.noise2noise.data.scenes import SHOT, find_scenes, named_as, reference_of
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import Picture, list_pictures, read_picture
+from graphs.noise2noise.inspection.loading import require_side
 from graphs.noise2noise.inspection.single import noise_of_one
 from graphs.noise2noise.quality.evaluation import Sample
 
 Pair = tuple[Path, Path]
 
-LEAST_SIDE = 16
 TRIED = 64
 """Roughly how many pictures to examine for how noisy a pickle's are."""
 
@@ -136,7 +136,7 @@ def _by_pattern(
 def _is_noisy_twice(path: Path) -> bool:
     """Whether the second shots in a course's pickle are about as noisy as the first."""
     sigmas = []
-    _require_side(path, read_course_pickle(path)[0][0])
+    require_side(path, read_course_pickle(path)[0][0].shape)
     for shots in read_course_pickle(path):
         some = shots[:: 1 + len(shots) // TRIED].numpy()
         sigmas.append(np.mean([noise_of_one(shot).sigma for shot in some]))
@@ -145,7 +145,7 @@ def _is_noisy_twice(path: Path) -> bool:
 
 def _course_samples(path: Path, *, is_clean: bool, peak: float) -> Iterator[Sample]:
     shots = [tensor.float() / 255 for tensor in read_course_pickle(path)]
-    _require_side(path, shots[0][0])
+    require_side(path, shots[0][0].shape)
     for number, (noisy, other) in enumerate(zip(*shots, strict=True)):
         name = f"{path.stem} {number}"
         if is_clean:
@@ -184,7 +184,7 @@ def _sample(
     path: Path, partner: Path, results: Mapping[str, Path], *, is_clean: bool, peak: float | None
 ) -> Sample:
     picture = read_picture(path)
-    _require_side(path, picture.pixels)
+    require_side(path, picture.pixels.shape)
     other = _matching(partner, path, picture)
     if not is_clean and torch.equal(other, picture.pixels):
         raise InputError(
@@ -208,12 +208,6 @@ def _sample(
         limits=None if is_float else (0.0, 1.0),
         others={title: _matching(file, path, picture) for title, file in results.items()},
     )
-
-
-def _require_side(path: Path, pixels: torch.Tensor) -> None:
-    height, width = pixels.shape[1:]
-    if min(height, width) < LEAST_SIDE:
-        raise InputError(f"{path}: {width}x{height} pixels; expected at least {LEAST_SIDE} a side")
 
 
 def _matching(path: Path, noisy_path: Path, noisy: Picture) -> torch.Tensor:

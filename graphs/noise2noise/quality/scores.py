@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graphs.noise2noise.files import replacing
-from graphs.noise2noise.images import to_bytes
+from graphs.noise2noise.images import middle, to_bytes
 from graphs.noise2noise.quality.evaluation import Evaluation, Sample, Score
 
 COLUMNS = ("picture", "method", "psnr", "ssim", "low", "high")
@@ -111,6 +111,4 @@ def _panels(
 
 
 def _middle(picture: torch.Tensor) -> torch.Tensor:
-    height, width = picture.shape[1:]
-    top, left = max(height - CROP, 0) // 2, max(width - CROP, 0) // 2
-    return picture[:, top : top + CROP, left : left + CROP].float()
+    return middle(picture, CROP).float()

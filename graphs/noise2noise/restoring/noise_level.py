@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphs.noise2noise.images import Raster
+from graphs.noise2noise.images import Raster, middle
 from graphs.noise2noise.inspection.even_noise import EvenNoise
-from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.inspection.single import noise_of_one
 
 SIDE = 1024

@@ -10,9 +10,8 @@ import torch
 from safetensors import safe_open
 
 from graphs.noise2noise.data.noise import Gaussian, parse_noise
-from graphs.noise2noise.images import Raster, RootScale, Scale, signed_roots
+from graphs.noise2noise.images import Raster, RootScale, Scale, middle, signed_roots
 from graphs.noise2noise.inspection.even_noise import EvenNoise
-from graphs.noise2noise.inspection.scene import middle
 from graphs.noise2noise.networks import SHIPPED
 from graphs.noise2noise.restoring.cleaner import Cleaner
 from graphs.noise2noise.restoring.noise_level import SIDE, NoiseLevel, noise_level
