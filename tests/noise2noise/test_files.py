@@ -9,8 +9,8 @@ import pytest
 
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import LEFTOVERS, replacing, require_folder, require_free
-from graphs.noise2noise.images import Picture, write_picture
-from tests.noise2noise.scenes import cat, names
+from graphs.noise2noise.images import Raster, creating
+from tests.noise2noise.scenes import bytes_of, names
 
 
 def test_the_new_file_takes_the_olds_place(tmp_path: Path) -> None:
@@ -42,7 +42,8 @@ def test_a_failing_writer_leaves_the_old_file(tmp_path: Path, error: type[BaseEx
 
 
 def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
-    write_picture(tmp_path / "new" / "newer" / "a.png", Picture(cat(8, 8)))
+    with creating(tmp_path / "new" / "newer" / "a.png", Raster(bytes_of(8, 8), "YX")):
+        pass
     assert names(tmp_path / "new" / "newer") == ["a.png"]
 
 

@@ -7,13 +7,11 @@ from graphs.noise2noise.images.files import (
     is_picture_name,
     list_pictures,
     read_picture,
-    read_pictures,
     read_raster,
     require_fit,
-    write_picture,
 )
 from graphs.noise2noise.images.middle import middle
-from graphs.noise2noise.images.picture import Picture, pictures_of
+from graphs.noise2noise.images.picture import Picture
 from graphs.noise2noise.images.raster import Raster, are_equal, mean_of
 from graphs.noise2noise.images.scale import RootScale, Scale, signed_roots
 from graphs.noise2noise.images.spool import release, spooled
@@ -31,14 +29,11 @@ __all__ = [
     "list_pictures",
     "mean_of",
     "middle",
-    "pictures_of",
     "read_picture",
-    "read_pictures",
     "read_raster",
     "release",
     "require_fit",
     "signed_roots",
     "spooled",
     "to_bytes",
-    "write_picture",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.files import replacing
 from graphs.noise2noise.images import jpeg, npy, png, tiff
-from graphs.noise2noise.images.picture import Picture, pictures_of
+from graphs.noise2noise.images.picture import Picture
 from graphs.noise2noise.images.raster import Raster, require_numbers
 from graphs.noise2noise.images.scale import Scale
 
@@ -102,39 +102,17 @@ def require_fit(path: Path, raster: Raster) -> None:
         raise InputError(f"{path} cannot hold {reason}, being {kind.name}; these can: {known}")
 
 
-def read_picture(path: Path, scale: Scale | None = None) -> Picture:
-    """Read a file of one picture.
-
-    Args:
-        path: the file.
-        scale: by default the dtype's, see :func:`pictures_of`.
+def read_picture(path: Path) -> Picture:
+    """Read a file of one picture, on the scale of its dtype: 255 of uint8 becomes 1.
 
     Raises:
         InputError: see :func:`read_raster`; or it holds several pictures.
     """
-    pictures = read_pictures(path, scale)
-    if len(pictures) > 1:
-        raise InputError(f"{path} holds {len(pictures)} pictures; expected one")
-    return pictures[0]
-
-
-def read_pictures(path: Path, scale: Scale | None = None) -> list[Picture]:
-    """Read a file of any number of pictures, such as a stack of repeats.
-
-    Raises:
-        InputError: see :func:`read_raster`.
-    """
-    return pictures_of(read_raster(path), scale)
-
-
-def write_picture(path: Path, picture: Picture) -> None:
-    """Write a picture with its original dtype and layout, in the format of the suffix.
-
-    Raises:
-        InputError: see :func:`creating`.
-    """
-    with creating(path, picture.kind) as raster:
-        raster.planes()[...] = picture.scale.from_unit(picture.pixels, raster.dtype)
+    raster = read_raster(path)
+    if raster.frames > 1:
+        raise InputError(f"{path} holds {raster.frames} pictures; expected one")
+    scale = Scale.of_dtype(raster.dtype)
+    return Picture(scale.to_unit(raster.planes()), scale, raster)
 
 
 def list_pictures(folder: Path) -> dict[str, Path]:

@@ -190,7 +190,7 @@ def _sample(
         raise InputError(
             f"{path} and {partner} are equal in every pixel: a copy, not a second shot"
         )
-    is_float = picture.kind.dtype.kind == "f"
+    is_float = picture.source.dtype.kind == "f"
     scale = picture.scale
     if peak is not None:
         white = (peak - scale.low) / (scale.high - scale.low)

@@ -16,7 +16,7 @@ from typer.testing import Result
 
 from graphs.noise2noise.data.correlated import correlated_normal
 from graphs.noise2noise.data.randomness import generator_for
-from graphs.noise2noise.images import read_pictures
+from graphs.noise2noise.images import read_picture
 from graphs.noise2noise.inspection.single import NoiseOfOne, noise_of_one
 from graphs.noise2noise.networks import Architecture, save_network
 from graphs.noise2noise.quality.metrics import psnr
@@ -372,7 +372,7 @@ def test_any_number_of_channels(axes: str, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", metadata={"axes": axes})
     for name, options in {"z": (), "m": ("--method", "model")}.items():
         denoised(tmp_path / "a.tif", "-o", tmp_path / f"{name}.tif", *options)
-        (picture,) = read_pictures(tmp_path / f"{name}.tif")
+        picture = read_picture(tmp_path / f"{name}.tif")
         assert picture.pixels.shape == (sorted(shape)[0], 32, 40)
         assert float(picture.pixels.std()) < 2.05
         assert float(picture.pixels.mean()) == pytest.approx(7, abs=0.5)

@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from graphs.noise2noise.images import creating, read_raster
 from tests.noise2noise.scenes import bytes_of
 
 Writer = Callable[[Path], object]
@@ -52,6 +53,15 @@ def of_two_kinds(path: Path) -> None:
     with tifffile.TiffWriter(path) as file:
         file.write(bytes_of(16, 16))
         file.write(bytes_of(17, 16))
+
+
+def rewrite(source: Path, name: str) -> Path:
+    """Write a file anew beside itself, perhaps in another format."""
+    target, raster = source.with_name(name), read_raster(source)
+    with creating(target, raster) as new:
+        for frame in range(raster.frames):
+            new.planes(frame)[...] = raster.planes(frame)
+    return target
 
 
 def as_bytes(pixels: np.ndarray, kind: str, **options: object) -> bytes:

@@ -14,20 +14,14 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 from PIL.PngImagePlugin import PngInfo
 
-from graphs.noise2noise.images import creating, read_picture, read_raster, write_picture
+from graphs.noise2noise.images import creating, read_raster
 from graphs.noise2noise.images.exif import directories_of, exif_of, fields_of, packed
 from graphs.noise2noise.images.tiff_exif import add_directories
-from tests.noise2noise.images.kinds import numbers
+from tests.noise2noise.images.kinds import numbers, rewrite
 from tests.noise2noise.scenes import bytes_of
 
 PROFILE = b"a colour profile" * 20
 ORIENTATION, MAKER, ARTIST = 0x0112, 0x010F, 0x013B
-
-
-def rewrite(source: Path, name: str) -> Path:
-    target = source.with_name(name)
-    write_picture(target, read_picture(source))
-    return target
 
 
 @pytest.fixture
@@ -170,17 +164,10 @@ def test_pages_of_a_stack_stay_when_directories_are_added(
         for frame in pixels:
             file.write(frame, contiguous=False, metadata=None)
     add_directories(tmp_path / "a.tif", directories_of(taken.tobytes()))
-    np.testing.assert_array_equal(read_raster(rewrite_stack(tmp_path / "a.tif")).pixels, pixels)
+    np.testing.assert_array_equal(read_raster(rewrite(tmp_path / "a.tif", "b.tif")).pixels, pixels)
     with Image.open(tmp_path / "b.tif") as image:
         assert image.n_frames == 4
         assert dict(image.getexif().get_ifd(IFD.GPSInfo)) == PLACE
-
-
-def rewrite_stack(source: Path) -> Path:
-    raster = read_raster(source)
-    with creating(source.with_name("b.tif"), raster) as new:
-        new.pixels[...] = raster.pixels
-    return source.with_name("b.tif")
 
 
 @pytest.mark.parametrize("place", [8, 300, 1000])
@@ -327,7 +314,7 @@ def test_lookup_tables_show_numbers_and_do_not_change_them(imagej: bool, tmp_pat
     options = {"imagej": True, "metadata": {"axes": "TYX"}} if imagej else {"photometric": 3}
     tifffile.imwrite(tmp_path / "a.tif", pixels, colormap=colours, **options)
     assert read_raster(tmp_path / "a.tif").channels == 1
-    with tifffile.TiffFile(rewrite_stack(tmp_path / "a.tif")) as file:
+    with tifffile.TiffFile(rewrite(tmp_path / "a.tif", "b.tif")) as file:
         assert file.is_imagej == imagej
         np.testing.assert_array_equal(file.asarray(), pixels)
         for page in file.pages:

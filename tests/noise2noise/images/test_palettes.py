@@ -16,13 +16,11 @@ from PIL.PngImagePlugin import PngInfo
 from graphs.noise2noise.errors import InputError
 from graphs.noise2noise.images import (
     png_rows,
-    read_picture,
     read_raster,
     require_fit,
     spool,
-    write_picture,
 )
-from tests.noise2noise.images.kinds import numbers, png_chunk
+from tests.noise2noise.images.kinds import numbers, png_chunk, rewrite
 from tests.noise2noise.scenes import blockwright, bytes_of
 
 PICTURE = Image.fromarray(bytes_of(23, 37, 3))
@@ -64,7 +62,7 @@ def test_read_as_pillow_does_and_written_in_8_bits(kind: str, tmp_path: Path) ->
     assert raster.dtype == np.uint8
     assert raster.alpha == mode.endswith("A")
     np.testing.assert_array_equal(raster.pixels, expected)
-    write_picture(tmp_path / "b.png", read_picture(tmp_path / "a.png"))
+    rewrite(tmp_path / "a.png", "b.png")
     with Image.open(tmp_path / "b.png") as written:
         written.load()
         assert written.mode == mode
