@@ -17,6 +17,7 @@ from engine.backends import Request
 from engine.kernels import Kernel
 from engine.lowering import Choose, candidates, choose_kernel
 from engine.native.backend import native_backend
+from engine.native.emitters import native_kernels
 from graphs import GraphBuilder
 from graphs.architectures import report_network
 from ops import GraphError, Node
@@ -155,3 +156,16 @@ def test_native_kernels_that_rarely_pay_off_are_measured_too(
     native = [kernel.name for kernel in candidates(node) if kernel.name.startswith("C: ")]
     assert native == ["C: Winograd's blocks", "C: taps of few pixels", "C: taps"]
     assert native_backend(1, tune=False).choose(node).name == "C: taps of few pixels"
+
+
+def test_code_that_would_take_minutes_to_compile_is_not_measured() -> None:
+    def natively(node: Node) -> set[str]:
+        return {k.name for k in native_kernels(threads=2) if k.supports(node)}
+
+    x = input(name="x", shape=(1, 16, 128, 128), dtype=torch.float32)
+    w = input(name="w", shape=(16, 16, 3, 3), dtype=torch.float32)
+    assert "C: taps of few pixels" not in natively(ops.conv2d(x, w, padding=1))
+    large = input(name="large", shape=(1, 512, 2, 2), dtype=torch.float32)
+    window = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    gradient = ops.conv2d_weight_gradient(large, large, kernel_size=(3, 3), **window)
+    assert "C: taps, weight" not in natively(gradient)

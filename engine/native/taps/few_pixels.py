@@ -32,6 +32,9 @@ FEW = 32
 """Most pixels: the weight is read again for every few of them, and with more pixels that costs as
 much as packing it once."""
 
+MOST = 4096
+"""Most pixels for which there is code at all: it has a table of them."""
+
 TILES = (4, 2, 1)
 """Pixels per tile: those for which a vector of the weight, once read, is used."""
 
@@ -41,17 +44,21 @@ def supports(node: Node) -> bool:
     if not anchor.is_sum_of_taps(node):
         return False
     found, taps = _taps(node)
-    stored = lies_channels_last(node.inputs[found.weight])
-    return stored and taps.groups == 1 and taps.in_whole_vectors and taps.term_stride == 1
+    stored = lies_channels_last(node.inputs[found.weight]) and taps.term_stride == 1
+    return stored and taps.groups == 1 and taps.in_whole_vectors and _pixels(node, taps) <= MOST
 
 
 def pays_off(node: Node) -> bool:
     """Whether pixels are few, and the weight is no constant, which would be packed only once."""
     found, taps = _taps(node)
-    pixels = node.sizes[0] * max(c.rows * c.columns for c in taps.classes)
     terms = max(len(_summed(c)) for c in taps.classes) * taps.terms
-    few = pixels <= min(FEW, terms // TERMS_OF_A_PIXEL)
+    few = _pixels(node, taps) <= min(FEW, terms // TERMS_OF_A_PIXEL)
     return few and not is_constant(node.inputs[found.weight])
+
+
+def _pixels(node: Node, taps: Taps) -> int:
+    """Positions of the largest class, in all images."""
+    return node.sizes[0] * max(c.rows * c.columns for c in taps.classes)
 
 
 def _taps(node: Node) -> tuple[anchor.Anchor, Taps]:

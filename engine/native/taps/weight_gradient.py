@@ -12,6 +12,7 @@ lanes empty.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from engine.kernels.patches import lies_channels_last
@@ -31,6 +32,10 @@ from ops import Node, Spec
 from ops.fused import body_of
 from ops.windows import Pair
 
+MOST_SUMS = 1 << 20
+"""Most elements of a gradient: its code has a call for every few dozen of them, and takes seconds
+to compile."""
+
 
 def supports(node: Node) -> bool:
     """Whether a node is a weight gradient, perhaps of phases."""
@@ -47,6 +52,7 @@ def supports(node: Node) -> bool:
         and body[-1].sources[1] < len(node.inputs)
         and lies_channels_last(node.inputs[factors(node)[0]])
         and 0 not in node.inputs[0].sizes
+        and math.prod(node.sizes) <= MOST_SUMS
     )
 
 
