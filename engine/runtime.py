@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from operator import is_
 
 import torch
 
@@ -27,8 +26,9 @@ class Runtime:
     """The memory of a plan on a device, and its steps bound to that memory.
 
     The first run allocates the arena, ``peak_bytes`` long; nothing is allocated before. Steps are
-    rebound when the storage of a parameter has been replaced. On a CUDA device each stage becomes
-    one CUDA graph if possible, see :class:`engine.cuda.capture.Captured`.
+    rebound when a parameter lies elsewhere than before: it was moved, or torch replaced its
+    storage, as it does to share it with another process. On a CUDA device each stage becomes one
+    CUDA graph if possible, see :class:`engine.cuda.capture.Captured`.
     """
 
     def __init__(self, plan: Plan, device: torch.device) -> None:
@@ -38,8 +38,7 @@ class Runtime:
         self.tensors: dict[Node, torch.Tensor] = {}
         self.native = NativeSteps(plan)
         self._arena: torch.Tensor | None = None
-        self._bound_at = -1
-        self._storages: list[torch.Tensor] = []
+        self._addresses: list[int] = []
         self._next_stage = 0
         self._in_turn = InTurn(device) if device.type == "cuda" else None
         self._steps: list[list[tuple[Node, Run]]] = []
@@ -71,7 +70,7 @@ class Runtime:
         is_last = stage + 1 == len(self.plan.stages)
         if self._in_turn is not None:
             self._in_turn.begin(self._arena)
-        if self._bound_at != Parameter.moves:
+        if not self._whole or self._addresses != self._current_addresses():
             self._bind()
         transfers, whole = self._transfers[stage], around is None
         transfers.fetch(feeds, natively=whole)
@@ -99,13 +98,13 @@ class Runtime:
         """Bytes that CUDA graphs keep beyond the arena."""
         return sum(run.pool_bytes for run in self._whole if isinstance(run, Captured))
 
+    def _current_addresses(self) -> list[int]:
+        return [p.tensor.data_ptr() for p in self.plan.parameters]
+
+    @torch.inference_mode(mode=False)  # whose tensors could not be written to outside of it
     def _bind(self) -> None:
         for p in self.plan.parameters:
             p.to(self.device)
-        storages, moves = [p.tensor for p in self.plan.parameters], Parameter.moves
-        if self._whole and all(map(is_, storages, self._storages)):
-            self._bound_at = moves  # it was other programs' parameters that moved
-            return
         if self._arena is None:
             size = self.plan.placement.peak_bytes
             self._arena = _allocated(size, self.device)
@@ -119,14 +118,15 @@ class Runtime:
         ]
         self._transfers = [self._transfers_of(i, stage) for i, stage in enumerate(stages)]
         self._copies = [
-            partial(target.tensor.copy_, self.tensors[value]) for target, value in self.plan.copies
+            partial(target.tensor.detach().copy_, self.tensors[value])
+            for target, value in self.plan.copies
         ]
         runs = [self._runs(i, stage) for i, stage in enumerate(stages)]
         runs[-1] += self._copies
         record = can_record(self.plan, self.device)
         self._whole = [Captured(r, self.device) if record else in_sequence(r) for r in runs]
         # Last, so that after a failure the next run binds everything again.
-        self._storages, self._bound_at = storages, moves
+        self._addresses = self._current_addresses()
 
     def _transfers_of(self, index: int, stage: Stage) -> Transfers:
         native = self.native
@@ -168,7 +168,7 @@ class Runtime:
                 assert view is not None, "the plan saw this view on tensors that lie alike"
                 self.tensors[node] = view
             elif isinstance(owner, Parameter):
-                self.tensors[node] = owner.tensor
+                self.tensors[node] = owner.tensor.detach()
             elif node.operator is full:
                 self.tensors[node] = self._at(owner, (), node.dtype).expand(node.sizes)
             else:

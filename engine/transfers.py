@@ -86,7 +86,9 @@ class Transfers:
         for (name, value, slot), sizes, strides in self._results:
             if slot is not None:
                 try:
-                    new = torch.empty_strided(sizes, strides, dtype=value.dtype)
+                    new = torch.empty_strided(
+                        sizes, strides, dtype=value.dtype, device=value.device
+                    )
                 except (RuntimeError, MemoryError) as error:
                     raise _no_memory_for(name, value, error) from None
                 results[name] = new

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from engine import Program
 from graphs.forward_backward import (
     InputSpec,
     Programs,
@@ -138,7 +139,7 @@ class Module:
             specs.append((value.shape, value.dtype))
         self._latest = self._programs(tuple(specs), input[0].device, self._structure())
         self._versions = self._parameter_versions()
-        return self._latest.forward(**_named("input", input))["output"]
+        return self._latest.forward(**_feeds(self._latest.forward, "input", input))["output"]
 
     def backward(self, *gradwrtoutput: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """Accumulate the parameters' gradients and return the gradient with respect to the input.
@@ -161,7 +162,8 @@ class Module:
                 f"{type(self).__name__}.backward: a parameter has changed since forward, so its "
                 "gradient cannot be computed; call forward again"
             )
-        results = tuple(self._latest.backward(**_named("gradient", gradwrtoutput)).values())
+        program = self._latest.backward
+        results = tuple(program(**_feeds(program, "gradient", gradwrtoutput)).values())
         self._latest = None
         return results[0] if len(results) == 1 else results
 
@@ -209,8 +211,10 @@ class Module:
             )
         for name, t in named.items():
             t.value.require_shape(state[name], name)
+        # Copies first, since what is assigned may be other parameters of this module.
+        copies = {name: state[name].detach().clone() for name in named}
         for name, t in named.items():
-            t.value.assign(state[name])
+            t.value.assign(copies[name])
 
     @property
     def device(self) -> torch.device:
@@ -281,8 +285,12 @@ class Module:
         )
 
 
-def _named(name: str, tensors: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
-    return {f"{name}{i}": tensor for i, tensor in enumerate(tensors)}
+def _feeds(program: Program, name: str, tensors: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors by the names of inputs, without those that the program does not depend on."""
+    named = {f"{name}{i}": tensor for i, tensor in enumerate(tensors)}
+    if named.keys() == program.inputs.keys():
+        return named
+    return {name: tensor for name, tensor in named.items() if name in program.inputs}
 
 
 def _some(names: list[str]) -> str:

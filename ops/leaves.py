@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 
 from ops.dimension import Shape
@@ -26,13 +24,11 @@ class Parameter:
             misses those of native code.
     """
 
-    moves: ClassVar[int] = 0
-    """How often any parameter's storage has been replaced; programs compare this one number."""
-
     def __init__(self, name: str, tensor: torch.Tensor) -> None:
         self.name = name
         self.updates = 0
-        self._tensor = _as_stored(tensor.detach().clone())
+        with torch.inference_mode(mode=False):  # whose tensors do not count their versions
+            self._tensor = _as_stored(tensor.detach().clone())
 
     @property
     def tensor(self) -> torch.Tensor:
@@ -64,10 +60,10 @@ class Parameter:
             )
 
     def to(self, device: torch.device) -> None:
-        """Move the storage to a device, unless it is there already."""
-        if self.tensor.device != device:
-            self._tensor = _as_stored(self.tensor.to(device))
-            Parameter.moves += 1
+        """Move the storage to a device, in the layout that programs expect, if need be."""
+        stored = _as_stored(self.tensor.detach().to(device))
+        if stored.device != self.tensor.device or stored.data_ptr() != self.tensor.data_ptr():
+            self._tensor = stored
 
     def __repr__(self) -> str:
         return f"<parameter {self.name} {self.spec}>"

@@ -14,6 +14,7 @@ from graphs.module import PROGRAMS_KEPT, Module
 from graphs.optimizers.ranges import positive
 from ops import GraphError, Node, Parameter
 from ops.leaves import parameter as parameter_leaf
+from ops.spec import dtype_name
 
 
 class Optimizer:
@@ -89,8 +90,9 @@ class Optimizer:
             raise GraphError(f"the optimizer's state does not fit the model: {differing[0]}")
         for name, kept in named.items():
             kept.require_shape(state[name], name)
+        copies = {name: state[name].detach().clone() for name in named}  # they may be live
         for name, kept in named.items():
-            kept.assign(state[name])
+            kept.assign(copies[name])
 
     def updates(self, parameter: Node, gradient: Node) -> list[Update]:
         """The updates of a parameter and of its state."""
@@ -125,16 +127,16 @@ class Optimizer:
 
     def _rate(self, like: Node) -> Node:
         """The learning rate as a scalar node."""
+        name = f"learning rate in {dtype_name(like.dtype)}"
         if like.dtype not in self._rates:
-            value = torch.tensor(self._lr, dtype=like.dtype)
-            self._rates[like.dtype] = Parameter("learning rate", value)
-        return _leaf("learning rate", self._rates[like.dtype])
+            self._rates[like.dtype] = Parameter(name, torch.tensor(self._lr, dtype=like.dtype))
+        return _leaf(name, self._rates[like.dtype])
 
     def _slot(self, parameter: Node, name: str, scalar: bool = False) -> Node:
         """State of a parameter: initially zero, with the parameter's shape or a scalar."""
         owner: Parameter = parameter.attributes["parameter"]
         if (owner, name) not in self._state:
-            zeros = torch.zeros_like(owner.tensor[(0,) * scalar * owner.tensor.ndim])
+            zeros = owner.tensor.new_zeros(()) if scalar else torch.zeros_like(owner.tensor)
             self._state[owner, name] = Parameter(f"{owner.name} {name}", zeros)
         return _leaf(f"{parameter.name} {name}", self._state[owner, name])
 

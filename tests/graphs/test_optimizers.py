@@ -186,3 +186,15 @@ def test_a_model_without_parameters() -> None:
     net: Module = ReLU()
     SGD(0.1, net).step()
     Adam(0.1, net).step()
+
+
+@pytest.mark.parametrize("make", [lambda net: SGD(0.1, net), lambda net: Adam(0.1, net)])
+def test_parameters_of_two_types_and_of_no_elements(make: Callable[[Module], Optimizer]) -> None:
+    net = Sequential(Conv2d(1, 1, 1), Conv2d(1, 1, 1, dtype=DOUBLE))
+    net.own("empty", torch.zeros(0))
+    for tensor, slope in net.param():
+        tensor.fill_(1)
+        slope.fill_(1)
+    make(net).step()
+    for tensor, _ in net.param():
+        torch.testing.assert_close(tensor, torch.full_like(tensor, 0.9))

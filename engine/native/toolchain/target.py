@@ -19,8 +19,10 @@ FLAGS = (
     *("-std=gnu11", "-O2", "-fPIC", "-shared", "-pthread", "-Wno-psabi"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
 )
-"""NaN, infinities and signed zeros keep their meaning, except in Winograd's blocks: these take
-differences of pixels, so an infinity turns their results into NaN."""
+"""NaN, infinities and signed zeros keep their meaning, with two exceptions. Winograd's blocks take
+differences of pixels, so an infinity turns their results into NaN. Where the phases of few channels
+are computed at once, each is multiplied by 0 for pixels that only others read, so that a NaN or an
+infinity reaches phases beside it."""
 
 
 CALLED_AS_WRITTEN = ("-fno-ipa-pure-const", "-fno-ipa-modref")
