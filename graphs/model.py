@@ -56,7 +56,7 @@ class Model:
             self._forget()  # programs belong to the ones they were compiled for
 
     def _forget(self) -> None:
-        self._graph = _training_graph(self.network)
+        self._graph, self._built = _training_graph(self.network), self.network._structure()
         self._step = lru_cache(PROGRAMS_KEPT)(self._compile_step)
         self._denoise = lru_cache(PROGRAMS_KEPT)(self._compile_denoise)
 
@@ -98,6 +98,7 @@ class Model:
         """
         _require_count("num_epochs", num_epochs, 0)
         _require_count("batch_size", self.batch_size, 1)
+        self._follow()
         _require_images("train_input", train_input)
         _require_images("train_target", train_target)
         if train_input.shape != train_target.shape:
@@ -127,6 +128,7 @@ class Model:
         Raises:
             FeedError: the images are not such a tensor.
         """
+        self._follow()
         _require_images("test_input", test_input)
         height, width = test_input.shape[2:]
         images = extend_to_multiple(test_input, MULTIPLE)
@@ -134,6 +136,11 @@ class Model:
         parts = [self._predict(part) for part in images.split(at_once)]
         clean = torch.cat(parts)[:, :, :height, :width].clamp_(0, 255)
         return (clean if test_input.is_floating_point() else clean.round_()).to(test_input.dtype)
+
+    def _follow(self) -> None:
+        """Forget what was compiled before the network was edited."""
+        if self._built != self.network._structure():
+            self._forget()
 
     def _leave_extremes(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
         """For very dark or bright pictures, set the last bias so that training starts at the mean.

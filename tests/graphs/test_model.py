@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from graphs import MSE, SGD, Model, Sequential
+from graphs import MSE, SGD, Model, Sequential, Sigmoid
 from graphs.architectures import report_network
 from ops import FeedError, GraphError
 from tests.graphs.test_training import twin_of_the_report
@@ -183,3 +183,11 @@ def test_counts_are_checked() -> None:
     model.batch_size = 0
     with pytest.raises(GraphError, match="batch_size: expected a number of at least 1, got 0"):
         model.train(pictures, pictures, 1)
+
+
+def test_an_edited_network_is_followed() -> None:
+    model, pictures = Model(report_network(4)), 255 * torch.rand(1, 3, 8, 8)
+    model.predict(pictures)
+    model.network.add_modules(Sigmoid())
+    expected = 255 * model.network.forward(pictures / 255)
+    assert_near(model.predict(pictures), expected, scale=10)
