@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from engine import Graph, Program, compile
 from graphs.architectures import report_network
 from graphs.builder import GraphBuilder
+from graphs.caching import cached
 from graphs.layers import Sigmoid
 from graphs.module import PROGRAMS_KEPT
 from graphs.optimizers import Adam
@@ -57,8 +57,8 @@ class Model:
 
     def _forget(self) -> None:
         self._graph, self._built = _training_graph(self.network), self.network._structure()
-        self._step = lru_cache(PROGRAMS_KEPT)(self._compile_step)
-        self._denoise = lru_cache(PROGRAMS_KEPT)(self._compile_denoise)
+        self._step = cached(PROGRAMS_KEPT, self._compile_step)
+        self._denoise = cached(PROGRAMS_KEPT, self._compile_denoise)
 
     def __getstate__(self) -> dict[str, Any]:
         # Programs are not copied: they belong to the parameters of the original.

@@ -7,12 +7,12 @@ a compiled program for each input shape, its gradient, and its use as a part of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
 
 from engine import Program
+from graphs.caching import cached
 from graphs.forward_backward import (
     InputSpec,
     Programs,
@@ -29,9 +29,11 @@ PROGRAMS_KEPT = 16
 LISTED = 10
 """The most names listed in a message."""
 
-Structure = tuple[tuple["Module", int], ...]
+Structure = tuple[tuple[object, int], ...]
 
-_NOT_COPIED = {"_latest", "_programs", "_named", "_unique", "_remembered", "_remembered_at"}
+_NOT_COPIED = {
+    "_identity", "_latest", "_programs", "_named", "_unique", "_remembered", "_remembered_at"
+}  # fmt: skip
 
 
 class Module:
@@ -81,11 +83,12 @@ class Module:
     def _forget(self) -> None:
         self._latest: Programs | None = None
         self._versions: list[tuple[int, int]] = []
+        self._identity = object()
         self._remembered: Structure = ()
         self._remembered_at = -1
-        self._programs = lru_cache(PROGRAMS_KEPT)(self._compile)
-        self._named = lru_cache(1)(self._name_trainable)
-        self._unique = lru_cache(1)(self._list_trainable)
+        self._programs = cached(PROGRAMS_KEPT, self._compile)
+        self._named = cached(1, self._name_trainable)
+        self._unique = cached(1, self._list_trainable)
 
     def __getstate__(self) -> dict[str, Any]:
         # Programs are not copied: they belong to the parameters of the original.
@@ -234,7 +237,7 @@ class Module:
         Raises:
             GraphError: this module is the submodule or a part of it.
         """
-        if any(self is part for part, _ in module._structure()):
+        if any(self._identity is part for part, _ in module._structure()):
             raise GraphError(f"{type(self).__name__}: a module cannot be a part of itself")
         self._parts[name] = module
         self._edited()
@@ -246,10 +249,13 @@ class Module:
         return parameter_leaf(name=scoped(name), parameter=self._own[name].value)
 
     def _structure(self) -> Structure:
-        """This module and all its submodules, recursively, each with its count of edits."""
+        """This module and all its submodules, recursively, each with its count of edits.
+
+        Identities stand for the modules, which nothing that remembers a structure keeps alive.
+        """
         if self._remembered_at != Module.edits:
             parts = (entry for part in self._parts.values() for entry in part._structure())
-            self._remembered = ((self, self._edits), *parts)
+            self._remembered = ((self._identity, self._edits), *parts)
             self._remembered_at = Module.edits
         return self._remembered
 

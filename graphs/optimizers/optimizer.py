@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import torch
 
 from engine import Graph, Program, Update, compile
+from graphs.caching import cached
 from graphs.forward_backward import Trainable
 from graphs.module import PROGRAMS_KEPT, Module
 from graphs.optimizers.ranges import positive
@@ -46,7 +46,7 @@ class Optimizer:
             self._forget()
 
     def _forget(self) -> None:
-        self._program = lru_cache(PROGRAMS_KEPT)(self._compile)
+        self._program = cached(PROGRAMS_KEPT, self._compile)
 
     def __getstate__(self) -> dict[str, Any]:
         # Programs are not copied: they belong to the parameters of the original.

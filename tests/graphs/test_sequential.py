@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from graphs import (
     SGD,
     Conv2d,
     MaxPool2d,
+    Model,
     Module,
     NearestUpsampling,
     ReLU,
@@ -22,6 +26,7 @@ from graphs import (
     Sigmoid,
     Upsampling,
 )
+from graphs.architectures import report_network
 from ops import FeedError, GraphError, Node
 from tests.graphs.twins import Twins, equal_weights, random_twins
 from tests.support import DOUBLE, assert_near, values
@@ -312,3 +317,24 @@ def test_a_copy_of_an_optimizer_steps_the_copy_of_its_model() -> None:
     assert twin._model is not None
     for name, value in net.state().items():
         assert torch.equal(twin._model.state()[name], value)
+
+
+@pytest.fixture
+def _without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_without_collector")
+def test_memory_is_free_as_soon_as_nothing_refers_to_a_network() -> None:
+    x = torch.rand(1, 2, 4, 4)
+    net = Sequential(Conv2d(2, 3, 3), ReLU())
+    optimizer, model = SGD(0.1, net), Model(report_network(4))
+    net.backward(torch.ones_like(net.forward(x)))
+    optimizer.step()
+    model.predict(torch.rand(1, 3, 8, 8))
+    gone = [weakref.ref(each) for each in (net, optimizer, model)]
+    del net, optimizer, model
+    assert [each() for each in gone] == [None, None, None]
