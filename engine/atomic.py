@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LEFTOVERS = ".writing-????????*"
+"""A glob pattern for temporary files left by a program that was killed while writing."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

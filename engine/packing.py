@@ -132,12 +132,10 @@ def _stacked(
     for i in order[len(offsets) :]:
         size, lowest = sizes[i], 0
         taken = [(offsets[j], offsets[j] + sizes[j]) for j in neighbours[i] if j in offsets]
-        taken.sort()
-        for start, end in taken:
+        for start, end in sorted(taken):
             if start - lowest >= size:
                 break
-            if end > lowest:
-                lowest = end
+            lowest = max(lowest, end)
         offsets[i] = lowest
         if lowest + size > most:
             break

@@ -103,6 +103,7 @@ class Runtime:
 
     @torch.inference_mode(mode=False)  # whose tensors could not be written to outside of it
     def _bind(self) -> None:
+        self._whole = []  # so that after a failure the next run binds everything again
         for p in self.plan.parameters:
             p.to(self.device)
         if self._arena is None:
@@ -124,9 +125,8 @@ class Runtime:
         runs = [self._runs(i, stage) for i, stage in enumerate(stages)]
         runs[-1] += self._copies
         record = can_record(self.plan, self.device)
-        self._whole = [Captured(r, self.device) if record else in_sequence(r) for r in runs]
-        # Last, so that after a failure the next run binds everything again.
         self._addresses = self._current_addresses()
+        self._whole = [Captured(r, self.device) if record else in_sequence(r) for r in runs]
 
     def _transfers_of(self, index: int, stage: Stage) -> Transfers:
         native = self.native

@@ -10,9 +10,6 @@ from pathlib import Path
 from engine import atomic
 from graphs.noise2noise.errors import InputError
 
-LEFTOVERS = ".writing-????????*"
-"""A glob pattern for temporary files left by a program that was killed while writing."""
-
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

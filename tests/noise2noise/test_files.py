@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.atomic import LEFTOVERS
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.files import LEFTOVERS, replacing, require_folder, require_free
+from graphs.noise2noise.files import replacing, require_folder, require_free
 from graphs.noise2noise.images import Raster, creating
 from tests.noise2noise.scenes import bytes_of, names
 

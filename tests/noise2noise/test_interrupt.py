@@ -18,8 +18,8 @@ import pytest
 import safetensors.torch
 from PIL import Image
 
+from engine.atomic import LEFTOVERS
 from graphs.noise2noise.demo import ARCHITECTURE
-from graphs.noise2noise.files import LEFTOVERS
 from graphs.noise2noise.interrupt import heeding_interrupts
 from graphs.noise2noise.networks import load_network
 from graphs.noise2noise.training.begin import counted

@@ -43,6 +43,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
         Elements.of(_start(f"x{i}", steps, added), x, nest, i + 1)
         for i, (x, steps) in enumerate(zip(operands.inputs, inputs, strict=True))
     ]
+    result = Elements.of("y", operands.out, nest, 0)
     declare(text, operands)
     with nest.outer(text):
         for lanes in nest.vectors(text, machine.target.lanes(dtype)):
@@ -53,11 +54,7 @@ def emit(node: Node, operands: Operands, machine: Machine) -> Code:
                     loop = added_up(text, f"v{s}", into, f"r{axis}", spec.sizes[axis])
                     into = loops.enter_context(loop)
                 text(f"{into} += {compute(text, body, elements, dtype, lanes)};")
-            text(
-                Elements.of("y", operands.out, nest, 0).store(
-                    f"total{division(node)}", dtype, lanes
-                )
-            )
+            text(result.store(f"total{division(node)}", dtype, lanes))
     return Code(text)
 
 

@@ -23,12 +23,12 @@ def convolution(step: Computation, x: Sequence[int], w: Operand) -> Taps:
         classes=(PositionClass((0, 0), rows, columns, taps),),
         image=(x[2], x[3]),
         out=(rows, columns),
-        groups=groups,
         terms=x[1] // groups,
         results=results // groups,
-        group_stride=results // groups * w.strides[0],
         term_stride=w.strides[1],
         result_stride=w.strides[0],
+        groups=groups,
+        group_stride=results // groups * w.strides[0],
     )
 
 
@@ -72,12 +72,12 @@ def input_gradient(step: Computation, g: Sequence[int], w: Operand) -> Taps:
         classes=tuple(classes),
         image=(g[2], g[3]),
         out=(height, width),
-        groups=groups,
         terms=g[1] // groups,
         results=results // groups,
-        group_stride=g[1] // groups * w.strides[0],
         term_stride=w.strides[0],
         result_stride=w.strides[1],
+        groups=groups,
+        group_stride=g[1] // groups * w.strides[0],
     )
 
 
@@ -103,10 +103,8 @@ def phase_input_gradient(step: Computation, g: Sequence[int], w: Operand) -> Tap
         classes=(PositionClass((0, 0), height, width, taps),),
         image=(g[2], g[3]),
         out=(height, width),
-        groups=1,
         terms=g[1],
         results=results,
-        group_stride=0,
         term_stride=w.strides[0],
         result_stride=w.strides[1],
     )
@@ -121,10 +119,8 @@ def _doubled(classes: Sequence[PositionClass], x: Sequence[int], results: int, w
         classes=tuple(classes),
         image=(x[2], x[3]),
         out=(2 * rows, 2 * columns),
-        groups=1,
         terms=x[1],
         results=results,
-        group_stride=0,
         term_stride=w.strides[1],
         result_stride=w.strides[0],
     )

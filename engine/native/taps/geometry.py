@@ -48,9 +48,10 @@ class Taps:
         in_step: s, vertical and horizontal.
         classes: the classes of output positions.
         image, out: rows and columns of x and of y.
-        groups: of channels, each of which is a sum of its own.
         terms, results: channels of x and of y in a group, the rows and columns of W_t.
-        group_stride, term_stride, result_stride: strides of the weight, in elements.
+        term_stride, result_stride: strides of the weight, in elements.
+        groups: of channels, each of which is a sum of its own.
+        group_stride: elements of the weight from one group to the next.
     """
 
     out_step: Pair
@@ -58,12 +59,12 @@ class Taps:
     classes: tuple[PositionClass, ...]
     image: Pair
     out: Pair
-    groups: int
     terms: int
     results: int
-    group_stride: int
     term_stride: int
     result_stride: int
+    groups: int = 1
+    group_stride: int = 0
 
     @property
     def low(self) -> Pair:

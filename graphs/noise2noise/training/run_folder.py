@@ -26,8 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.atomic import LEFTOVERS
 from graphs.noise2noise.errors import InputError
-from graphs.noise2noise.files import LEFTOVERS, replacing, writing
+from graphs.noise2noise.files import replacing, writing
 
 COLUMNS = ("step", "seconds", "lr", "loss", "validation_loss", "estimated_psnr")
 Cell = int | float | None

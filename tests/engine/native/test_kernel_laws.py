@@ -108,8 +108,8 @@ def test_whole_vectors_of_channels(
         "conv2d_weight_gradient": Case(y, x, kernel_size=(3, 3), **window),
     }
     kernels = native_kernels(architecture, threads=3)
-    held = [require_kernel(SUBJECTS[name], cases[name], kernel) for kernel in kernels]
-    assert any(held)
+    held = [k.name for k in kernels if require_kernel(SUBJECTS[name], cases[name], k)]
+    assert ("C: taps, weight" if name == "conv2d_weight_gradient" else "C: taps") in held
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
