@@ -6,8 +6,8 @@ a compiled program for each input shape, its gradient, and its use as a part of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 
@@ -16,27 +16,18 @@ from graphs.caching import cached
 from graphs.forward_backward import (
     InputSpec,
     Programs,
-    Trainable,
     compile_forward_backward,
 )
+from graphs.parts import Parts, Structure
 from graphs.scope import name_of, scope, scoped
-from ops import GraphError, Node, Parameter
+from ops import GraphError, Node
 from ops.leaves import parameter as parameter_leaf
 
 PROGRAMS_KEPT = 16
 """Number of shapes whose compiled programs a module keeps; the least recently used goes first."""
 
-LISTED = 10
-"""The most names listed in a message."""
 
-Structure = tuple[tuple[object, int], ...]
-
-_NOT_COPIED = {
-    "_identity", "_latest", "_programs", "_named", "_unique", "_remembered", "_remembered_at"
-}  # fmt: skip
-
-
-class Module:
+class Module(Parts):
     """Base class of modules.
 
     A subclass registers its parameters with :meth:`own`, keeps its submodules as attributes (or
@@ -45,58 +36,25 @@ class Module:
     programs compiled from its graph are.
     """
 
-    edits: ClassVar[int] = 0
-    """Count of edits to any module; cached structures and names are valid while it is unchanged."""
-
     takes: ClassVar[int] = 1
     """Number of inputs."""
 
     loss_input_only: ClassVar[bool] = False
     """Whether ``backward`` returns only the gradient with respect to the first input."""
 
-    def __init__(self) -> None:
-        self._own: dict[str, Trainable] = {}
-        self._parts: dict[str, Module] = {}
-        self._name = ""
-        self._edits = 0
-        self._forget()
-
-    def __setattr__(self, name: str, value: object) -> None:
-        super().__setattr__(name, value)
-        if name.startswith("_") or isinstance(getattr(type(self), name, None), property):
-            return
-        if "_edits" not in vars(self):
-            raise GraphError(
-                f"{type(self).__name__}: call super().__init__() before setting {name}"
-            )
-        if isinstance(value, Module):
-            self.adopt(name, value)
-        else:
-            self._parts.pop(name, None)
-        self._edited()
-
-    def __delattr__(self, name: str) -> None:
-        super().__delattr__(name)
-        self._parts.pop(name, None)
-        self._edited()
+    # Programs belong to the parameters of the original.
+    not_copied: ClassVar[frozenset[str]] = Parts.not_copied | {"_latest", "_programs"}
 
     def _forget(self) -> None:
+        super()._forget()
         self._latest: Programs | None = None
         self._versions: list[tuple[int, int]] = []
-        self._identity = object()
-        self._remembered: Structure = ()
-        self._remembered_at = -1
         self._programs = cached(PROGRAMS_KEPT, self._compile)
-        self._named = cached(1, self._name_trainable)
-        self._unique = cached(1, self._list_trainable)
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Programs are not copied: they belong to the parameters of the original.
-        return {k: v for k, v in vars(self).items() if k not in _NOT_COPIED}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._forget()
+    def adopt(self, name: str, module: Parts) -> None:
+        """See :meth:`Parts.adopt`."""
+        super().adopt(name, module)
+        self._latest = None
 
     def build(self, *inputs: Node) -> Node:
         """Add this module's nodes to the graph of its inputs, and return its output."""
@@ -170,112 +128,9 @@ class Module:
         self._latest = None
         return results[0] if len(results) == 1 else results
 
-    def param(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """List every (parameter, gradient), weight before bias, in the order of the modules.
-
-        These are the tensors themselves, not copies.
-        """
-        return [(value.tensor, slope.tensor) for value, slope in self.trainable()]
-
-    def zero_grad(self) -> None:
-        """Set the accumulated gradients to zero."""
-        for _, slope in self.trainable():
-            slope.tensor.zero_()
-
-    def trainable(self) -> list[Trainable]:
-        """Every parameter with its gradient; a shared parameter is listed once."""
-        return list(self._unique(self._structure()))
-
-    def named_trainable(self) -> dict[str, Trainable]:
-        """Every parameter with its gradient, by its PyTorch ``state_dict`` name: ``0.weight``."""
-        return self._named(self._structure())
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """A copy of every parameter, by its ``state_dict`` name in the same model in PyTorch."""
-        return {
-            name: t.value.tensor.clone(memory_format=torch.contiguous_format)
-            for name, t in self.named_trainable().items()
-        }
-
-    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Assign every parameter; if one does not fit, nothing is changed.
-
-        Raises:
-            GraphError: a name is missing or unknown.
-            FeedError: a shape differs, or a value is not a tensor.
-        """
-        named = self.named_trainable()
-        missing = [name for name in named if name not in state]
-        unknown = [name for name in state if name not in named]
-        if missing or unknown:
-            raise GraphError(
-                f"the weights do not fit {type(self).__name__}: "
-                f"missing {_some(missing)}; unknown {_some(unknown)}"
-            )
-        for name, t in named.items():
-            t.value.require_shape(state[name], name)
-        # Copies first, since what is assigned may be other parameters of this module.
-        copies = {name: state[name].detach().clone() for name in named}
-        for name, t in named.items():
-            t.value.assign(copies[name])
-
-    @property
-    def device(self) -> torch.device:
-        """The parameters' device; the CPU if there are none."""
-        return next((t.value.tensor.device for t in self.trainable()), torch.device("cpu"))
-
-    def own(self, name: str, tensor: torch.Tensor) -> None:
-        """Register a tensor as a parameter of this name, with a gradient of its own."""
-        value = Parameter(name, tensor)
-        slope = Parameter(f"{name} gradient", torch.zeros_like(value.tensor))
-        self._own[name] = Trainable(value, slope)
-        self._edited()
-
-    def adopt(self, name: str, module: Module) -> None:
-        """Register a submodule, whose parameters are named ``<name>.<...>``.
-
-        Raises:
-            GraphError: this module is the submodule or a part of it.
-        """
-        if any(self._identity is part for part, _ in module._structure()):
-            raise GraphError(f"{type(self).__name__}: a module cannot be a part of itself")
-        self._parts[name] = module
-        self._edited()
-        self._latest = None
-        module._name = name
-
     def node(self, name: str) -> Node:
         """One of this module's own parameters, as a node of the graph being built."""
         return parameter_leaf(name=scoped(name), parameter=self._own[name].value)
-
-    def _structure(self) -> Structure:
-        """This module and all its submodules, recursively, each with its count of edits.
-
-        Identities stand for the modules, which nothing that remembers a structure keeps alive.
-        """
-        if self._remembered_at != Module.edits:
-            parts = (entry for part in self._parts.values() for entry in part._structure())
-            self._remembered = ((self._identity, self._edits), *parts)
-            self._remembered_at = Module.edits
-        return self._remembered
-
-    def _edited(self) -> None:
-        self._edits += 1
-        Module.edits += 1
-
-    def _name_trainable(self, structure: Structure) -> dict[str, Trainable]:
-        named = dict(self._own)
-        for part, module in self._parts.items():
-            named |= {f"{part}.{name}": t for name, t in module.named_trainable().items()}
-        return named
-
-    def _list_trainable(self, structure: Structure) -> tuple[Trainable, ...]:
-        return tuple(dict.fromkeys(self._named(structure).values()))
-
-    def _parameter_versions(self) -> list[tuple[int, int]]:
-        """How often each parameter was written to by torch, and by programs."""
-        values = [value for value, _ in self._unique(self._structure())]
-        return [(value.tensor._version, value.updates) for value in values]
 
     def _require_count(self, inputs: Sequence[object]) -> None:
         if len(inputs) != self.takes:
@@ -297,8 +152,3 @@ def _feeds(program: Program, name: str, tensors: Sequence[torch.Tensor]) -> dict
     if named.keys() == program.inputs.keys():
         return named
     return {name: tensor for name, tensor in named.items() if name in program.inputs}
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:LISTED]) or "none"
-    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
