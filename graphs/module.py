@@ -112,8 +112,8 @@ class Module(Parts):
                 ``forward``.
 
         Raises:
-            GraphError: there was no ``forward`` since the last ``backward``, or a parameter has
-                changed since.
+            GraphError: there was no ``forward`` since the last ``backward``, a parameter has
+                changed since, or there is not one gradient.
             FeedError: the gradient does not have the output's shape or dtype.
         """
         if self._latest is None:
@@ -122,6 +122,10 @@ class Module(Parts):
             raise GraphError(
                 f"{type(self).__name__}.backward: a parameter has changed since forward, so its "
                 "gradient cannot be computed; call forward again"
+            )
+        if len(gradwrtoutput) != 1:
+            raise GraphError(
+                f"{type(self).__name__}.backward: expected one gradient, got {len(gradwrtoutput)}"
             )
         program = self._latest.backward
         results = tuple(program(**_feeds(program, "gradient", gradwrtoutput)).values())

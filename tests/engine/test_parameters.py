@@ -10,7 +10,7 @@ import torch
 import ops
 from engine import compile, interpret
 from graphs import SGD, Conv2d, GraphBuilder, Module, ReLU, Sequential
-from ops import Node
+from ops import GraphError, Node
 from tests.support import assert_near, values
 
 BACKENDS = ("torch", "native")
@@ -121,4 +121,6 @@ def test_inputs_that_do_not_matter() -> None:
     assert [slope.tolist() for slope in slopes] == [[2.0] * 3, [0.0] * 3]
     signs = Signs()
     assert torch.equal(signs.forward(x), x.sign())
+    with pytest.raises(GraphError, match=r"Signs\.backward: expected one gradient, got 2"):
+        signs.backward(torch.ones(3), torch.ones(3))
     assert torch.equal(signs.backward(torch.ones(3)), torch.zeros(3))
